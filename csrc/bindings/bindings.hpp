@@ -1,0 +1,15 @@
+// What the files of bindings/ share. Each engine has one file with one bind_*(module) function.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+namespace astraweave::bindings {
+
+namespace py = pybind11;
+
+void register_errors(py::module_& module);
+void bind_simd(py::module_& module);
+
+}  // namespace astraweave::bindings

@@ -1,0 +1,42 @@
+#include "bindings/bindings.hpp"
+#include "error.hpp"
+
+namespace astraweave::bindings {
+namespace {
+
+const char* class_name(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInput:
+      return "InputError";
+    case ErrorCode::kConfig:
+      return "ConfigError";
+    case ErrorCode::kCapacity:
+      return "CapacityError";
+    case ErrorCode::kCorruptData:
+      return "CorruptDataError";
+    case ErrorCode::kFormatVersion:
+      return "FormatVersionError";
+    case ErrorCode::kStorage:
+      return "StorageError";
+    case ErrorCode::kUsage:
+      break;
+  }
+  return "UsageError";
+}
+
+}  // namespace
+
+void register_errors(py::module_& module) {
+  (void)module;
+  py::register_exception_translator([](std::exception_ptr pointer) {
+    try {
+      if (pointer) std::rethrow_exception(pointer);
+    } catch (const Error& error) {
+      const py::object type =
+          py::module_::import("astraweave.errors").attr(class_name(error.code()));
+      PyErr_SetString(type.ptr(), error.what());
+    }
+  });
+}
+
+}  // namespace astraweave::bindings

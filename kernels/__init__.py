@@ -1,0 +1,5 @@
+"""Stateless kernels: arrays in, arrays out.
+
+Cython (``*.pyx``) where the first call must be fast; Numba (``*.py``) where a whole world is swept
+or a designer writes the rule. Nothing here knows any other room of astraweave.
+"""

@@ -1,0 +1,12 @@
+"""The native core and, beside it, a readable reference of each of its functions.
+
+Callers import from here, never from ``_core``: import-linter cannot see into a compiled module,
+so the boundary is this package. ``reference`` says in plain Python what each function means; the
+differential tests run both.
+"""
+
+from __future__ import annotations
+
+from astraweave._native._core import dot, force_simd_tier, simd_tier, simd_tiers
+
+__all__ = ["dot", "force_simd_tier", "simd_tier", "simd_tiers"]
