@@ -5,7 +5,7 @@ Switches, all for developers (a plain ``pip install .`` needs none of them):
 ``ASTRAWEAVE_SANITIZE``     ``address,undefined`` or ``thread``: instrumented build
 ``ASTRAWEAVE_DEBUG``        no optimisation, full symbols
 ``ASTRAWEAVE_COVERAGE``     gcov counters
-``ASTRAWEAVE_INCREMENTAL``  recompile only sources newer than their objects (headers are not tracked)
+``ASTRAWEAVE_INCREMENTAL``  recompile only changed sources (headers are not tracked)
 """
 
 import os

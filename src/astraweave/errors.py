@@ -98,11 +98,11 @@ class StorageError(CapacityError, OSError):
     """The operating system refused a read or a write (a full disk, missing rights)."""
 
 
-class DeadlineExceeded(AstraweaveError, TimeoutError):  # noqa: N818 - the field's name for it
+class DeadlineExceeded(AstraweaveError, TimeoutError):
     """No answer in the time that was given."""
 
 
-class Cancelled(AstraweaveError):  # noqa: N818
+class Cancelled(AstraweaveError):
     """The caller asked for it to stop."""
 
 
@@ -126,7 +126,7 @@ class InvalidResponse(ModelError):
     """The model answered what cannot be used."""
 
 
-class GuardViolation(AstraweaveError):  # noqa: N818
+class GuardViolation(AstraweaveError):
     """A rule forbids it."""
 
 

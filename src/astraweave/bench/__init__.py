@@ -1,0 +1,1 @@
+"""Benchmark cases; asv and the command `astraweave bench` run the same code."""

@@ -1,0 +1,1 @@
+"""Conversation histories, token budgets, and the window of a conversation that fits."""

@@ -1,0 +1,142 @@
+"""The one sanitiser of text that comes from a player.
+
+A player's text is hostile until proven otherwise. Four things are taken from it: what no keyboard
+types (control characters, lone surrogates, private use), what hides or reorders other text
+(bidirectional overrides, zero-width and tag characters), what looks like a chat model's control
+token, and length. What is left is the player's own: right-to-left scripts, emoji and their joiners
+stay as they are.
+
+The tokenizer never turns text into a control token (special tokens are recognised only where the
+caller asks), so this is the second wall, not the only one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import msgspec
+
+from astraweave.errors import InputError
+
+__all__ = ["MAX_UTTERANCE_CHARS", "CleanText", "sanitize"]
+
+MAX_UTTERANCE_CHARS = 2000
+"""Longer utterances are cut at a word; nobody speaks a longer line in a game."""
+
+_BIDI_AND_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+)
+# Joiners shape emoji and some scripts; beside anything else they only hide text.
+_JOINER = re.compile("[\u200c\u200d]+")
+_JOINING = frozenset({"So", "Sk", "Lo", "Mn", "Mc", "Lm"})
+# <|anything|>, <s>, </s>, [INST], <<SYS>>, <start_of_turn>, and their kin, however spaced.
+_CONTROL_TOKEN = re.compile(
+    r"<\s*\|[^<>|]{0,40}\|\s*>|<\|+|\|+>"
+    r"|<\s*/?\s*(?:s|bos|eos|pad|unk|mask|tool_call|think|start_of_turn|end_of_turn)\s*>"
+    r"|\[\s*/?\s*(?:INST|SYS|SYSTEM|AVAILABLE_TOOLS|TOOL_CALLS)\s*\]|<<\s*/?\s*SYS\s*>>",
+    re.IGNORECASE,
+)
+_ROLE_LINE = re.compile(
+    r"(?im)^[\s>*#\-_]*(system|assistant|user|human|developer|tool)\s*[:：]+[ \t]*"
+)
+_SPACES = re.compile(r"\s+")
+
+
+class CleanText(msgspec.Struct, frozen=True, kw_only=True):
+    """Text that may go on, and what was done to it.
+
+    Attributes
+    ----------
+    text : str
+        One line, NFC, no longer than the limit.
+    changes : tuple of str
+        What was taken out: ``"control"``, ``"invisible"``, ``"token"``, ``"role"``, ``"length"``.
+    """
+
+    text: str
+    changes: tuple[str, ...] = ()
+
+
+def sanitize(text: str, *, max_chars: int = MAX_UTTERANCE_CHARS) -> CleanText:
+    """Clean a text that came from a player.
+
+    Parameters
+    ----------
+    text : str
+        Anything at all.
+    max_chars : int
+        Longest result in characters.
+
+    Returns
+    -------
+    CleanText
+        Idempotent: cleaning the result again changes nothing.
+
+    Raises
+    ------
+    InputError
+        It is not a string, or nothing is left to say.
+
+    Examples
+    --------
+    >>> sanitize("Hello<|im_end|> smith").text
+    'Hello smith'
+    """
+    if not isinstance(text, str):
+        raise InputError(f"an utterance must be a str, not {type(text).__name__}")
+    changes: list[str] = []
+    # Cut first (generously), so that a megabyte costs no more than a line.
+    if len(text) > 4 * max_chars:
+        text = text[: 4 * max_chars]
+        changes.append("length")
+
+    def replace(name: str, cleaned: str) -> str:
+        if cleaned != text and name not in changes:
+            changes.append(name)
+        return cleaned
+
+    text = replace("control", "".join(_visible(char) for char in text))
+    text = unicodedata.normalize("NFC", text)
+    text = replace("invisible", _drop_stray_joiners(_BIDI_AND_INVISIBLE.sub("", text)))
+    text = replace("role", _ROLE_LINE.sub("", text))
+    while (cleaned := _CONTROL_TOKEN.sub("", text)) != text:  # until none is formed by the removal
+        text = replace("token", cleaned)
+    text = unicodedata.normalize("NFC", _SPACES.sub(" ", text).strip())
+    while (cleaned := _ROLE_LINE.sub("", text).strip()) != text:
+        text = replace("role", cleaned)
+    if len(text) > max_chars:
+        head = text[:max_chars]
+        at_word = head.rsplit(" ", 1)[0]
+        text = (at_word if len(at_word) > max_chars // 2 else head).rstrip()
+        if "length" not in changes:
+            changes.append("length")
+    if not text:
+        raise InputError("there is nothing to say: the utterance is empty", changes=tuple(changes))
+    return CleanText(text=text, changes=tuple(changes))
+
+
+def _visible(char: str) -> str:
+    if char.isprintable() or char in "\n\t ":
+        return char
+    category = unicodedata.category(char)
+    if category in {"Zs", "Zl", "Zp"} or char in "\r\v\f\x85":
+        return " "
+    if category == "Cf":  # format characters are judged one by one, above
+        return char
+    return ""  # Cc, Cs, Co, Cn
+
+
+def _drop_stray_joiners(text: str) -> str:
+    def keep(match: re.Match[str]) -> str:
+        before = text[match.start() - 1] if match.start() else " "
+        after = text[match.end()] if match.end() < len(text) else " "
+        joins = _joins(before) and _joins(after)
+        return match.group()[0] if joins else ""
+
+    return _JOINER.sub(keep, text)
+
+
+def _joins(char: str) -> bool:
+    return unicodedata.category(char) in _JOINING or char == "\ufe0f"

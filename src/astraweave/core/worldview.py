@@ -1,0 +1,161 @@
+"""What the game tells the runtime about itself.
+
+Guard, dialogue check, entity linking and planners read this and nothing else of the game. The game
+pushes changes, or gives its own objects to `WorldView.sync`. Readers on other threads take a
+`snapshot`, which never changes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from astraweave.errors import InputError
+
+__all__ = ["Entity", "Fact", "WorldSnapshot", "WorldView"]
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person, thing or place that has a name.
+
+    Attributes
+    ----------
+    id : str
+        Stable, unique in the world.
+    name : str
+        As it is spoken.
+    kind : str
+        ``"person"``, ``"item"``, ``"place"``, ``"faction"``, ``"creature"``, or the game's own.
+    aliases : tuple of str
+        Other names for it.
+    place : str or None
+        Id of the place where it is.
+    faction : str or None
+        Id of its faction.
+    """
+
+    id: str
+    name: str
+    kind: str = "thing"
+    aliases: tuple[str, ...] = ()
+    place: str | None = None
+    faction: str | None = None
+
+
+class Fact(msgspec.Struct, frozen=True, order=True):
+    """Something that is true of the world: ``Fact("tam", "owns", "hammer")``."""
+
+    subject: str
+    predicate: str
+    object: str
+
+
+class WorldSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The world at one version; immutable, so that any thread may read it."""
+
+    version: int
+    entities: Mapping[str, Entity]
+    facts: frozenset[Fact]
+    names: Mapping[str, str]
+    """Every name and alias, case-folded, to the id of its entity."""
+
+    def find(self, name: str) -> Entity | None:
+        """The entity that bears this id, name or alias; case does not matter."""
+        found = self.entities.get(name)
+        if found is None and (key := self.names.get(name.casefold())) is not None:
+            found = self.entities.get(key)
+        return found
+
+    def about(self, entity_id: str) -> list[Fact]:
+        """Facts in which the entity is subject or object, in a stable order."""
+        return sorted(f for f in self.facts if entity_id in (f.subject, f.object))
+
+
+class WorldView:
+    """The live view; the game writes, everybody else reads snapshots. Thread-safe.
+
+    Examples
+    --------
+    >>> view = WorldView()
+    >>> view.add(Entity(id="tam", name="Tam", kind="person", aliases=("the smith",)))
+    >>> view.state(Fact("tam", "works at", "forge"))
+    >>> view.snapshot().find("The Smith").id
+    'tam'
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entities: dict[str, Entity] = {}
+        self._facts: set[Fact] = set()
+        self._version = 0
+        self._snapshot: WorldSnapshot | None = None
+
+    @property
+    def version(self) -> int:
+        """Grows by one with every change."""
+        return self._version
+
+    def add(self, *entities: Entity) -> None:
+        """Add entities, or replace those with the same id."""
+        for entity in entities:
+            if not entity.id or not entity.name.strip():
+                raise InputError(f"an entity needs an id and a name: {entity!r}")
+        with self._lock:
+            self._entities.update((entity.id, entity) for entity in entities)
+            self._touch()
+
+    def remove(self, entity_id: str) -> None:
+        """Remove an entity and every fact about it; unknown ids are ignored."""
+        with self._lock:
+            self._entities.pop(entity_id, None)
+            self._facts = {f for f in self._facts if entity_id not in (f.subject, f.object)}
+            self._touch()
+
+    def state(self, *facts: Fact) -> None:
+        """Say that facts are true from now on."""
+        with self._lock:
+            self._facts.update(facts)
+            self._touch()
+
+    def retract(self, *facts: Fact) -> None:
+        """Say that facts are no longer true; unknown ones are ignored."""
+        with self._lock:
+            self._facts.difference_update(facts)
+            self._touch()
+
+    def sync(self, entities: Iterable[Entity], facts: Iterable[Fact]) -> None:
+        """Replace everything in one step: for games that adapt their own objects."""
+        fresh = {entity.id: entity for entity in entities}
+        with self._lock:
+            self._entities, self._facts = fresh, set(facts)
+            self._touch()
+
+    def snapshot(self) -> WorldSnapshot:
+        """The world as it is now; built once a version, then shared."""
+        with self._lock:
+            if self._snapshot is None:
+                names: dict[str, str] = {}
+                for entity in self._entities.values():
+                    for name in (*entity.aliases, entity.name):
+                        names[name.casefold()] = entity.id
+                self._snapshot = WorldSnapshot(
+                    version=self._version,
+                    entities=MappingProxyType(dict(self._entities)),
+                    facts=frozenset(self._facts),
+                    names=MappingProxyType(names),
+                )
+            return self._snapshot
+
+    def restore(self, entities: Iterable[Entity], facts: Iterable[Fact], version: int) -> None:
+        """Go back to a saved state, its version included."""
+        self.sync(entities, facts)
+        with self._lock:
+            self._version = version
+            self._snapshot = None
+
+    def _touch(self) -> None:
+        self._version += 1
+        self._snapshot = None

@@ -1,0 +1,1 @@
+"""onnxruntime sessions, providers, and the thread budget that all models share."""

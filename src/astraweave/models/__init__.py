@@ -1,0 +1,1 @@
+"""Weights: the registry, fetching, verifying and converting them, tokenizers, chat templates."""

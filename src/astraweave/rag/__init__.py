@@ -1,0 +1,7 @@
+"""What characters remember: the store, and the way from a question to the memories it needs."""
+
+from __future__ import annotations
+
+from astraweave.rag.memory import Memory, MemoryKind
+
+__all__ = ["Memory", "MemoryKind"]
