@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from astraweave.rag.memory import Memory, MemoryKind
+from astraweave.rag.retrieved import Retrieved
 
-__all__ = ["Memory", "MemoryKind"]
+__all__ = ["Memory", "MemoryKind", "Retrieved"]
