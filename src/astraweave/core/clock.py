@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["ManualClock", "SystemClock"]
+__all__ = ["ManualClock", "SystemClock", "monotonic_ns"]
+
+monotonic_ns = time.perf_counter_ns
+"""Machine time in nanoseconds, for budgets and measurements that no replay depends on."""
 
 
 class SystemClock:

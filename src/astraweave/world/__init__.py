@@ -1,1 +1,10 @@
 """The World: where all rooms come together, what a game holds, ticks, saves and loads."""
+
+from __future__ import annotations
+
+from astraweave.world.brains import ModelWarning
+from astraweave.world.npc import Npc
+from astraweave.world.reply import Reply
+from astraweave.world.world import TickReport, World
+
+__all__ = ["ModelWarning", "Npc", "Reply", "TickReport", "World"]

@@ -1,0 +1,90 @@
+"""The parser, and the way from an error of ours to one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+import astraweave
+from astraweave.errors import AstraweaveError
+
+__all__ = ["main"]
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0: done; 1: the run found something wrong; 2: it could not run; 130: Ctrl-C.
+    """
+    arguments = _parser().parse_args(argv)
+    command: Command = import_module(f"astraweave.cli.{arguments.module}").run
+    try:
+        return command(arguments)
+    except AstraweaveError as error:
+        print(f"astraweave: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # the reader of our output went away (`| head`)
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="astraweave", description="Characters that remember, on the player's own machine."
+    )
+    parser.add_argument("--version", action="version", version=astraweave.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, module: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(module=module)
+        return command
+
+    demo = add("demo", "demo", "Meet Tam the smith twice; the second time he remembers the first.")
+    demo.add_argument("--seed", type=int, default=1, help="draws what is talked about (default 1)")
+    demo.add_argument("--turns", type=int, default=0, metavar="N", help="turns in both sittings")
+    demo.add_argument("--save", type=Path, metavar="DIR", help="keep the save here")
+    demo.add_argument("--json", action="store_true", help="print one object at the end")
+    demo.add_argument("--sitting", type=int, choices=(1, 2), help=argparse.SUPPRESS)
+    demo.add_argument("--result", type=Path, help=argparse.SUPPRESS)
+
+    talk = add("talk", "talk", "Talk with a character; Ctrl-C or an empty line ends it.")
+    talk.add_argument("--persona", metavar="FILE", default="tam", help="a persona TOML or its name")
+    talk.add_argument("--save", type=Path, metavar="DIR", help="where it remembers you")
+    talk.add_argument("--recover", action="store_true", help="also what a crash left unsaved")
+
+    models = add("models", "models", "Weights: what there is, fetch, verify, bundle for shipping.")
+    actions = models.add_subparsers(required=True, metavar="ACTION", dest="action")
+    for action, text in (
+        ("list", "models of the registry and whether they are here"),
+        ("fetch", "download, check and convert"),
+        ("verify", "check every file against its checksum"),
+        ("bundle", "write what a game ships"),
+    ):
+        sub = actions.add_parser(action, help=text, description=text)
+        sub.add_argument("--json", action="store_true", help="for scripts")
+        if action != "list":
+            sub.add_argument("ids", nargs="*", metavar="ID", help="default: the default models")
+        if action == "bundle":
+            sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+    doctor = add("doctor", "doctor", "What this machine has, what is missing, and what to do.")
+    doctor.add_argument("--json", action="store_true", help="for scripts")
+
+    bench = add("bench", "bench", "Measure on this machine.")
+    bench.add_argument("what", nargs="?", default="all", choices=("all", "frame", "memory"))
+    bench.add_argument("--json", action="store_true", help="for scripts")
+    bench.add_argument("--only", metavar="NAME", help="one case")
+    bench.add_argument("--frames", type=int, default=20_000, metavar="N", help="frames (frame)")
+    return parser

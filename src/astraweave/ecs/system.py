@@ -1,0 +1,59 @@
+"""The polling system: once a frame it ticks the world and brings every component up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from astraweave.ecs.components import (
+    CConversationHistory,
+    CDialogueState,
+    CMemoryStore,
+    CPersonaLlm,
+)
+from astraweave.ecs.protocols import Speakers
+
+__all__ = ["DialogueSystem"]
+
+Row = tuple[
+    CPersonaLlm, CDialogueState | None, CConversationHistory | None, CMemoryStore | None
+]
+
+
+class DialogueSystem:
+    """Runs on the game's thread, in any entity system.
+
+    Parameters
+    ----------
+    world : World
+        Whose characters the components name.
+    budget_us : float
+        Time that a tick may take, in microseconds.
+    """
+
+    def __init__(self, world: Speakers, *, budget_us: float = 500.0) -> None:
+        self.world = world
+        self.budget_us = budget_us
+
+    def run(self, rows: Iterable[Row]) -> None:
+        """Tick, then update the components of each row; None where an entity lacks one."""
+        self.world.tick(self.budget_us)
+        for persona, dialogue, history, memory in rows:
+            if dialogue is not None:
+                _poll(dialogue)
+            if history is None and memory is None:
+                continue
+            npc = self.world.npc(persona.npc)
+            if history is not None:
+                history.turns = npc.history
+            if memory is not None:
+                memory.count = npc.memory_count
+
+
+def _poll(state: CDialogueState) -> None:
+    line = state.reply
+    if line is None:
+        state.new_text, state.text, state.speaking = "", "", False
+        return
+    state.new_text = line.take()
+    state.text = line.text
+    state.speaking = not line.done

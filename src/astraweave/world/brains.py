@@ -1,0 +1,124 @@
+"""Loading the models that a world thinks with.
+
+A game must start on any machine. A model that cannot be had is therefore a warning and a note for
+`astraweave doctor`, not the end: without a language model lines are composed, without an embedding
+model memories are found by their words.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TypeVar
+
+from astraweave.core.settings import Settings
+from astraweave.embeddings import EmbeddingClient, MockEmbeddingClient
+from astraweave.errors import AstraweaveError
+from astraweave.llm import LanguageModel
+
+__all__ = ["Brains", "ModelWarning", "load_brains"]
+
+Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
+
+
+class ModelWarning(UserWarning):
+    """A model could not be loaded; the world goes on without it."""
+
+
+class Brains:
+    """The models of one world.
+
+    Attributes
+    ----------
+    model : LanguageModel or None
+        None: every line is composed.
+    embedder : EmbeddingClient
+        Turns memories and questions into vectors.
+    notices : tuple of str
+        What could not be loaded, and why.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel | None,
+        embedder: EmbeddingClient,
+        *,
+        notices: tuple[str, ...] = (),
+        closers: tuple[Callable[[], None], ...] = (),
+    ) -> None:
+        self.model = model
+        self.embedder = embedder
+        self.notices = notices
+        self._closers = closers
+
+    def close(self) -> None:
+        """Close what was loaded here; models that the game brought are the game's to close."""
+        for close in self._closers:
+            close()
+
+
+def load_brains(
+    settings: Settings,
+    *,
+    model: LanguageModel | None = None,
+    embedder: EmbeddingClient | None = None,
+    progress: Progress | None = None,
+) -> Brains:
+    """Load what `settings` name, under one thread budget; models of the game are taken as is."""
+    notices: list[str] = []
+    closers: list[Callable[[], None]] = []
+
+    def attempt(what: str, name: str, load: Callable[[], T]) -> T | None:
+        try:
+            return load()
+        except AstraweaveError as error:
+            notices.append(f"{what} {name!r}: {error}")
+            warnings.warn(f"{notices[-1]}\nThe world goes on without it.", ModelWarning, stacklevel=4)
+            return None
+
+    wanted_model = settings.model if model is None else "none"
+    wanted_embedder = settings.embedder if embedder is None else "mock"
+    if (wanted_model, wanted_embedder) != ("none", "mock"):
+        loader = _Loader(settings, progress)
+        closers.append(loader.close)
+        if wanted_model != "none":
+            model = attempt("language model", wanted_model, loader.model)
+            if model is not None:
+                closers.insert(0, model.close)
+        if wanted_embedder != "mock":
+            embedder = attempt("embedding model", wanted_embedder, loader.embedder)
+    return Brains(
+        model,
+        embedder or MockEmbeddingClient(),
+        notices=tuple(notices),
+        closers=tuple(closers),
+    )
+
+
+class _Loader:
+    """Opens models from the store; both share one set of onnxruntime sessions."""
+
+    def __init__(self, settings: Settings, progress: Progress | None) -> None:
+        from astraweave.inference import Sessions
+        from astraweave.models import ModelStore, no_progress
+
+        self._settings = settings
+        self._progress = progress or no_progress
+        self._sessions = Sessions(settings)
+        self._store = ModelStore(settings)
+
+    def model(self) -> LanguageModel:
+        from astraweave.llm import OnnxLanguageModel
+
+        files = self._store.ensure(self._settings.model, self._progress)
+        return OnnxLanguageModel(files, sessions=self._sessions)
+
+    def embedder(self) -> EmbeddingClient:
+        from astraweave.embeddings import OnnxEmbedder
+
+        files = self._store.ensure(self._settings.embedder, self._progress)
+        return OnnxEmbedder(files, sessions=self._sessions)
+
+    def close(self) -> None:
+        self._sessions.close()

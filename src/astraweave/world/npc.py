@@ -1,0 +1,99 @@
+"""A character, as the game holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from astraweave.context import Turn
+from astraweave.persona import Persona
+from astraweave.rag import Memory, Retrieved
+from astraweave.world.reply import Reply
+
+__all__ = ["Npc"]
+
+
+class _World(Protocol):
+    """What a character asks of its world."""
+
+    def _say(self, npc: str, text: str, speaker: str, deadline_s: float | None) -> Reply: ...
+    def _tell(self, npc: str, memory: Memory) -> None: ...
+    def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]: ...
+    def _memory(self, npc: str, memory_id: int) -> Memory | None: ...
+    def _turns(self, npc: str) -> Sequence[Turn]: ...
+    def _memory_count(self, npc: str) -> int: ...
+
+
+class Npc:
+    """One character of a world; made by `World.npc`. Use it from the game's thread.
+
+    Attributes
+    ----------
+    id : str
+        Unique in the world.
+    persona : Persona
+        Who it is.
+    """
+
+    def __init__(self, world: _World, npc_id: str, persona: Persona) -> None:
+        self.id = npc_id
+        self.persona = persona
+        self._world = world
+
+    def __repr__(self) -> str:
+        return f"<Npc {self.id!r}>"
+
+    def say(self, text: str, speaker: str = "player", *, deadline_s: float | None = None) -> Reply:
+        """Say something to this character; returns at once.
+
+        Parameters
+        ----------
+        text : str
+            What was said. Treated as hostile: cleaned, never able to give orders to the model.
+        speaker : str
+            Id of who speaks.
+        deadline_s : float, optional
+            When the whole line must stand, in seconds from now; the world's default otherwise.
+
+        Returns
+        -------
+        Reply
+            It fills during `World.tick`, or while it is awaited.
+
+        Raises
+        ------
+        InputError
+            Nothing sayable is in `text`.
+        UsageError
+            The world is closed, or this is not the game's thread.
+        """
+        return self._world._say(self.id, text, speaker, deadline_s)
+
+    def remember(
+        self, text: str, *, importance: float = 0.5, tags: Sequence[str] = (), speaker: str = ""
+    ) -> None:
+        """Let it know something that happened or that it saw; returns at once."""
+        self._world._tell(
+            self.id,
+            Memory(
+                owner=self.id, text=text, importance=importance, tags=tuple(tags), speaker=speaker
+            ),
+        )
+
+    def recall(self, query: str, k: int = 5) -> list[Retrieved]:
+        """What it remembers about `query`, best first; waits for the answer, so not in a frame."""
+        return self._world._recall(self.id, query, k)
+
+    def memory(self, memory_id: int) -> Memory | None:
+        """One of its memories by id (see `Reply.memories`); waits, so not in a frame."""
+        return self._world._memory(self.id, memory_id)
+
+    @property
+    def history(self) -> Sequence[Turn]:
+        """The latest turns of its conversations, oldest first."""
+        return self._world._turns(self.id)
+
+    @property
+    def memory_count(self) -> int:
+        """How many memories it has."""
+        return self._world._memory_count(self.id)

@@ -1,0 +1,448 @@
+"""The World: what a game opens, ticks, saves and closes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+
+from astraweave.context import ConversationHistory, Turn
+from astraweave.core.clock import SystemClock, monotonic_ns
+from astraweave.core.protocols import Clock
+from astraweave.core.rng import RandomStreams
+from astraweave.core.settings import Settings
+from astraweave.core.text import sanitize
+from astraweave.core.worldview import Entity, WorldView
+from astraweave.dialogue import DialogueGenerator, LineReport
+from astraweave.embeddings import EmbeddingClient
+from astraweave.errors import Cancelled, ConfigError, UsageError
+from astraweave.llm import LanguageModel, ModelInfo
+from astraweave.observability import Telemetry
+from astraweave.persona import Persona
+from astraweave.rag import Memory, Retrieved
+from astraweave.serving import LlmScheduler
+from astraweave.world.brains import Brains, Progress, load_brains
+from astraweave.world.conversation import Conversations, Mind, Utterance
+from astraweave.world.keeper import Keeper, SavedWorld
+from astraweave.world.mailbox import Mailbox
+from astraweave.world.npc import Npc
+from astraweave.world.reply import Reply
+from astraweave.world.runtime import Runtime
+from astraweave.world.savefile import SaveInfo
+from astraweave.world.slot import Slot
+
+__all__ = ["TickReport", "World"]
+
+DEFAULT_DEADLINE_S = 0.45
+"""A line stands within half a second: this, and a frame to show it."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class TickReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one tick did.
+
+    Attributes
+    ----------
+    delivered : int
+        Pieces of text and endings that reached their replies.
+    waiting : int
+        Deliveries that the budget left for the next tick.
+    speaking : int
+        Replies that have not ended.
+    elapsed_us : float
+        Time spent in the tick.
+    """
+
+    delivered: int
+    waiting: int
+    speaking: int
+    elapsed_us: float
+
+
+class World:
+    """All minds of one game, and the save that they live in.
+
+    Make one with `World.open`; two worlds in one process never meet. Use it, its characters and
+    their replies from the thread that opened it: the game's.
+
+    Attributes
+    ----------
+    view : WorldView
+        What the game tells about itself: entities, facts, places. Thread-safe.
+    telemetry : Telemetry
+        Counters and spans.
+    clock : Clock
+        Game time.
+    notices : tuple of str
+        Models that could not be loaded, and why; empty when all is well.
+    """
+
+    def __init__(
+        self,
+        *,
+        runtime: Runtime,
+        keeper: Keeper,
+        brains: Brains,
+        scheduler: LlmScheduler | None,
+        clock: Clock,
+        telemetry: Telemetry,
+        seed: int | None,
+        deadline_s: float,
+    ) -> None:
+        self.view = WorldView()
+        self.telemetry = telemetry
+        self.clock = clock
+        self.notices = brains.notices
+        self.deadline_s = deadline_s
+        self._runtime = runtime
+        self._keeper = keeper
+        self._brains = brains
+        self._thread = threading.get_ident()
+        self._mailbox = Mailbox()
+        self._speaking: set[Reply] = set()
+        self._npcs: dict[str, Npc] = {}
+        self._minds: dict[str, Mind] = {}
+        self._rng = RandomStreams(seed or 0)
+        self._conversations = Conversations(
+            runtime=runtime,
+            generator=DialogueGenerator(scheduler, clock=clock, telemetry=telemetry),
+            rag=keeper.rag,
+            view=self.view,
+            clock=clock,
+            rng=self._rng,
+            journal=keeper.slot.journal,
+            telemetry=telemetry,
+            post=self._mailbox.post,
+            keep=self._keep_turns,
+        )
+        self._restore(self._block(keeper.world))
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        settings: Settings | None = None,
+        seed: int | None = None,
+        clock: Clock | None = None,
+        recover: bool = False,
+        model: LanguageModel | None = None,
+        embedder: EmbeddingClient | None = None,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        progress: Progress | None = None,
+    ) -> World:
+        """Open a save slot; it is created when it is not there.
+
+        The first call on a machine fetches and converts the models (`progress` is told); every
+        later one is offline and takes about a second.
+
+        Parameters
+        ----------
+        path : str or Path
+            The slot: a folder. ``world.aw`` in it is the save and copies as one file.
+        settings : Settings, optional
+            Models, threads, provider; by default what ``ASTRAWEAVE_*`` variables say.
+        seed : int, optional
+            Seeds every random choice of a new world (default 0); a saved world keeps its own.
+        clock : Clock, optional
+            Game time; by default it runs with the machine's.
+        recover : bool
+            Also take what happened after the last save, when a crash kept it from being saved.
+        model, embedder : optional
+            Your own models, instead of those that `settings` name. You close them.
+        deadline_s : float
+            When a whole line must stand, in seconds after `say`.
+        progress : callable, optional
+            Called with a stage, how much is done and how much there is.
+
+        Raises
+        ------
+        SlotInUseError
+            Another process or World has the slot open.
+        CorruptDataError
+            The save is damaged; nothing is changed.
+        StorageError
+            The folder cannot be read or written.
+        """
+        settings = settings or Settings.from_environment()
+        telemetry = Telemetry(enabled=settings.telemetry)
+        clock = clock or SystemClock()
+        runtime = Runtime()
+        try:
+            # The slot first: it is quick, and what most often goes wrong.
+            slot = runtime.blocking.run(Slot.open, path, clock=clock, recover=recover)
+            runtime.at_end(slot.close)
+            brains = load_brains(settings, model=model, embedder=embedder, progress=progress)
+            runtime.at_end(brains.close)
+            keeper = runtime.blocking.run(Keeper, slot, brains.embedder, telemetry)
+            scheduler = None
+            if brains.model is not None:
+                scheduler = LlmScheduler(
+                    brains.model, clock=clock, journal=slot.journal, telemetry=telemetry
+                )
+                runtime.at_end(scheduler.close)
+            return cls(
+                runtime=runtime,
+                keeper=keeper,
+                brains=brains,
+                scheduler=scheduler,
+                clock=clock,
+                telemetry=telemetry,
+                seed=seed,
+                deadline_s=deadline_s,
+            )
+        except BaseException:
+            runtime.close()
+            raise
+
+    # The game's own calls.
+
+    def npc(self, npc_id: str, persona: str | Path | Persona | None = None) -> Npc:
+        """The character with this id; added when it is new.
+
+        Parameters
+        ----------
+        npc_id : str
+            Unique in the world.
+        persona : str, Path or Persona, optional
+            Who it is: a Persona, a TOML file, or the name of a built-in one (``"tam"``). Needed
+            for a new character; for one from the save it replaces what was saved.
+
+        Raises
+        ------
+        ConfigError
+            The character is new and has no persona, or the persona file is wrong.
+        """
+        self._check()
+        npc = self._npcs.get(npc_id)
+        if npc is not None and persona is None:
+            return npc
+        if persona is None:
+            raise ConfigError(
+                f"this world has no character {npc_id!r} yet: give it a persona", npc=npc_id
+            )
+        who = persona if isinstance(persona, Persona) else _load_persona(persona)
+        if npc is not None and npc.persona == who:
+            return npc
+        self._submit(self._keeper.keep_persona, npc_id, who)
+        return self._add(npc_id, who, turns=())
+
+    @property
+    def npcs(self) -> Mapping[str, Npc]:
+        """Every character of this world, by id."""
+        return dict(self._npcs)
+
+    def tick(self, budget_us: float = 500.0) -> TickReport:
+        """Deliver what is ready; never waits. Call it once a frame.
+
+        Parameters
+        ----------
+        budget_us : float
+            Stop delivering after this many microseconds; the rest comes with the next tick.
+        """
+        start = monotonic_ns()
+        self._check()
+        delivered = self._mailbox.deliver(budget_us)
+        return TickReport(
+            delivered=delivered,
+            waiting=len(self._mailbox),
+            speaking=len(self._speaking),
+            elapsed_us=(monotonic_ns() - start) / 1e3,
+        )
+
+    def save(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
+        """Save everything as one unit, in one atomic step; returns when it is on the disk.
+
+        Parameters
+        ----------
+        note : mapping, optional
+            What a menu of saves should show; JSON-able.
+        """
+        self._check()
+        return self._block(self._keeper.save, self._state(), note)
+
+    async def save_async(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
+        """`save`, awaited."""
+        self._check()
+        return await asyncio.wrap_future(self._submit(self._keeper.save, self._state(), note))
+
+    def flush(self) -> None:
+        """Make what happened since the last save safe, without changing the save.
+
+        ``World.open(..., recover=True)`` brings it back after a crash.
+        """
+        self._check()
+        self._block(self._keeper.flush, self._state())
+
+    async def flush_async(self) -> None:
+        """`flush`, awaited."""
+        self._check()
+        await asyncio.wrap_future(self._submit(self._keeper.flush, self._state()))
+
+    def close(self) -> None:
+        """End everything; unsaved work stays recoverable. Closing twice is allowed."""
+        if self._runtime.closed:
+            return
+        self._check()
+        for reply in tuple(self._speaking):
+            reply.cancel()
+        if self._keeper.slot.dirty:
+            self._submit(self._keeper.commit, self._state())
+        self._runtime.close()
+        self._mailbox.deliver()
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def model_info(self) -> ModelInfo | None:
+        """The language model; None when lines are composed."""
+        return self._brains.model.info if self._brains.model is not None else None
+
+    @property
+    def recoverable(self) -> bool:
+        """Whether a crash left work that ``open(recover=True)`` would bring back."""
+        return self._block(lambda: self._keeper.slot.recoverable)
+
+    # What characters and replies ask of their world.
+
+    def listen(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        """Deliver on this event loop until the returned function is called."""
+        self._check()
+        return self._mailbox.listen(loop)
+
+    def deliver_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        """Deliver on this thread until `done`, or until the time is over."""
+        self._check()
+        return self._mailbox.deliver_until(done, timeout_s)
+
+    def _say(self, npc: str, text: str, speaker: str, deadline_s: float | None) -> Reply:
+        self._check()
+        said = Utterance(
+            text=sanitize(text),
+            speaker=speaker,
+            asked_at=self.clock.monotonic(),
+            deadline_s=self.deadline_s if deadline_s is None else deadline_s,
+        )
+        reply = Reply(self, npc, said.text.text)
+        work = self._runtime.spawn(self._conversations.answer(self._minds[npc], said, reply))
+        reply._begin(work.cancel)
+        self._speaking.add(reply)
+
+        def ended(work: Future[LineReport]) -> None:  # on the runtime's thread
+            elapsed_ms = (self.clock.monotonic() - said.asked_at) * 1e3
+            self._mailbox.post(lambda: self._end(reply, work, elapsed_ms))
+
+        work.add_done_callback(ended)
+        return reply
+
+    def _end(self, reply: Reply, work: Future[LineReport], elapsed_ms: float) -> None:
+        self._speaking.discard(reply)
+        report: LineReport | None = None
+        error: Exception | None = None
+        try:
+            report = work.result()
+        except CancelledError:
+            self.telemetry.count("lines.cancelled")
+            error = Cancelled(f"{reply.npc} fell silent", npc=reply.npc)
+        except Exception as caught:  # noqa: BLE001 - the game reads it as reply.error
+            self.telemetry.count("lines.failed")
+            error = caught
+        reply._end(report, error, elapsed_ms)
+
+    def _tell(self, memory: Memory) -> None:
+        self._check()
+        dated = msgspec.structs.replace(memory, game_time=self.clock.now())
+        self._submit(self._keeper.remember, dated)
+
+    def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]:
+        self._check()
+        now = self.clock.now()
+        return self._block(self._keeper.rag.retrieve, query, owner=npc, k=k, now=now)
+
+    def _memory(self, npc: str, memory_id: int) -> Memory | None:
+        self._check()
+        memory = self._block(self._keeper.store.get, memory_id)
+        return memory if memory is not None and memory.owner == npc else None
+
+    def _memory_count(self, npc: str) -> int:
+        return self._keeper.counts.get(npc, 0)
+
+    def _turns(self, npc: str) -> Sequence[Turn]:
+        return tuple(self._minds[npc].history.recent(20))
+
+    # Inside.
+
+    def _add(self, npc_id: str, persona: Persona, turns: Sequence[Turn]) -> Npc:
+        mind = self._minds.get(npc_id)
+        if mind is None:
+            self._minds[npc_id] = Mind(npc_id, persona, ConversationHistory(turns=turns))
+        else:
+            mind.persona = persona
+        if self.view.snapshot().entities.get(npc_id) is None:
+            self.view.add(Entity(id=npc_id, name=persona.name, kind="person"))
+        npc = self._npcs.setdefault(npc_id, Npc(self, npc_id, persona))
+        npc.persona = persona
+        return npc
+
+    def _restore(self, saved: SavedWorld | None) -> None:
+        if saved is None:
+            return
+        self._rng.restore(saved.random)
+        self.view.restore(saved.entities, saved.facts, saved.view_version)
+        if hasattr(self.clock, "set"):
+            self.clock.set(saved.now)
+        for npc_id, persona in self._block(self._keeper.personas).items():
+            self._add(npc_id, persona, self._block(self._keeper.turns, npc_id))
+
+    def _state(self) -> SavedWorld:
+        snapshot = self.view.snapshot()
+        return SavedWorld(
+            seed=self._rng.seed,
+            now=self.clock.now(),
+            view_version=snapshot.version,
+            entities=tuple(snapshot.entities.values()),
+            facts=tuple(sorted(snapshot.facts)),
+            random=self._rng.state(),
+        )
+
+    def _keep_turns(self, mind: Mind, turns: tuple[Turn, ...]) -> None:
+        self._keeper.keep_turns(mind.id, turns)
+        self._keeper.commit(self._state())
+
+    def _block(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._runtime.blocking.run(fn, *args, **kwargs)
+
+    def _submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return self._runtime.blocking.submit(fn, *args, **kwargs)
+
+    def _check(self) -> None:
+        if self._runtime.closed:
+            raise UsageError("this world is closed")
+        if threading.get_ident() != self._thread:
+            raise UsageError(
+                "a World belongs to the thread that opened it (the game's): call it there only"
+            )
+
+
+def _load_persona(source: str | Path) -> Persona:
+    if isinstance(source, str) and not source.endswith(".toml"):
+        return Persona.builtin(source)
+    return Persona.load(Path(source))
