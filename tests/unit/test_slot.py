@@ -325,7 +325,7 @@ def test_a_flipped_bit_is_corrupt(saved, scratch, data):
     damaged = bytearray(saved)
     damaged[bit // 8] ^= 1 << (bit % 8)
     scratch.write_bytes(damaged)
-    with pytest.raises(CorruptDataError, match="format|cannot be read"):
+    with pytest.raises(CorruptDataError, match=r"format|cannot be read"):
         save_format.read_save(scratch)
 
 

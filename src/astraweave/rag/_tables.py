@@ -41,7 +41,8 @@ _TABLES = (
     ),
     (
         "CREATE TRIGGER memory_deleted AFTER DELETE ON memory BEGIN"
-        " INSERT INTO memory_text(memory_text, rowid, text) VALUES ('delete', old.id, old.text); END"
+        " INSERT INTO memory_text(memory_text, rowid, text) VALUES ('delete', old.id, old.text);"
+        " END"
     ),
     (
         "CREATE TRIGGER memory_updated AFTER UPDATE OF text ON memory WHEN old.text IS NOT new.text"
