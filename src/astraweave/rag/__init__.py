@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
+from astraweave.rag.store import MemoryStore
 
-__all__ = ["Memory", "MemoryKind", "Retrieved"]
+__all__ = ["Memory", "MemoryKind", "MemoryStore", "Retrieved"]

@@ -5,6 +5,17 @@ from __future__ import annotations
 from astraweave.world.brains import ModelWarning
 from astraweave.world.npc import Npc
 from astraweave.world.reply import Reply
+from astraweave.world.savefile import SaveInfo
+from astraweave.world.slot import Slot, SlotSummary
 from astraweave.world.world import TickReport, World
 
-__all__ = ["ModelWarning", "Npc", "Reply", "TickReport", "World"]
+__all__ = [
+    "ModelWarning",
+    "Npc",
+    "Reply",
+    "SaveInfo",
+    "Slot",
+    "SlotSummary",
+    "TickReport",
+    "World",
+]
