@@ -14,9 +14,13 @@ from astraweave.llm.protocol import (
     SamplingParams,
     Usage,
 )
+from astraweave.llm.scripted import ScriptedModel
+from astraweave.llm.stopping import StopScanner
+from astraweave.llm.stream import ChunkStream
 
 __all__ = [
     "Chunk",
+    "ChunkStream",
     "FinishReason",
     "Generation",
     "GenerationRequest",
@@ -25,5 +29,7 @@ __all__ = [
     "ModelInfo",
     "Role",
     "SamplingParams",
+    "ScriptedModel",
+    "StopScanner",
     "Usage",
 ]
