@@ -1,0 +1,5 @@
+"""Personas that come with astraweave, one TOML file each."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
