@@ -1,1 +1,8 @@
 """Templates, the TOML prompt library, and what a player's words may do inside them."""
+
+from __future__ import annotations
+
+from astraweave.prompts.template import PromptTemplate
+from astraweave.prompts.trust import TrustLevel, Untrusted, untrusted
+
+__all__ = ["PromptTemplate", "TrustLevel", "Untrusted", "untrusted"]
