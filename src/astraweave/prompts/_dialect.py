@@ -2,9 +2,9 @@
 
 minijinja keeps templates away from Python, stops endless ones (fuel) and endless recursion, but it
 has no limit of memory: ``{% set a = a ~ a %}`` forty times, or ``'a' * 10 ** 12``, ends the whole
-process. So a template may only use what cannot multiply its data: no assignment, no macro, no include, no
-multiplication, no call; ``join`` with a literal separator; filters from a list. What is left
-(values, attributes, conditions, loops over given lists) writes at most (its own length + the
+process. So a template may only use what cannot multiply its data: no assignment, no macro, no
+include, no multiplication, no call; ``join`` with a literal separator; filters from a list. What is
+left (values, attributes, conditions, loops over given lists) writes at most (its own length + the
 longest value) for each unit of fuel. The check is one pass over the tokens, once, at compilation.
 """
 

@@ -47,7 +47,8 @@ class Untrusted:
     text : str
         Cleaned, on one line. Safe as the whole content of a message.
     quoted : str
-        The same in double quotes that it cannot close. Safe in the midst of other text.
+        The same in double quotes that it cannot close. Safe in the midst of other text. An empty
+        text stays empty, so that ``{% if text %}`` can ask for it.
 
     Raises
     ------
@@ -67,7 +68,7 @@ class Untrusted:
 
     def __init__(self, text: str) -> None:
         self.text = _clean(text)
-        self.quoted = f'"{self.text.translate(_QUOTES)}"'
+        self.quoted = f'"{self.text.translate(_QUOTES)}"' if self.text else ""
 
     def __str__(self) -> str:
         return self.quoted
