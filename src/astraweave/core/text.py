@@ -97,7 +97,8 @@ def sanitize(text: str, *, max_chars: int = MAX_UTTERANCE_CHARS) -> CleanText:
             changes.append(name)
         return cleaned
 
-    text = replace("control", "".join(_visible(char) for char in text))
+    if not text.isprintable():
+        text = replace("control", "".join(_visible(char) for char in text))
     text = unicodedata.normalize("NFC", text)
     text = replace("invisible", _drop_stray_joiners(_BIDI_AND_INVISIBLE.sub("", text)))
     text = replace("role", _ROLE_LINE.sub("", text))
