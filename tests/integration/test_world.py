@@ -153,9 +153,8 @@ def test_the_game_clock_and_the_view_come_back_with_the_save(tmp_path: Path) -> 
 
 
 def test_one_slot_has_one_world(tmp_path: Path) -> None:
-    with aw.World.open(tmp_path, settings=SETTINGS):
-        with pytest.raises(SlotInUseError):
-            aw.World.open(tmp_path, settings=SETTINGS)
+    with aw.World.open(tmp_path, settings=SETTINGS), pytest.raises(SlotInUseError):
+        aw.World.open(tmp_path, settings=SETTINGS)
     aw.World.open(tmp_path, settings=SETTINGS).close()
 
 
@@ -226,9 +225,7 @@ def test_a_character_without_a_persona_is_refused(world: aw.World) -> None:
 
 def test_a_silenced_line_ends_and_the_next_one_is_heard(tmp_path: Path) -> None:
     model = ScriptedModel(["A fine day for it."] * 4, delay=0.5)
-    with aw.World.open(
-        tmp_path, settings=SETTINGS, model=model, deadline_s=5.0
-    ) as world:
+    with aw.World.open(tmp_path, settings=SETTINGS, model=model, deadline_s=5.0) as world:
         tam = world.npc("tam", persona="tam")
         reply = tam.say("Lovely weather, isn't it?")
         reply.cancel()
@@ -247,7 +244,12 @@ def test_wait_gives_up_when_told_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("ending", "code"),
-    [("", 0), ("raise SystemExit(3)", 3), ("raise ValueError('game bug')", 1), ("world.close()", 0)],
+    [
+        ("", 0),
+        ("raise SystemExit(3)", 3),
+        ("raise ValueError('game bug')", 1),
+        ("world.close()", 0),
+    ],
 )
 def test_the_process_ends_cleanly_whoever_forgot_to_close(
     tmp_path: Path, ending: str, code: int

@@ -7,6 +7,7 @@ changes it for both.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import msgspec
 from astraweave.bench.loop import FrameLoop, FrameReport
 
 if TYPE_CHECKING:
-    from astraweave.world import World
+    from astraweave.world import Reply, World
 
 __all__ = ["FrameComparison", "measure_frames"]
 
@@ -30,6 +31,36 @@ LINES = (
     "Tell me what you think of the new mayor.",
     "I would rather sleep under the stars than in the inn.",
 )
+
+
+class _Talk:
+    """A conversation without a pause."""
+
+    def __init__(self, world: World) -> None:
+        self._npc = world.npc("tam", persona="tam")
+        self._utterances = itertools.cycle(LINES)
+        self._reply: Reply | None = None
+        self.lines = 0
+        self.tiers: Counter[str] = Counter()
+
+    def keep_going(self) -> None:
+        """Say the next thing as soon as the last is answered."""
+        if self._reply is not None and not self._reply.done:
+            return
+        self._count()
+        self._reply = self._npc.say(next(self._utterances))
+
+    def pause(self) -> None:
+        """Wait until nobody thinks."""
+        if self._reply is not None:
+            self._reply.wait()
+        self._count()
+
+    def _count(self) -> None:
+        if self._reply is not None:
+            self.lines += 1
+            self.tiers.update(self._reply.tiers)
+        self._reply = None
 
 
 class FrameComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,33 +102,15 @@ def measure_frames(
     progress : callable, optional
         Called with frames done and frames in all.
     """
-    tam = world.npc("tam", persona="tam")
+    talk = _Talk(world)
     alone, thinking = FrameLoop(), FrameLoop()
-    lines, tiers = 0, {"model": 0, "composed": 0}
-    talk = itertools.cycle(LINES)
-    reply = None
-
-    def tick() -> None:
-        nonlocal reply, lines
-        world.tick(budget_us=500)
-        if reply is not None and not reply.done:
-            return
-        if reply is not None:
-            lines += 1
-            for tier in reply.tiers:
-                tiers[tier] = tiers.get(tier, 0) + 1
-        reply = None
-
     for done in range(0, frames, STRETCH):
         count = min(STRETCH, frames - done)
         alone.run(count, lambda: None)
         for _ in range(count):
-            if reply is None:
-                reply = tam.say(next(talk))
-            thinking.frame(tick)
-        if reply is not None:
-            reply.wait()
-            tick()
+            talk.keep_going()
+            thinking.frame(lambda: world.tick(budget_us=500))
+        talk.pause()
         if progress is not None:
             progress(min(done + count, frames) * 2, frames * 2)
     quiet, busy = alone.report(), thinking.report()
@@ -105,6 +118,6 @@ def measure_frames(
         alone=quiet,
         thinking=busy,
         work_slowdown_p99=busy.work_us_p99 / quiet.work_us_p99,
-        lines=lines,
-        tiers=tiers,
+        lines=talk.lines,
+        tiers=dict(talk.tiers),
     )

@@ -35,7 +35,9 @@ DAY_S = 24 * 3600.0
 def run(arguments: argparse.Namespace) -> int:
     """Run both sittings, or (in the child process) one of them."""
     console = Console(quiet=arguments.json)
-    scenario = draw(arguments.seed, turns=arguments.turns) if arguments.turns else draw(arguments.seed)
+    scenario = (
+        draw(arguments.seed, turns=arguments.turns) if arguments.turns else draw(arguments.seed)
+    )
     if arguments.sitting:
         report = _sit(console, scenario, arguments.sitting, arguments.save, arguments.seed)
         arguments.result.write_bytes(msgspec.json.encode(report))
@@ -188,19 +190,35 @@ def _answering_tier(record: LineRecord, question: Any) -> str:
 def _print_summary(console: Console, summary: dict[str, Any]) -> None:
     right = sum(question["correct"] for question in summary["questions"])
     console.say()
-    console.say(f"He answered {right} of {len(summary['questions'])} questions rightly.", style="bold")
+    console.say(
+        f"He answered {right} of {len(summary['questions'])} questions rightly.", style="bold"
+    )
     for question in summary["questions"]:
         if not question["correct"]:
             console.say(f"  wrong: {question['question']}  ({question['why']})", style="red")
     tiers = ", ".join(f"{count} {tier}" for tier, count in summary["tiers"].items())
     rows = [
-        ("time to the first word", f"{summary['first_word_ms_p50']:.0f} ms", f"{summary['first_word_ms_p95']:.0f} ms"),
-        ("time to the whole line", f"{summary['line_ms_p50']:.0f} ms", f"{summary['line_ms_p95']:.0f} ms"),
-        ("world.tick", f"{summary['tick_us_p50']:.0f} us", f"{summary['tick_us_p99']:.0f} us (p99)"),
+        (
+            "time to the first word",
+            f"{summary['first_word_ms_p50']:.0f} ms",
+            f"{summary['first_word_ms_p95']:.0f} ms",
+        ),
+        (
+            "time to the whole line",
+            f"{summary['line_ms_p50']:.0f} ms",
+            f"{summary['line_ms_p95']:.0f} ms",
+        ),
+        (
+            "world.tick",
+            f"{summary['tick_us_p50']:.0f} us",
+            f"{summary['tick_us_p99']:.0f} us (p99)",
+        ),
     ]
     console.table("What it cost", ("", "median", "95th percentile"), rows)
     console.say(f"clauses shown: {tiers or 'none'}; the model wrote {summary['drafted']},")
-    console.say(f"  of which {summary['passed']} passed the check and {summary['shown']} were shown")
+    console.say(
+        f"  of which {summary['passed']} passed the check and {summary['shown']} were shown"
+    )
     console.say(f"model: {summary['model']} ({summary['provider'] or 'not loaded'}),")
     console.say(f"  {summary['tokens_per_s']:.0f} tokens/s, {summary['rss_mb']:.0f} MB at most")
     console.say(f"60 Hz loop: {summary['frames']} frames, {summary['frames_late']} late")

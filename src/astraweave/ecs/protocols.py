@@ -7,7 +7,7 @@ from typing import Protocol
 
 from astraweave.context import Turn
 
-__all__ = ["SpokenLine", "Speaker", "Speakers"]
+__all__ = ["Speaker", "Speakers", "SpokenLine"]
 
 
 class SpokenLine(Protocol):

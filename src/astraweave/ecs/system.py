@@ -14,9 +14,7 @@ from astraweave.ecs.protocols import Speakers
 
 __all__ = ["DialogueSystem"]
 
-Row = tuple[
-    CPersonaLlm, CDialogueState | None, CConversationHistory | None, CMemoryStore | None
-]
+Row = tuple[CPersonaLlm, CDialogueState | None, CConversationHistory | None, CMemoryStore | None]
 
 
 class DialogueSystem:

@@ -74,7 +74,9 @@ def load_brains(
             return load()
         except AstraweaveError as error:
             notices.append(f"{what} {name!r}: {error}")
-            warnings.warn(f"{notices[-1]}\nThe world goes on without it.", ModelWarning, stacklevel=4)
+            warnings.warn(
+                f"{notices[-1]}\nThe world goes on without it.", ModelWarning, stacklevel=4
+            )
             return None
 
     wanted_model = settings.model if model is None else "none"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from astraweave.context import ConversationHistory, Turn
 from astraweave.core.protocols import Clock, Journal
@@ -85,7 +86,6 @@ class Conversations:
 
     async def _speak(self, mind: Mind, said: Utterance, reply: Reply) -> LineReport:
         telemetry, now = self._telemetry, self._clock.now()
-        world = self._view.snapshot()
         query = retrieval_query(said.text.text, mind.history.recent(6))
         with telemetry.span("dialogue.retrieve"):
             memories = await self._runtime.block(
@@ -99,7 +99,7 @@ class Conversations:
         try:
             async for clause in line:
                 elapsed = self._elapsed_ms(said)
-                self._post(lambda clause=clause, elapsed=elapsed: reply._show(clause, elapsed))
+                self._post(partial(reply._show, clause, elapsed))
         finally:
             spoken = Turn(
                 role="assistant", speaker=mind.id, text=line.text, game_time=self._clock.now()
@@ -110,9 +110,7 @@ class Conversations:
             self._journal.record(
                 "line", {"npc": mind.id, "heard": heard.text, "spoken": spoken.text}
             )
-            await asyncio.shield(
-                self._runtime.block(self._remember, mind, turns, said.speaker)
-            )
+            await asyncio.shield(self._runtime.block(self._remember, mind, turns, said.speaker))
         telemetry.count("lines")
         return line.report
 

@@ -55,6 +55,7 @@ class Keeper:
         self.rag = RagPipeline(self.store, embedder, telemetry=telemetry)
         self._telemetry = telemetry
         self._turns: dict[str, int] = {}
+        self._memories = {owner: self.store.count(owner) for owner in self.store.owners()}
 
     def world(self) -> SavedWorld | None:
         """The world's own state; None in a new slot."""
@@ -80,10 +81,20 @@ class Keeper:
             number = self._turns.get(npc, 0)
             self.slot.state.put(f"turn/{npc}/{number:08d}", turn)
             self._turns[npc] = number + 1
+        self.recount(npc)
 
     def remember(self, memory: Memory) -> None:
         """Add a memory that no conversation brought."""
         self.store.add(memory)
+        self.recount(memory.owner)
+
+    def recount(self, npc: str) -> None:
+        """Bring `memory_count` up to date."""
+        self._memories[npc] = self.store.count(npc)
+
+    def memory_count(self, npc: str) -> int:
+        """How many memories a character has; from any thread."""
+        return self._memories.get(npc, 0)
 
     def commit(self, world: SavedWorld) -> None:
         """Write everything new; it survives the death of the process."""

@@ -17,7 +17,7 @@ class _World(Protocol):
     """What a character asks of its world."""
 
     def _say(self, npc: str, text: str, speaker: str, deadline_s: float | None) -> Reply: ...
-    def _tell(self, npc: str, memory: Memory) -> None: ...
+    def _tell(self, memory: Memory) -> None: ...
     def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]: ...
     def _memory(self, npc: str, memory_id: int) -> Memory | None: ...
     def _turns(self, npc: str) -> Sequence[Turn]: ...
@@ -74,10 +74,9 @@ class Npc:
     ) -> None:
         """Let it know something that happened or that it saw; returns at once."""
         self._world._tell(
-            self.id,
             Memory(
                 owner=self.id, text=text, importance=importance, tags=tuple(tags), speaker=speaker
-            ),
+            )
         )
 
     def recall(self, query: str, k: int = 5) -> list[Retrieved]:

@@ -37,9 +37,7 @@ class SerialExecutor(Executor):
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         self._lock = threading.Lock()
-        self._thread = threading.Thread(
-            target=_work, args=(self._queue,), name=name, daemon=True
-        )
+        self._thread = threading.Thread(target=_work, args=(self._queue,), name=name, daemon=True)
         self._thread.start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -150,7 +148,7 @@ def _stop(
         loop.stop()
 
     def start() -> None:
-        loop.create_task(wind_down())  # noqa: RUF006 - it ends the loop that would forget it
+        loop.create_task(wind_down())
 
     loop.call_soon_threadsafe(start)
     if thread is not threading.current_thread():

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import weakref
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from types import TracebackType
@@ -383,7 +382,7 @@ class World:
         return memory if memory is not None and memory.owner == npc else None
 
     def _memory_count(self, npc: str) -> int:
-        return self._keeper.counts.get(npc, 0)
+        return self._keeper.memory_count(npc)
 
     def _turns(self, npc: str) -> Sequence[Turn]:
         return tuple(self._minds[npc].history.recent(20))
