@@ -35,7 +35,7 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
     drafted, passed, shown : int
         Clauses of the model: written, through the check, and shown.
     model_first_clause_ms, model_line_ms : float or None
-        The model's own first checked clause and the end of its line, from `say`; None: it gave none.
+        The model's own first checked clause and the end of its line; None: it gave none.
     """
 
     said: str
