@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = add("demo", "demo", "Meet Tam the smith twice; the second time he remembers the first.")
     demo.add_argument("--seed", type=int, default=1, help="draws what is talked about (default 1)")
-    demo.add_argument("--turns", type=int, default=0, metavar="N", help="turns in both sittings")
+    demo.add_argument(
+        "--turns", type=int, default=40, metavar="N", help="turns of the first sitting"
+    )
     demo.add_argument("--save", type=Path, metavar="DIR", help="keep the save here")
     demo.add_argument("--json", action="store_true", help="print one object at the end")
     demo.add_argument("--sitting", type=int, choices=(1, 2), help=argparse.SUPPRESS)

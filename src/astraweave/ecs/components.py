@@ -13,7 +13,7 @@ __all__ = ["CConversationHistory", "CDialogueState", "CMemoryStore", "CPersonaLl
 
 @dataclass(slots=True)
 class CPersonaLlm:
-    """This entity is a character that talks.
+    """Marks an entity as a character that talks.
 
     Attributes
     ----------

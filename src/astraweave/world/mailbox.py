@@ -1,7 +1,8 @@
 """Where finished work waits for the game's thread.
 
-Any thread posts; only the game's thread delivers. Posting is one append, so the runtime never waits
-for the game, and delivering stops when its budget is spent, so the game never waits for the runtime.
+Any thread posts; only the game's thread delivers. Posting is one append, so the runtime never
+waits for the game, and delivering stops when its budget is spent, so the game never waits for the
+runtime.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Mailbox:
                 return done()
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-        """Deliver on `loop` as soon as something is posted, until the returned function is called."""
+        """Deliver on `loop` whatever is posted, until the returned function is called."""
         self._loops[loop] = self._loops.get(loop, 0) + 1
         loop.call_soon(self.deliver)
 
