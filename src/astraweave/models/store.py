@@ -247,6 +247,10 @@ class ModelStore:
         files = [self.ensure(model_id, progress) for model_id in dict.fromkeys(model_ids)]
         return write_bundle(files, out, progress or no_progress)
 
+    def sources(self, model_id: str) -> Path:
+        """Where the model's published files are kept, whether they are there yet or not."""
+        return self._sources(self.registry[model_id])
+
     # -- folders --
 
     def _sources(self, card: ModelCard) -> Path:
