@@ -1,1 +1,18 @@
 """Weights: the registry, fetching, verifying and converting them, tokenizers, chat templates."""
+
+from __future__ import annotations
+
+from astraweave.models.chat import ChatTemplate
+from astraweave.models.progress import Progress
+from astraweave.models.registry import ModelCard, Registry
+from astraweave.models.store import ModelFiles, ModelRow, ModelStore
+
+__all__ = [
+    "ChatTemplate",
+    "ModelCard",
+    "ModelFiles",
+    "ModelRow",
+    "ModelStore",
+    "Progress",
+    "Registry",
+]
