@@ -6,6 +6,7 @@ from astraweave.models.chat import ChatTemplate
 from astraweave.models.progress import Progress
 from astraweave.models.registry import ModelCard, Registry
 from astraweave.models.store import ModelFiles, ModelRow, ModelStore
+from astraweave.models.tokenizer import StreamDecoder, Tokenizer
 
 __all__ = [
     "ChatTemplate",
@@ -15,4 +16,6 @@ __all__ = [
     "ModelStore",
     "Progress",
     "Registry",
+    "StreamDecoder",
+    "Tokenizer",
 ]
