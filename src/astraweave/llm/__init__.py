@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from astraweave.llm.onnx import OnnxLanguageModel
 from astraweave.llm.protocol import (
     Chunk,
     FinishReason,
@@ -27,6 +28,7 @@ __all__ = [
     "LanguageModel",
     "Message",
     "ModelInfo",
+    "OnnxLanguageModel",
     "Role",
     "SamplingParams",
     "ScriptedModel",

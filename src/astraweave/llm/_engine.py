@@ -32,6 +32,10 @@ class TokenDecoder(Protocol):
         """The text that is complete now."""
         ...
 
+    def flush(self) -> str:
+        """What was held back; half a character comes as U+FFFD."""
+        ...
+
 
 @dataclass(eq=False, slots=True)
 class Job:
@@ -144,20 +148,25 @@ class Engine:
             raise interrupt
 
     def _run(self) -> None:
-        while True:
-            with self._news:
-                self._news.wait_for(lambda: self._stopping or self._waiting or self._active)
-                if self._stopping:
-                    break
-            self._admit()
-            for job in tuple(self._active):
-                self._advance(job)
+        while self._has_work():
+            self._turn()
         with self._news:
             left = [*self._active, *self._waiting]
             self._waiting.clear()
         for job in left:
             self._end(job, "cancelled")
         self._decoder.close()
+
+    def _turn(self) -> None:
+        self._admit()
+        for job in tuple(self._active):
+            self._advance(job)
+
+    def _has_work(self) -> bool:
+        """Wait for some; False: the engine has to stop."""
+        with self._news:
+            self._news.wait_for(lambda: self._stopping or self._waiting or self._active)
+            return not self._stopping
 
     def _admit(self) -> None:
         while len(self._active) < _AT_ONCE:
@@ -204,14 +213,16 @@ class Engine:
         if job.made == 0:
             job.first_token = self._clock.monotonic()
         if token in self._eos:
-            self._end(job, "stop", job.stops.flush())
+            text = _rest(job)
+            self._end(job, "stop", text + job.stops.flush())
             return
         job.made += 1
         text = job.stops.push(job.decoder.push(token))
         if job.stops.stopped:
             self._end(job, "stop", text)
         elif job.made >= job.max_tokens or len(slot.tokens) >= self._slot_tokens:
-            self._end(job, "length", text)
+            text += _rest(job)
+            self._end(job, "stop" if job.stops.stopped else "length", text)
         else:
             job.pending = (token,)
             job.stream.push(text)
@@ -235,3 +246,12 @@ class Engine:
         if job.slot is not None:
             self._table.release(job.slot)
             job.slot = None
+
+
+def _rest(job: Job) -> str:
+    """Whole characters that were held back until the answer's end.
+
+    What the stop scanner still holds after this belongs to an answer that said so with its end
+    token; where an answer is cut off, it may be the beginning of a stop string, and is left out.
+    """
+    return job.stops.push(job.decoder.flush().rstrip("\ufffd"))
