@@ -8,12 +8,27 @@ differential tests run both.
 from __future__ import annotations
 
 from astraweave._native._core import (
+    FlatIndex,
     StreamDecoder,
     Tokenizer,
     dot,
     force_simd_tier,
+    l2_squared,
+    scan_dot,
+    scan_l2,
     simd_tier,
     simd_tiers,
 )
 
-__all__ = ["StreamDecoder", "Tokenizer", "dot", "force_simd_tier", "simd_tier", "simd_tiers"]
+__all__ = [
+    "FlatIndex",
+    "StreamDecoder",
+    "Tokenizer",
+    "dot",
+    "force_simd_tier",
+    "l2_squared",
+    "scan_dot",
+    "scan_l2",
+    "simd_tier",
+    "simd_tiers",
+]
