@@ -35,6 +35,17 @@ template = "{{ line }}"
 """
 
 
+MISSPELT = """\
+[a]
+variables.name = 'text'
+[[a.messages]]
+role = 'user'
+template = '''
+
+Hello {{ nme }}'''
+"""
+
+
 def write(folder, text, name="p.toml"):
     path = folder / name
     path.write_text(text, encoding="utf-8")
@@ -121,7 +132,7 @@ def test_builtin_dialogue_puts_what_changes_last():
             "did you mean 'upper'",
         ),
         (
-            "[a]\nvariables.name = 'text'\n[[a.messages]]\nrole = 'user'\ntemplate = '''\n\nHello {{ nme }}'''\n",
+            MISSPELT,
             7,
             "declares no variable 'nme'; did you mean 'name'",
         ),

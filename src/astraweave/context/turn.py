@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from astraweave.llm.protocol import Role
+from astraweave.llm.protocol import Message, Role
 
-__all__ = ["Turn"]
+__all__ = ["Turn", "as_messages"]
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,3 +37,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     game_time: float = 0.0
     tokens: int = 0
     pinned: bool = False
+
+
+def as_messages(turns: Iterable[Turn]) -> list[Message]:
+    """The turns as messages of a chat, one each."""
+    return [Message(turn.role, turn.text) for turn in turns]

@@ -1,0 +1,7 @@
+"""Windows of conversations."""
+
+from ._suites import _Calls
+
+
+class Context(_Calls):
+    prefix = "context."

@@ -1,0 +1,81 @@
+"""The benchmark cases run, compare like with like, and say why when they cannot run."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from astraweave.bench import Figures, Pair, Row, Unavailable, as_table, case, find_cases, run
+from astraweave.errors import MissingExtraError
+
+FAST = [each for each in find_cases() if not each.name.startswith("start.")]
+
+
+@pytest.mark.parametrize("each", FAST, ids=lambda each: each.name)
+def test_every_case_does_its_work(each):
+    try:
+        prepared = each.prepare()
+    except (Unavailable, MissingExtraError) as error:
+        pytest.skip(str(error))
+    assert isinstance(prepared, Pair)
+    prepared.ours()
+    if prepared.peer is not None:
+        assert each.peer_name
+        prepared.peer()
+    assert all(value == 1.0 for value in prepared.quality.values()), prepared.quality
+
+
+def test_names_are_unique_and_selectable():
+    names = [each.name for each in find_cases()]
+    assert len(set(names)) == len(names)
+    assert [each.name for each in find_cases("context.window")] == ["context.window"]
+    assert find_cases("nothing") == []
+
+
+def test_rows_hold_medians_and_their_ratio():
+    @case("loops", unit="us", peer_name="a longer loop")
+    def loops():
+        return Pair(
+            ours=lambda: sum(range(100)),
+            peer=lambda: sum(range(10_000)),
+            per_call=2.0,
+            quality={"recall": 1.0},
+        )
+
+    row = loops.row()
+    assert row.ours is not None
+    assert row.peer is not None
+    assert row.ratio == row.peer / row.ours > 1
+    assert row.quality == {"recall": 1.0}
+
+
+def test_what_cannot_run_says_why():
+    @case("absent", unit="ms")
+    def absent():
+        raise Unavailable("no such data")
+
+    @case("extra", unit="ms")
+    def extra():
+        raise MissingExtraError("this case", "numba")
+
+    @case("own", unit="MB", peer_name="p")
+    def own():
+        return Figures(ours=2.0, peer=3.0)
+
+    rows = run([absent, extra, own])
+    assert rows[0] == Row(name="absent", unit="ms", note="no such data")
+    assert "astraweave[numba]" in rows[1].note
+    assert rows[2].ratio == 1.5
+    table = as_table(rows)
+    assert "no such data" in table
+    assert "1.50" in table
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="peak memory is not read on Windows")
+def test_fresh_processes_are_measured():
+    (memory,) = find_cases("start.import_rss")
+    figures = memory.figures()
+    assert figures.peer is not None
+    assert 1 < figures.peer <= figures.ours * 1.2 < 500
