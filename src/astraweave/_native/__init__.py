@@ -7,6 +7,24 @@ differential tests run both.
 
 from __future__ import annotations
 
-from astraweave._native._core import dot, force_simd_tier, simd_tier, simd_tiers
+from astraweave._native._core import (
+    FlatIndex,
+    dot,
+    force_simd_tier,
+    l2_squared,
+    scan_dot,
+    scan_l2,
+    simd_tier,
+    simd_tiers,
+)
 
-__all__ = ["dot", "force_simd_tier", "simd_tier", "simd_tiers"]
+__all__ = [
+    "FlatIndex",
+    "dot",
+    "force_simd_tier",
+    "l2_squared",
+    "scan_dot",
+    "scan_l2",
+    "simd_tier",
+    "simd_tiers",
+]

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from astraweave.embeddings.protocol import EmbedderInfo, EmbeddingClient
+from astraweave.embeddings.vector_store import Hit, VectorStore
 
-__all__ = ["EmbedderInfo", "EmbeddingClient"]
+__all__ = ["EmbedderInfo", "EmbeddingClient", "Hit", "VectorStore"]

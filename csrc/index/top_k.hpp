@@ -1,0 +1,48 @@
+// The k best of a stream of scores. Higher is better; equal scores go by lower id.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace astraweave::index {
+
+struct Candidate {
+  float score;
+  std::int64_t id;
+};
+
+inline bool better(const Candidate& a, const Candidate& b) noexcept {
+  return a.score > b.score || (a.score == b.score && a.id < b.id);
+}
+
+class TopK {
+ public:
+  // Allocates for all of them; nothing after it does.
+  explicit TopK(std::size_t k) : k_(k) { heap_.reserve(k); }
+
+  void offer(float score, std::int64_t id) noexcept {
+    const Candidate candidate{score, id};
+    if (heap_.size() < k_) {
+      heap_.push_back(candidate);
+      std::push_heap(heap_.begin(), heap_.end(), better);
+    } else if (better(candidate, heap_.front())) {
+      std::pop_heap(heap_.begin(), heap_.end(), better);
+      heap_.back() = candidate;
+      std::push_heap(heap_.begin(), heap_.end(), better);
+    }
+  }
+
+  // Best first; ends the stream.
+  const std::vector<Candidate>& sorted() noexcept {
+    std::sort_heap(heap_.begin(), heap_.end(), better);
+    return heap_;
+  }
+
+ private:
+  std::size_t k_;
+  std::vector<Candidate> heap_;  // the worst in front
+};
+
+}  // namespace astraweave::index

@@ -1,0 +1,34 @@
+// The smallest test framework that does: CHECK, and a list of functions.
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
+      std::fprintf(stderr, "%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
+      std::exit(1);                                                                      \
+    }                                                                                    \
+  } while (false)
+
+// `call` has to throw Error with this code.
+#define CHECK_THROWS(call, wanted)                             \
+  do {                                                         \
+    bool threw = false;                                        \
+    try {                                                      \
+      (void)(call);                                            \
+    } catch (const ::astraweave::Error& error) {               \
+      threw = error.code() == ::astraweave::ErrorCode::wanted; \
+    }                                                          \
+    CHECK(threw);                                              \
+  } while (false)
+
+namespace astraweave::tests {
+
+void run_simd_tests();
+void run_io_tests();
+void run_index_tests();
+void run_index_thread_tests();
+
+}  // namespace astraweave::tests

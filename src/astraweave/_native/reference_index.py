@@ -1,0 +1,114 @@
+"""What the vector kernels and the exact index mean, in as few lines as say it. Slow on purpose."""
+
+# ruff: noqa: A002 - `id` is the word of the field
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from astraweave.errors import InputError
+
+__all__ = ["FlatIndex", "l2_squared", "scan_dot", "scan_l2"]
+
+_MAX_SQUARED_LENGTH = float(np.finfo(np.float32).max) / 8
+
+
+def l2_squared(a: ArrayLike, b: ArrayLike) -> float:
+    """Squared Euclidean distance of two float32 vectors, summed without rounding."""
+    left, right = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    if left.ndim != 1 or right.ndim != 1 or left.size != right.size:
+        raise InputError(
+            f"l2_squared needs two vectors of one length, got {left.size} and {right.size} numbers"
+        )
+    return math.fsum((float(x) - float(y)) ** 2 for x, y in zip(left, right, strict=True))
+
+
+def scan_dot(query: ArrayLike, rows: ArrayLike) -> NDArray[np.float64]:
+    """Inner product of the query with each row."""
+    return np.asarray(rows, np.float64) @ np.asarray(query, np.float64)
+
+
+def scan_l2(query: ArrayLike, rows: ArrayLike) -> NDArray[np.float64]:
+    """Squared Euclidean distance of the query to each row."""
+    difference = np.asarray(rows, np.float64) - np.asarray(query, np.float64)
+    return np.asarray((difference**2).sum(axis=1), np.float64)
+
+
+class FlatIndex:
+    """A dict of vectors, searched by sorting all of them."""
+
+    def __init__(self, dimensions: int, metric: str) -> None:
+        if metric not in {"cosine", "dot", "l2"}:
+            raise InputError(f"metric '{metric}' is unknown; say 'cosine', 'dot' or 'l2'")
+        self.dimensions = dimensions
+        self.metric = metric
+        self.rows: dict[int, NDArray[np.float32]] = {}
+
+    def insert(self, ids: ArrayLike, vectors: ArrayLike) -> None:
+        """Add all, or none and raise `InputError`."""
+        wanted = [int(one) for one in np.asarray(ids)]
+        rows = [self._stored(row) for row in np.asarray(vectors, np.float32)]
+        if len(set(wanted)) < len(wanted) or self.rows.keys() & set(wanted):
+            raise InputError("an id is there already, or comes twice")
+        self.rows.update(zip(wanted, rows, strict=True))
+
+    def update(self, id: int, vector: ArrayLike) -> None:
+        """Replace the vector of an id that is there."""
+        if id not in self.rows:
+            raise InputError(f"id {id} is not in the index; insert adds it")
+        self.rows[id] = self._stored(np.asarray(vector, np.float32))
+
+    def remove(self, id: int) -> bool:
+        """Whether there was one."""
+        return self.rows.pop(id, None) is not None
+
+    def get(self, id: int) -> NDArray[np.float32] | None:
+        """The vector as it is kept; None where there is none."""
+        return self.rows.get(id)
+
+    def search(
+        self, query: ArrayLike, k: int, allowed: ArrayLike | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The k best of `allowed`, equal scores by lower id."""
+        if k < 1:
+            raise InputError("k must be at least 1")
+        q = self._stored(np.asarray(query, np.float32))
+        scores = self.scores(q)
+        only = set(scores) if allowed is None else {int(one) for one in np.asarray(allowed)}
+        sign = 1 if self.metric == "l2" else -1
+        best = sorted(scores.keys() & only, key=lambda one: (sign * scores[one], one))[:k]
+        return np.array(best, np.int64), np.array([scores[one] for one in best])
+
+    def scores(self, stored_query: NDArray[np.float32]) -> dict[int, float]:
+        """Score of every id."""
+        if not self.rows:
+            return {}
+        rows = np.stack(list(self.rows.values()))
+        if self.metric == "l2":
+            values = np.sqrt(scan_l2(stored_query, rows))
+        else:
+            values = scan_dot(stored_query, rows)
+        return dict(zip(self.rows, values.tolist(), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __contains__(self, id: int) -> bool:
+        return id in self.rows
+
+    def _stored(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        if vector.shape != (self.dimensions,):
+            raise InputError("wrong dimensions")
+        if not np.isfinite(vector).all():
+            raise InputError("NaN or infinity")
+        wide = vector.astype(np.float64)
+        squared = float(wide @ wide)
+        if self.metric != "cosine":
+            if squared > _MAX_SQUARED_LENGTH:
+                raise InputError("too long")
+            return vector.copy()
+        if squared == 0:
+            raise InputError("all zeros")
+        return (wide / math.sqrt(squared)).astype(np.float32)

@@ -1,0 +1,340 @@
+"""onnxruntime sessions: opened, run, counted and closed in one place."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+from numpy.typing import NDArray
+
+from astraweave.core.settings import Settings
+from astraweave.errors import ModelError, ModelUnavailable, UsageError
+from astraweave.inference._onnxruntime import first_line, load_onnxruntime
+from astraweave.inference.providers import (
+    CPU,
+    ProviderFallbackWarning,
+    choose_providers,
+    provider_name,
+)
+from astraweave.inference.threads import PROCESS_POOL
+
+__all__ = ["InferenceReport", "Session", "Sessions"]
+
+_SILENT = 4
+"""Log level: what goes wrong arrives as an exception, not as text on the player's screen."""
+
+
+class InferenceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs the models, for `doctor` and for bug reports.
+
+    Attributes
+    ----------
+    onnxruntime : str
+        Its version.
+    requested, provider : str
+        Full names: what was asked for, and what the sessions use (asked for nothing yet: what
+        they would use).
+    available : tuple of str
+        Providers of this onnxruntime build.
+    threads : int
+        Threads a run may use, the calling one included.
+    shared_pool : bool
+        Whether the sessions share onnxruntime's process-wide pool.
+    open_sessions : int
+        Sessions of this object that are not closed.
+    """
+
+    onnxruntime: str
+    requested: str
+    provider: str
+    available: tuple[str, ...]
+    threads: int
+    shared_pool: bool
+    open_sessions: int
+
+
+class Session:
+    """One loaded graph. `run` is thread-safe.
+
+    Made by `Sessions.open`. Closing gives the weights' memory back once running calls have ended.
+    """
+
+    def __init__(self, raw: Any, graph: Path) -> None:
+        self.graph = graph
+        self.inputs: tuple[str, ...] = tuple(node.name for node in raw.get_inputs())
+        self.outputs: tuple[str, ...] = tuple(node.name for node in raw.get_outputs())
+        self.provider: str = raw.get_providers()[0]
+        self._raw: Any | None = raw
+
+    @property
+    def raw(self) -> Any:
+        """The `onnxruntime.InferenceSession` itself, for IO binding.
+
+        Raises
+        ------
+        UsageError
+            The session is closed.
+        """
+        if self._raw is None:
+            raise UsageError(f"the session of '{self.graph}' is closed", path=str(self.graph))
+        return self._raw
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._raw is None
+
+    def run(
+        self, outputs: Sequence[str] | None, feeds: Mapping[str, NDArray[Any]]
+    ) -> list[NDArray[Any]]:
+        """Compute some outputs (None: all of them) from input arrays.
+
+        Raises
+        ------
+        ModelError
+            The graph refused the input or failed while running.
+        UsageError
+            The session is closed.
+        """
+        raw = self.raw
+        try:
+            results: list[NDArray[Any]] = raw.run(
+                None if outputs is None else list(outputs), dict(feeds)
+            )
+        except Exception as error:
+            raise self._failed(error) from error
+        return results
+
+    def binding(self) -> Any:
+        """A new `onnxruntime.IOBinding`: inputs and outputs bound to memory of the caller's."""
+        return self.raw.io_binding()
+
+    def run_bound(self, binding: Any) -> None:
+        """Run over what `binding` binds; the caller sees to it that no two runs share memory.
+
+        Raises
+        ------
+        ModelError
+            The graph refused the input or failed while running.
+        UsageError
+            The session is closed.
+        """
+        raw = self.raw
+        try:
+            raw.run_with_iobinding(binding)
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Let go of the model. Closing twice is allowed."""
+        self._raw = None
+
+    def _failed(self, error: Exception) -> ModelError:
+        return ModelError(f"model '{self.graph}' failed: {first_line(error)}", path=str(self.graph))
+
+
+class Sessions:
+    """Opens the sessions of one world under one thread budget. Thread-safe.
+
+    Parameters
+    ----------
+    settings : Settings
+        `provider` and `thread_budget` are read.
+    shared_pool : bool
+        Let all sessions of the process share one pool (see `astraweave.inference.threads`).
+        False: a pool for each session, for games that run onnxruntime sessions of their own.
+
+    Raises
+    ------
+    ConfigError
+        The provider's name is unknown.
+
+    Notes
+    -----
+    A run uses the calling thread and the pool. Two threads that run sessions at once therefore
+    keep budget + 1 threads busy at most, not twice the budget. Between runs the pool sleeps; it
+    never spins.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, shared_pool: bool = True) -> None:
+        settings = settings or Settings()
+        self._requested = provider_name(settings.provider)
+        self._budget = settings.thread_budget
+        self._wants_shared = shared_pool
+        self._shared = False
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[Session] = weakref.WeakSet()
+        self._provider: str | None = None
+        self._closed = False
+
+    @property
+    def threads(self) -> int:
+        """Threads a run may use, the calling one included."""
+        return (PROCESS_POOL.threads or self._budget) if self._shared else self._budget
+
+    def open(
+        self, graph: Path | str, *, arena: bool = True, options: Mapping[str, str] | None = None
+    ) -> Session:
+        """Load a graph.
+
+        Parameters
+        ----------
+        graph : Path
+            ``model.onnx``; its external data lies beside it.
+        arena : bool
+            Keep freed working memory for the next run. False saves memory where batches differ in
+            size.
+        options : mapping of str to str
+            onnxruntime's session config entries, over ours.
+
+        Raises
+        ------
+        MissingExtraError
+            onnxruntime is not installed.
+        ModelUnavailable
+            The file is missing or damaged, or onnxruntime cannot run its graph.
+        UsageError
+            `close` was called.
+
+        Warns
+        -----
+        ProviderFallbackWarning
+            The provider that was asked for cannot be used, so the processor runs this graph.
+        ThreadBudgetWarning
+            The process-wide pool has another size.
+        """
+        if self._closed:
+            raise UsageError("these sessions are closed; open a new Sessions object")
+        graph = Path(graph)
+        if not graph.is_file():
+            raise ModelUnavailable(
+                f"model file '{graph}' is missing; fetch the model again", path=str(graph)
+            )
+        onnxruntime = load_onnxruntime()
+        with self._lock:  # one graph at a time: loading peaks in memory
+            if self._wants_shared:
+                self._shared = PROCESS_POOL.claim(onnxruntime, self._budget)
+            session = Session(self._load(onnxruntime, graph, arena, options or {}), graph)
+            self._open.add(session)
+            self._provider = session.provider
+        return session
+
+    def report(self) -> InferenceReport:
+        """What runs the models here.
+
+        Raises
+        ------
+        MissingExtraError
+            onnxruntime is not installed.
+        """
+        onnxruntime = load_onnxruntime()
+        available = tuple(onnxruntime.get_available_providers())
+        with self._lock:
+            return InferenceReport(
+                onnxruntime=onnxruntime.__version__,
+                requested=self._requested,
+                provider=self._provider or choose_providers(self._requested, available)[0],
+                available=available,
+                threads=self.threads,
+                shared_pool=self._shared,
+                open_sessions=sum(not session.closed for session in self._open),
+            )
+
+    def close(self) -> None:
+        """Close every session. Closing twice is allowed."""
+        with self._lock:
+            self._closed = True
+            for session in list(self._open):
+                session.close()
+
+    def __enter__(self) -> Sessions:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _load(self, onnxruntime: Any, graph: Path, arena: bool, extra: Mapping[str, str]) -> Any:
+        providers = choose_providers(self._requested, onnxruntime.get_available_providers())
+        reason = "this onnxruntime was built without it"
+        if providers[0] != CPU:
+            try:
+                raw = self._create(onnxruntime, graph, providers, arena, extra)
+            except Exception as error:  # noqa: BLE001 - a broken driver must not end the game
+                reason = first_line(error)
+            else:
+                if raw.get_providers()[0] == providers[0]:
+                    return raw
+                self._warn_fallback("its libraries did not load")
+                return raw
+        if self._requested != CPU:
+            self._warn_fallback(reason)
+        try:
+            return self._create(onnxruntime, graph, [CPU], arena, extra)
+        except Exception as error:
+            raise ModelUnavailable(
+                f"model file '{graph}' does not load: {first_line(error)}", path=str(graph)
+            ) from error
+
+    def _create(
+        self,
+        onnxruntime: Any,
+        graph: Path,
+        providers: list[str],
+        arena: bool,
+        extra: Mapping[str, str],
+    ) -> Any:
+        def create(shared: bool) -> Any:
+            options = self._options(onnxruntime, shared, arena, extra)
+            options.enable_mem_pattern = "DmlExecutionProvider" not in providers
+            return onnxruntime.InferenceSession(
+                str(graph), options, providers=providers, enable_fallback=0
+            )
+
+        try:
+            return create(self._shared)
+        except RuntimeError as error:
+            # Other code of the process made the shared pool: then every session has to use it.
+            if self._shared or "use_per_session_threads must be false" not in str(error):
+                raise
+        PROCESS_POOL.found()
+        self._shared = True
+        return create(True)
+
+    def _options(
+        self, onnxruntime: Any, shared: bool, arena: bool, extra: Mapping[str, str]
+    ) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _SILENT
+        options.enable_cpu_mem_arena = arena
+        if shared:
+            options.use_per_session_threads = False
+        else:
+            options.intra_op_num_threads = self._budget
+            options.inter_op_num_threads = 1
+        entries = {
+            # A shared pool has no switch of its own for spinning; this one stops it after a run.
+            "session.force_spinning_stop": "1",
+            "session.intra_op.allow_spinning": "0",
+            "session.inter_op.allow_spinning": "0",
+        }
+        for key, value in (entries | dict(extra)).items():
+            options.add_session_config_entry(key, value)
+        return options
+
+    def _warn_fallback(self, reason: str) -> None:
+        warnings.warn(
+            f"provider {self._requested} cannot be used ({reason}); the processor runs the model",
+            ProviderFallbackWarning,
+            stacklevel=4,
+        )
