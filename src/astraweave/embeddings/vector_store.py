@@ -140,12 +140,18 @@ class VectorStore:
         InputError
             `k` is below 1, or the query cannot be used (see `insert`).
         """
+        ids, scores = self.search_arrays(query, k, where=where)
+        return list(map(Hit, ids.tolist(), scores.tolist()))
+
+    def search_arrays(
+        self, query: ArrayLike, k: int = 10, *, where: Collection[int] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """What `search` finds as two arrays, ids and scores: quicker where `k` is large."""
         count = _whole(k, "k")
         if count < 1:
             raise InputError(f"k must be at least 1, not {count}", k=count)
         allowed = None if where is None else _ids(where)
-        ids, scores = self._index.search(self._vector(query), min(count, int(_INT64.max)), allowed)
-        return list(map(Hit, ids.tolist(), scores.tolist()))
+        return self._index.search(self._vector(query), min(count, int(_INT64.max)), allowed)
 
     def ids(self) -> NDArray[np.int64]:
         """All ids, ascending."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from astraweave.rag.memory import Memory, MemoryKind
+from astraweave.rag.pipeline import RagPipeline
 from astraweave.rag.retrieved import Retrieved
 from astraweave.rag.store import MemoryStore
 
-__all__ = ["Memory", "MemoryKind", "MemoryStore", "Retrieved"]
+__all__ = ["Memory", "MemoryKind", "MemoryStore", "RagPipeline", "Retrieved"]

@@ -132,7 +132,7 @@ class MemoryStore:
         shelf.put(memory)
         self._unwritten[memory.id] = None
         if memory.text != old.text:
-            shelf.drop_vector(memory.id)
+            shelf.vectors.delete(memory.id)
             self._pending[memory.id] = None
         if vectors is not None:
             self.set_vectors([memory], vectors)
@@ -200,7 +200,7 @@ class MemoryStore:
         memories : sequence of Memory
             As `pending` gave them.
         vectors : ndarray, shape ``(len(memories), dimensions)``
-            Unit vectors.
+            Made into unit vectors where they are none.
 
         Raises
         ------
@@ -213,16 +213,17 @@ class MemoryStore:
             raise InputError(f"vectors of shape {vectors.shape}: {wanted} was expected")
         if not np.isfinite(vectors).all():
             raise InputError("a vector holds NaN or infinity")
-        rounded = vectors.astype(np.float16).astype(np.float32)
-        by_owner: dict[str, list[int]] = defaultdict(list)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        units = vectors / np.where(lengths > 0.0, lengths, 1.0)
+        rounded = units.astype(np.float16).astype(np.float32)
+        by_owner: dict[str, dict[int, int]] = defaultdict(dict)
         for place, memory in enumerate(memories):
             now = self.get(memory.id)
             if now is not None and now.text == memory.text:
-                by_owner[now.owner].append(place)
+                by_owner[now.owner][memory.id] = place
         for owner, places in by_owner.items():
-            ids = [memories[place].id for place in places]
-            self._shelves[owner].set_vectors(ids, rounded[places])
-            for memory_id in ids:
+            self._shelves[owner].set_vectors(list(places), rounded[list(places.values())])
+            for memory_id in places:
                 self._pending.pop(memory_id, None)
                 self._unwritten[memory_id] = None
         return sum(map(len, by_owner.values()))
@@ -237,7 +238,7 @@ class MemoryStore:
     def search_vector(
         self, owner: str, vector: NDArray[np.float32]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Ids of a character's embedded memories, in no order, and their cosines to `vector`."""
+        """Ids of a character's embedded memories, best first, and their cosines to `vector`."""
         shelf = self._shelves.get(owner)
         if shelf is None:
             return np.empty(0, np.int64), np.empty(0, np.float32)
@@ -269,7 +270,7 @@ class MemoryStore:
                     deleted.append(memory_id)
                     continue
                 shelf = self._shelves[owner]
-                vector = shelf.vector(memory_id)
+                vector = shelf.vectors.get(memory_id)
                 packed = None if vector is None else pack_vector(vector)
                 rows.append((shelf.memories[memory_id], packed))
             self._uncommitted |= self._unwritten

@@ -1,0 +1,269 @@
+"""From what is said to memories, and from a question to the memories that answer it.
+
+How memories are ranked stands in `_ranking`. Forgetting and consolidation belong beside `remember`,
+over `MemoryStore.for_owner`, `update` and `delete`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astraweave.core.protocols import TokenCounter
+from astraweave.core.worldview import WorldView
+from astraweave.embeddings.protocol import EmbeddingClient
+from astraweave.errors import InputError
+from astraweave.observability import NULL_TELEMETRY, Telemetry
+from astraweave.rag._linking import NameIndex, words_of
+from astraweave.rag._ranking import (
+    FIRST_PERSON,
+    Hints,
+    aligned,
+    rank,
+    search_words,
+    z_scores,
+)
+from astraweave.rag.memory import Memory, MemoryKind
+from astraweave.rag.retrieved import Retrieved
+from astraweave.rag.salience import importance_of, is_question
+from astraweave.rag.store import MemoryStore
+
+__all__ = ["RagPipeline"]
+
+_MAX_QUERY_CHARS = 2000
+_REPEAT_SECONDS = 300.0
+_REPEAT_LOOKBACK = 64
+
+
+class RagPipeline:
+    """Remembers and retrieves. Confined to the thread of its store.
+
+    Parameters
+    ----------
+    store : MemoryStore
+        Where memories are.
+    embedder : EmbeddingClient
+        Embeds questions; the one that the store has.
+    world : WorldView, optional
+        Knows names, aliases and kinds; without it names are guessed from capitals.
+    telemetry : Telemetry
+        Spans ``rag.retrieve`` and ``rag.embed_query``, counters ``rag.remembered`` and
+        ``rag.repeated``.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        embedder: EmbeddingClient,
+        *,
+        world: WorldView | None = None,
+        telemetry: Telemetry = NULL_TELEMETRY,
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._world = world or WorldView()
+        self._telemetry = telemetry
+        self._names = NameIndex(self._world.snapshot())
+
+    def remember(
+        self,
+        text: str,
+        *,
+        owner: str,
+        game_time: float,
+        speaker: str = "",
+        addressee: str = "",
+        kind: MemoryKind = "episodic",
+        importance: float | None = None,
+        tags: Sequence[str] = (),
+        embed: bool = False,
+    ) -> Memory:
+        """Keep what a character heard, said or saw; no model is asked.
+
+        Who and what it is about is looked up in the world, and how much it matters comes from
+        rules (`importance_of`) where it is not given. The same words of the same speaker within a
+        few minutes are one memory.
+
+        Parameters
+        ----------
+        text : str
+            One utterance or observation, cleaned.
+        owner : str
+            Who remembers it.
+        game_time : float
+            When, in seconds of game time.
+        embed : bool
+            False: `MemoryStore.embed_pending` does it later, so that a line need not wait.
+
+        Returns
+        -------
+        Memory
+            The new memory, or the one that said so already.
+
+        Raises
+        ------
+        InputError
+            It cannot be stored.
+        """
+        if repeated := self._repeated(text, owner, speaker, game_time):
+            self._telemetry.count("rag.repeated")
+            return repeated
+        entities = self._name_index().entities(text)
+        memory = Memory(
+            owner=owner,
+            text=text,
+            kind=kind,
+            speaker=speaker,
+            addressee=addressee,
+            game_time=game_time,
+            importance=importance_of(text, entities) if importance is None else importance,
+            tags=tuple(tags),
+            entities=entities,
+        )
+        self._telemetry.count("rag.remembered")
+        return self._store.add(memory, embed=embed)
+
+    def retrieve(
+        self,
+        query: str,
+        *,
+        owner: str,
+        k: int = 5,
+        exclude: Collection[int] = frozenset(),
+        speaker: str | None = None,
+        now: float | None = None,
+        vector: NDArray[np.float32] | None = None,
+    ) -> list[Retrieved]:
+        """What a character remembers about a question.
+
+        Parameters
+        ----------
+        query : str
+            What was asked, in any words; it is data, never query syntax.
+        owner : str
+            Whose memories; nobody else's come back.
+        k : int
+            At most so many.
+        exclude : collection of int
+            Ids that are not wanted (they stand in the prompt already).
+        speaker : str, optional
+            Who asks: "my sister" then means theirs.
+        now : float, optional
+            Game time; None: that of the latest memory.
+        vector : ndarray, shape ``(dimensions,)``, optional
+            The question's vector, where it was embedded elsewhere (see `query_text`).
+
+        Returns
+        -------
+        list of Retrieved
+            Best first. Whether the best is good enough is for the caller to judge, by
+            ``similarity`` and ``lexical``.
+        """
+        with self._telemetry.span("rag.retrieve"):
+            ids = self._store.ids(owner)
+            if k < 1 or not len(ids):
+                return []
+            query = query[:_MAX_QUERY_CHARS]
+            about = self._name_index().entities(query)
+            if vector is None:
+                with self._telemetry.span("rag.embed_query"):
+                    vector = self._embedder.embed(self.query_text(query, owner=owner))
+            if vector.shape != (self._embedder.dimensions,) or not np.isfinite(vector).all():
+                raise InputError(
+                    f"the question's vector must hold {self._embedder.dimensions} finite numbers"
+                )
+            cosine = aligned(ids, *self._store.search_vector(owner, vector), fill=np.nan)
+            lexical = aligned(ids, *self._store.search_words(owner, search_words(query)))
+            base = z_scores(cosine) + z_scores(lexical)
+            hints = self._hints(query, owner, speaker, about, now)
+            ranked = rank(ids, base, self._store.get, hints, exclude)
+            return [
+                Retrieved(
+                    memory=memory,
+                    score=score,
+                    similarity=float(np.nan_to_num(cosine[place])),
+                    lexical=float(lexical[place]),
+                )
+                for score, memory, place in ranked[:k]
+            ]
+
+    def query_text(self, query: str, *, owner: str) -> str:
+        """What of a question should be embedded: all but the names of those who speak."""
+        speakers = self._store.speakers(owner)
+        text, at = [], 0
+        for start, end, entity_id in self._name_index().spans(query):
+            if entity_id in speakers:
+                text += [query[at:start], "I"]
+                at = end
+        text.append(query[at:])
+        replaced = "".join(text)
+        undeclared = speakers - self._world.snapshot().entities.keys()
+        if undeclared:
+            pattern = "|".join(re.escape(name) for name in sorted(undeclared, key=len)[::-1])
+            replaced = re.sub(rf"(?i)\b(?:{pattern})\b", "I", replaced)
+        return replaced.strip() or query
+
+    @staticmethod
+    def inject(
+        retrieved: Sequence[Retrieved],
+        budget_tokens: int,
+        counter: TokenCounter,
+        *,
+        render: Callable[[Memory], str] = lambda memory: memory.text,
+    ) -> list[Retrieved]:
+        """What fits into a prompt, best first: one too long gives way to shorter ones after it.
+
+        Parameters
+        ----------
+        retrieved : sequence of Retrieved
+            Best first.
+        budget_tokens : int
+            For all of them together.
+        counter : TokenCounter
+            Counts as the model will.
+        render : callable
+            How a memory will stand in the prompt; each as a line of its own.
+        """
+        fitting = []
+        for candidate in retrieved:
+            cost = counter.count(render(candidate.memory) + "\n")
+            if cost <= budget_tokens:
+                budget_tokens -= cost
+                fitting.append(candidate)
+        return fitting
+
+    def _hints(
+        self, query: str, owner: str, speaker: str | None, about: Sequence[str], now: float | None
+    ) -> Hints:
+        """What is asked for beside words and meaning: who said it, what it is about, when."""
+        speakers = self._store.speakers(owner)
+        words = set(words_of(query))
+        said_by = {entity for entity in about if entity in speakers}
+        said_by |= {name for name in speakers if name.casefold() in words}
+        if speaker and words & FIRST_PERSON:
+            said_by.add(speaker)
+        named = {name.casefold() for name in said_by}
+        latest = self._store.for_owner(owner, last=1)[0].game_time if now is None else now
+        return Hints(
+            said_by=frozenset(said_by),
+            topics=frozenset(entity.casefold() for entity in about) - named,
+            now=latest,
+        )
+
+    def _repeated(self, text: str, owner: str, speaker: str, game_time: float) -> Memory | None:
+        same = words_of(text)
+        for memory in reversed(self._store.for_owner(owner, last=_REPEAT_LOOKBACK)):
+            if abs(game_time - memory.game_time) > _REPEAT_SECONDS:
+                continue
+            said = memory.text == text or (same and words_of(memory.text) == same)
+            if said and memory.speaker == speaker and is_question(memory.text) == is_question(text):
+                return memory
+        return None
+
+    def _name_index(self) -> NameIndex:
+        if self._names.version != self._world.version:
+            self._names = NameIndex(self._world.snapshot())
+        return self._names

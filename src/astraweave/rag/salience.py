@@ -1,0 +1,54 @@
+"""How much a line matters to whoever hears it, by rules that take microseconds.
+
+The rules read English. A line in another language gets the middle of the scale from its length,
+its numbers and its names, which is what they look like everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+__all__ = ["importance_of", "is_question"]
+
+_SMALL_TALK = re.compile(
+    r"(?i)^\W*(?:(?:well|so|oh|ah|hm+)\W+)?"
+    r"(?:hello|hi|hey|greetings|good (?:morning|day|evening|night)|welcome|farewell|goodbye|bye"
+    r"|see you|thanks?(?: you)?|yes|no|aye|nay|ok(?:ay)?|sure|indeed|i see|how are you"
+    r"|nice (?:weather|day)|what's new)\b"
+)
+_WEIGHTY = re.compile(
+    r"(?i)\b(?:promis\w*|swear|swore|sworn|oath|vow\w*|secret\w*|never|always|remember|forget"
+    r"|kill\w*|murder\w*|die[ds]?|dead|death|love[ds]?|hate[ds]?|marr(?:y|ied)|betray\w*"
+    r"|st(?:eal|ole|olen)|lost|owe[ds]?|debt|afraid|danger\w*|save[ds]?|help me|sorry|forgive\w*)\b"
+)
+_BELONGS = re.compile(
+    r"(?i)\b(?:my|our|his|her|their)\s+(?:\w+\s+){0,2}(?:is|was|are|were|name|live[ds]?|work\w*)\b"
+    r"|\bi(?:'m| am| was| have| had|'ve) (?!(?:fine|well|good|ok)\b)|\bcalled\b|\bnamed?\b"
+)
+
+
+def is_question(text: str) -> bool:
+    """Whether a line asks, and so tells little itself."""
+    return text.rstrip("\"'”’) ").endswith(("?", "？", "؟"))
+
+
+def importance_of(text: str, entities: Collection[str] = ()) -> float:
+    """How much a line matters, 0 (small talk) to 1 (an oath).
+
+    Examples
+    --------
+    >>> importance_of("Good morning, smith.") < importance_of("My sister lost a silver ring.")
+    True
+    """
+    score = 0.35
+    if _SMALL_TALK.match(text) and len(text) < 60:
+        score -= 0.25
+    if is_question(text):
+        score -= 0.15
+    score += 0.25 * bool(_WEIGHTY.search(text))
+    score += 0.15 * bool(_BELONGS.search(text))
+    score += 0.1 * any(char.isdigit() for char in text)
+    score += min(0.15, 0.05 * len(entities))
+    score += 0.05 * (len(text) > 80)
+    return round(min(1.0, max(0.05, score)), 3)
