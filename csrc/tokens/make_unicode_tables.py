@@ -55,15 +55,22 @@ def word_characters() -> set[int]:
     for chunk in CHUNKS:
         text = "".join(f"qz{chr(cp)} " for cp in chunk)
         encoding = tokenizer.encode(text)
-        found = {start for token, (start, _) in zip(encoding.tokens, encoding.offsets, strict=True)
-                 if token == "qz"}
+        found = {
+            start
+            for token, (start, _) in zip(encoding.tokens, encoding.offsets, strict=True)
+            if token == "qz"
+        }
         words.update(cp for at, cp in enumerate(chunk) if at * 4 not in found)
     return words
 
 
 def bert(**switch: bool) -> normalizers.Normalizer:
-    off = {"clean_text": False, "handle_chinese_chars": False, "strip_accents": False,
-           "lowercase": False}
+    off = {
+        "clean_text": False,
+        "handle_chinese_chars": False,
+        "strip_accents": False,
+        "lowercase": False,
+    }
     return normalizers.BertNormalizer(**(off | switch))
 
 
@@ -82,8 +89,10 @@ def combining_classes() -> dict[int, int]:
         if nfd.normalize_str(char) != char:
             continue
         after_240, before_1 = f"a\u0345{char}", f"a{char}\u0334"
-        reordered = (nfd.normalize_str(after_240) != after_240,
-                     nfd.normalize_str(before_1) != before_1)
+        reordered = (
+            nfd.normalize_str(after_240) != after_240,
+            nfd.normalize_str(before_1) != before_1,
+        )
         if reordered == (0 < known < 240, known > 1) and known:
             classes[cp] = known
         elif any(reordered):
@@ -161,11 +170,19 @@ def main() -> None:
         ("FlagRun", "kFlagRuns", rows(f"{{0x{cp:X}, 0x{value:X}}}" for cp, value in runs)),
         ("CharMapping", "kLowercase", mapping_rows(lower)),
         ("CharMapping", "kDecompositions", mapping_rows(decompositions)),
-        ("CombiningClass", "kCombiningClasses",
-         rows(f"{{0x{cp:X}, {value}}}" for cp, value in sorted(combining_classes().items()))),
-        ("Composition", "kCompositions",
-         rows(f"{{0x{a:X}, 0x{b:X}, 0x{cp:X}}}"
-              for (a, b), cp in sorted(compositions(nfd).items()))),
+        (
+            "CombiningClass",
+            "kCombiningClasses",
+            rows(f"{{0x{cp:X}, {value}}}" for cp, value in sorted(combining_classes().items())),
+        ),
+        (
+            "Composition",
+            "kCompositions",
+            rows(
+                f"{{0x{a:X}, 0x{b:X}, 0x{cp:X}}}"
+                for (a, b), cp in sorted(compositions(nfd).items())
+            ),
+        ),
     ]
     text = [
         "// Written by make_unicode_tables.py; do not edit.",
@@ -178,8 +195,13 @@ def main() -> None:
         "// clang-format off",
     ]
     for kind, name, body in sections:
-        text += [f"static const {kind} {name}Data[] = {{", body, "};",
-                 f"const std::span<const {kind}> {name}({name}Data);", ""]
+        text += [
+            f"static const {kind} {name}Data[] = {{",
+            body,
+            "};",
+            f"const std::span<const {kind}> {name}({name}Data);",
+            "",
+        ]
     text += ["// clang-format on", "}  // namespace astraweave::tokens::tables", ""]
     TARGET.write_text("\n".join(text), encoding="utf-8")
 

@@ -63,12 +63,32 @@ class AstraweaveError(Exception):
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
         self.details = details
+        for name in _BUILTIN_ATTRIBUTES & details.keys():
+            if hasattr(type(self), name):  # OSError's own would hide the detail
+                setattr(self, name, details[name])
+
+    def __str__(self) -> str:
+        # OSError would make a text of its own from errno and filename.
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), str(self), self.details)
 
     def __getattr__(self, name: str) -> object:
         try:
             return self.__dict__["details"][name]
         except KeyError:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}") from None
+
+
+_BUILTIN_ATTRIBUTES = frozenset({"errno", "filename", "filename2", "strerror", "name", "path"})
+
+
+def _rebuild(kind: type[AstraweaveError], message: str, details: dict[str, object]) -> object:
+    """Bring an error back from another process; subclasses may have other parameters."""
+    error = kind.__new__(kind, message)
+    AstraweaveError.__init__(error, message, **details)
+    return error
 
 
 class ConfigError(AstraweaveError, ValueError):

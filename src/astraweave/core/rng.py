@@ -6,12 +6,16 @@ import hashlib
 import random
 from collections.abc import Mapping
 
+from astraweave.errors import CorruptDataError
+
 __all__ = ["RandomStreams", "seed_for"]
 
 
 def seed_for(seed: int, name: str) -> int:
     """A 64-bit seed for the stream `name` of the world seed `seed`; equal on every machine."""
-    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(
+        f"{seed}/{name}".encode("utf-8", "surrogatepass"), digest_size=8
+    ).digest()
     return int.from_bytes(digest, "little")
 
 
@@ -41,14 +45,24 @@ class RandomStreams:
         return {"seed": self.seed, "streams": streams}
 
     def restore(self, state: Mapping[str, object]) -> None:
-        """Go back to a state that `state` returned."""
-        seed, streams = state["seed"], state["streams"]
-        if not isinstance(seed, int) or not isinstance(streams, Mapping):
-            raise TypeError("not a state of RandomStreams")
-        self.seed = seed
-        self._streams = {}
-        for name, (version, words, gauss) in streams.items():
-            self[name].setstate((version, tuple(words), gauss))
+        """Go back to a state that `state` returned; a damaged one changes nothing.
+
+        Raises
+        ------
+        CorruptDataError
+            It is not such a state.
+        """
+        try:
+            seed, saved = state["seed"], state["streams"]
+            if not isinstance(seed, int) or not isinstance(saved, Mapping):
+                raise TypeError("a seed and the streams were expected")
+            streams = {}
+            for name, (version, words, gauss) in saved.items():
+                streams[name] = random.Random()  # noqa: S311
+                streams[name].setstate((version, tuple(words), gauss))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise CorruptDataError(f"the saved random streams are damaged: {error}") from error
+        self.seed, self._streams = seed, streams
 
 
 def _flat(state: tuple[object, ...]) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ import msgspec
 
 from astraweave.errors import ConfigError
 
-__all__ = ["DEFAULT_EMBEDDER", "DEFAULT_MODEL", "Settings"]
+__all__ = ["DEFAULT_EMBEDDER", "DEFAULT_MODEL", "Settings", "cores"]
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_EMBEDDER = "all-minilm-l6-v2"
@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises
         ------
         ConfigError
-            A variable holds something that its field cannot be.
+            A variable holds something that its field cannot be, or an override names no field.
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
@@ -70,11 +70,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if raw := environ.get(variable, "").strip():
                 try:
                     values[field.name] = _parse(field.type, raw)
-                except ValueError as error:
+                except (ValueError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
                     raise ConfigError(
                         f"{variable}={raw!r} cannot be used: {error}", variable=variable, value=raw
                     ) from None
+        if unknown := sorted(overrides.keys() - set(cls.__struct_fields__)):
+            raise ConfigError(
+                f"{unknown[0]!r} is no setting; there are: {', '.join(cls.__struct_fields__)}",
+                setting=unknown[0],
+            )
         return cls(**(values | overrides))
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise ConfigError(f"threads must not be negative: {self.threads}", setting="threads")
+        for name in ("model", "embedder", "provider"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} must not be empty", setting=name)
 
     @property
     def thread_budget(self) -> int:

@@ -31,16 +31,24 @@ _BIDI_AND_INVISIBLE = re.compile(
 # Joiners shape emoji and some scripts; beside anything else they only hide text.
 _JOINER = re.compile("[\u200c\u200d]+")
 _JOINING = frozenset({"So", "Sk", "Lo", "Mn", "Mc", "Lm"})
-# <|anything|>, <s>, </s>, [INST], <<SYS>>, <start_of_turn>, and their kin, however spaced.
+# <|anything|>, <s>, </s>, [INST], <<SYS>>, <start_of_turn>, and their kin, however spaced. Runs of
+# white space are one space by then, so that no pattern can be made to backtrack.
 _CONTROL_TOKEN = re.compile(
-    r"<\s*\|[^<>|]{0,40}\|\s*>|<\|+|\|+>"
-    r"|<\s*/?\s*(?:s|bos|eos|pad|unk|mask|tool_call|think|start_of_turn|end_of_turn)\s*>"
-    r"|\[\s*/?\s*(?:INST|SYS|SYSTEM|AVAILABLE_TOOLS|TOOL_CALLS)\s*\]|<<\s*/?\s*SYS\s*>>",
+    r"< ?[|\uff5c][^<>|\uff5c]{0,40}[|\uff5c] ?>|<[|\uff5c]+|[|\uff5c]+>"
+    r"|< ?/? ?(?:s|bos|eos|pad|unk|mask|tool_call|think|start_of_turn|end_of_turn|system|user"
+    r"|assistant) ?>"
+    r"|\[ ?/? ?(?:INST|SYS|SYSTEM|AVAILABLE_TOOLS|TOOL_CALLS) ?\]|<< ?/? ?SYS ?>>",
     re.IGNORECASE,
 )
+_BRACKETS = re.compile(r"[<>\[\]|\uff5c]")
+_MAX_NESTING = 4
+"""Tokens inside tokens inside tokens are an attack; from this depth on no bracket survives."""
 _ROLE_LINE = re.compile(
-    r"(?im)^[\s>*#\-_]*(system|assistant|user|human|developer|tool)\s*[:：]+[ \t]*"
+    r"(?im)^(?:[ \t>*#\-_\[(]*(?:system|assistant|user|human|developer|tool)"
+    r"[ \t*_\])]*[:\uff1a]+[ \t]*)+"
 )
+# Everything that somebody's terminal or tokenizer takes for the end of a line.
+_LINE_ENDS = dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", "\n")
 _SPACES = re.compile(r"\s+")
 
 
@@ -91,38 +99,58 @@ def sanitize(text: str, *, max_chars: int = MAX_UTTERANCE_CHARS) -> CleanText:
     if len(text) > 4 * max_chars:
         text = text[: 4 * max_chars]
         changes.append("length")
-
-    def replace(name: str, cleaned: str) -> str:
-        if cleaned != text and name not in changes:
-            changes.append(name)
-        return cleaned
-
-    if not text.isprintable():
-        text = replace("control", "".join(_visible(char) for char in text))
-    text = unicodedata.normalize("NFC", text)
-    text = replace("invisible", _drop_stray_joiners(_BIDI_AND_INVISIBLE.sub("", text)))
-    text = replace("role", _ROLE_LINE.sub("", text))
-    while (cleaned := _CONTROL_TOKEN.sub("", text)) != text:  # until none is formed by the removal
-        text = replace("token", cleaned)
-    text = unicodedata.normalize("NFC", _SPACES.sub(" ", text).strip())
-    while (cleaned := _ROLE_LINE.sub("", text).strip()) != text:
-        text = replace("role", cleaned)
-    if len(text) > max_chars:
-        head = text[:max_chars]
-        at_word = head.rsplit(" ", 1)[0]
-        text = (at_word if len(at_word) > max_chars // 2 else head).rstrip()
-        if "length" not in changes:
-            changes.append("length")
+    # What one rule takes out may bring together what another one forbids: on to the fixed point.
+    # Every pass after the first only shortens the text, so it comes soon.
+    before = None
+    while text != before:
+        before, text = text, _pass(text, max_chars, changes)
     if not text:
         raise InputError("there is nothing to say: the utterance is empty", changes=tuple(changes))
     return CleanText(text=text, changes=tuple(changes))
+
+
+def _pass(text: str, max_chars: int, changes: list[str]) -> str:
+    """Apply every rule once, and note which of them found something."""
+
+    def note(name: str, before: str, after: str) -> str:
+        if after != before and name not in changes:
+            changes.append(name)
+        return after
+
+    if not text.isprintable():
+        text = "".join(_LINE_ENDS.get(char, char) for char in text)
+        text = note("control", text, "".join(map(_visible, text)))
+    text = unicodedata.normalize("NFC", text)
+    text = note("invisible", text, _drop_stray_joiners(_BIDI_AND_INVISIBLE.sub("", text)))
+    text = note("role", text, _ROLE_LINE.sub("", text))
+    text = _SPACES.sub(" ", text).strip()
+    text = note("token", text, _drop_tokens(text))
+    return note("length", text, _cut(text, max_chars)).strip()
+
+
+def _drop_tokens(text: str) -> str:
+    for _ in range(_MAX_NESTING):
+        cleaned = _CONTROL_TOKEN.sub("", text)
+        if cleaned == text:
+            return text
+        text = cleaned
+    return _BRACKETS.sub("", text)
+
+
+def _cut(text: str, max_chars: int) -> str:
+    """At a word where there is one in the second half."""
+    if len(text) <= max_chars:
+        return text
+    head = text[:max_chars]
+    at_word = head.rsplit(" ", 1)[0]
+    return at_word if len(at_word) > max_chars // 2 else head
 
 
 def _visible(char: str) -> str:
     if char.isprintable() or char in "\n\t ":
         return char
     category = unicodedata.category(char)
-    if category in {"Zs", "Zl", "Zp"} or char in "\r\v\f\x85":
+    if category == "Zs":
         return " "
     if category == "Cf":  # format characters are judged one by one, above
         return char

@@ -60,7 +60,10 @@ class WorldSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     entities: Mapping[str, Entity]
     facts: frozenset[Fact]
     names: Mapping[str, str]
-    """Every name and alias, case-folded, to the id of its entity."""
+    """Every name and alias, case-folded, to the id of its entity.
+
+    Where several bear one, a name goes before an alias and what was added first before the rest.
+    """
 
     def find(self, name: str) -> Entity | None:
         """The entity that bears this id, name or alias; case does not matter."""
@@ -95,43 +98,47 @@ class WorldView:
 
     @property
     def version(self) -> int:
-        """Grows by one with every change."""
+        """Grows by one with every change; saying again what is already so is none."""
         return self._version
 
     def add(self, *entities: Entity) -> None:
         """Add entities, or replace those with the same id."""
-        for entity in entities:
-            if not entity.id or not entity.name.strip():
-                raise InputError(f"an entity needs an id and a name: {entity!r}")
+        fresh = _by_id(entities)
         with self._lock:
-            self._entities.update((entity.id, entity) for entity in entities)
-            self._touch()
+            if any(self._entities.get(id_) != entity for id_, entity in fresh.items()):
+                self._entities.update(fresh)
+                self._touch()
 
     def remove(self, entity_id: str) -> None:
         """Remove an entity and every fact about it; unknown ids are ignored."""
         with self._lock:
-            self._entities.pop(entity_id, None)
-            self._facts = {f for f in self._facts if entity_id not in (f.subject, f.object)}
-            self._touch()
+            kept = {f for f in self._facts if entity_id not in (f.subject, f.object)}
+            gone = self._entities.pop(entity_id, None)
+            if gone is not None or len(kept) != len(self._facts):
+                self._facts = kept
+                self._touch()
 
     def state(self, *facts: Fact) -> None:
         """Say that facts are true from now on."""
         with self._lock:
-            self._facts.update(facts)
-            self._touch()
+            if not self._facts.issuperset(facts):
+                self._facts.update(facts)
+                self._touch()
 
     def retract(self, *facts: Fact) -> None:
         """Say that facts are no longer true; unknown ones are ignored."""
         with self._lock:
-            self._facts.difference_update(facts)
-            self._touch()
+            if not self._facts.isdisjoint(facts):
+                self._facts.difference_update(facts)
+                self._touch()
 
     def sync(self, entities: Iterable[Entity], facts: Iterable[Fact]) -> None:
         """Replace everything in one step: for games that adapt their own objects."""
-        fresh = {entity.id: entity for entity in entities}
+        fresh, stated = _by_id(entities), set(facts)
         with self._lock:
-            self._entities, self._facts = fresh, set(facts)
-            self._touch()
+            if fresh != self._entities or stated != self._facts:
+                self._entities, self._facts = fresh, stated
+                self._touch()
 
     def snapshot(self) -> WorldSnapshot:
         """The world as it is now; built once a version, then shared."""
@@ -139,8 +146,10 @@ class WorldView:
             if self._snapshot is None:
                 names: dict[str, str] = {}
                 for entity in self._entities.values():
-                    for name in (*entity.aliases, entity.name):
-                        names[name.casefold()] = entity.id
+                    for alias in entity.aliases:
+                        names.setdefault(alias.casefold(), entity.id)
+                for entity in reversed(self._entities.values()):  # a name beats any alias
+                    names[entity.name.casefold()] = entity.id
                 self._snapshot = WorldSnapshot(
                     version=self._version,
                     entities=MappingProxyType(dict(self._entities)),
@@ -151,11 +160,21 @@ class WorldView:
 
     def restore(self, entities: Iterable[Entity], facts: Iterable[Fact], version: int) -> None:
         """Go back to a saved state, its version included."""
-        self.sync(entities, facts)
+        fresh, stated = _by_id(entities), set(facts)
         with self._lock:
+            self._entities, self._facts = fresh, stated
             self._version = version
             self._snapshot = None
 
     def _touch(self) -> None:
         self._version += 1
         self._snapshot = None
+
+
+def _by_id(entities: Iterable[Entity]) -> dict[str, Entity]:
+    fresh: dict[str, Entity] = {}
+    for entity in entities:
+        if not entity.id or not entity.name.strip():
+            raise InputError(f"an entity needs an id and a name: {entity!r}", entity=entity)
+        fresh[entity.id] = entity
+    return fresh

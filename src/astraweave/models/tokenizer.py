@@ -17,7 +17,9 @@ from astraweave.models.gguf_meta import GGUF_MAGIC, read_gguf_metadata
 
 __all__ = ["StreamDecoder", "Tokenizer"]
 
-_MAX_ID = 1 << 22  # no published vocabulary has four million tokens; a hostile file might claim more
+_MAX_ID = (
+    1 << 22
+)  # no published vocabulary has four million tokens; a hostile file might claim more
 
 
 class _Document(msgspec.Struct):
@@ -118,7 +120,9 @@ class Tokenizer:
                 return cls(sources.document_from_gguf(read_gguf_metadata(path)))
             data = path.read_bytes()
         except OSError as error:
-            raise StorageError(f"{path} cannot be read: {error.strerror}", path=str(path)) from error
+            raise StorageError(
+                f"{path} cannot be read: {error.strerror}", path=str(path)
+            ) from error
         if start.startswith(b"{"):
             return cls.from_json(data)
         if b" " not in start or b"\0" in start:

@@ -1,13 +1,15 @@
 """Counts and durations, kept in memory.
 
-One lock-free path: a counter is one addition and a span two clock reads and an append. Numbers may
-be read while others write; a reader sees a recent value, never a torn one.
+A counter is one addition and a span two clock reads and an append, under a lock that is held for
+no longer than that: nothing is lost when threads count together, with or without the GIL.
 """
 
 from __future__ import annotations
 
+import math
+import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, deque
 from types import TracebackType
 
 import msgspec
@@ -67,6 +69,8 @@ class _NoSpan(Span):
 class Telemetry:
     """Counters and spans of one world.
 
+    Thread-safe.
+
     Parameters
     ----------
     enabled : bool
@@ -84,7 +88,8 @@ class Telemetry:
 
     def __init__(self, *, enabled: bool = True) -> None:
         self.enabled = enabled
-        self.counters: dict[str, int] = defaultdict(int)
+        self.counters: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self._spans: dict[str, deque[float]] = {}
         self._totals: dict[str, tuple[int, float]] = {}
         self._no_span = _NoSpan(self, "")
@@ -92,7 +97,8 @@ class Telemetry:
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter."""
         if self.enabled:
-            self.counters[name] += n
+            with self._lock:
+                self.counters[name] += n
 
     def span(self, name: str) -> Span:
         """Measure a `with` block under this name."""
@@ -102,19 +108,21 @@ class Telemetry:
         """Add a duration that was measured elsewhere."""
         if not self.enabled:
             return
-        kept = self._spans.get(name)
-        if kept is None:
-            kept = self._spans.setdefault(name, deque(maxlen=_KEPT))
-        kept.append(duration_ms)
-        count, total = self._totals.get(name, (0, 0.0))
-        self._totals[name] = (count + 1, total + duration_ms)
+        with self._lock:
+            kept = self._spans.get(name)
+            if kept is None:
+                kept = self._spans[name] = deque(maxlen=_KEPT)
+            kept.append(duration_ms)
+            count, total = self._totals.get(name, (0, 0.0))
+            self._totals[name] = (count + 1, total + duration_ms)
 
     def spans(self) -> dict[str, Distribution]:
         """What was measured so far, by name."""
+        with self._lock:
+            copies = {name: (list(kept), self._totals[name]) for name, kept in self._spans.items()}
         result = {}
-        for name, kept in list(self._spans.items()):
+        for name, (kept, (count, total)) in copies.items():
             ordered = sorted(kept)
-            count, total = self._totals.get(name, (len(ordered), sum(ordered)))
             result[name] = Distribution(
                 count=count,
                 total_ms=total,
@@ -127,7 +135,8 @@ class Telemetry:
 
 
 def _quantile(ordered: list[float], q: float) -> float:
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+    """The smallest value that at least a share `q` of all values does not exceed."""
+    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
 
 NULL_TELEMETRY = Telemetry(enabled=False)

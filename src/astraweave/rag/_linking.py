@@ -17,7 +17,7 @@ _NO_NAMES = frozenset(
     i sir madam lord lady mr mrs miss god gods ok okay
     monday tuesday wednesday thursday friday saturday sunday
     january february march april may june july august september october november december
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 

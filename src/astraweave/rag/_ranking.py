@@ -43,7 +43,7 @@ _STOP_WORDS = frozenset(
     his how i if in into is it its just me my no not of on or our out remember she so some tell than
     that the their them then there these they this to told up us was we were what when where which
     who whom whose why will with would you your
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 
