@@ -83,15 +83,14 @@ def hold_sitting(
         on_line(record)
         records.append(record)
     tiers = Counter(tier for record in records for tier in record.tiers)
-    counters = world.telemetry.counters
-    spans = world.telemetry.spans()
+    decode = world.telemetry.spans().get("llm.decode")  # one span a token
     info = world.model_info
     return SittingReport(
         lines=tuple(records),
         frames=loop.report(),
         tiers=dict(tiers),
-        completion_tokens=counters["llm.completion_tokens"],
-        decode_ms=spans["llm.decode"].total_ms if "llm.decode" in spans else 0.0,
+        completion_tokens=decode.count if decode else 0,
+        decode_ms=decode.total_ms if decode else 0.0,
         model=info.id if info else "none",
         provider=info.provider if info else "",
         rss_mb=peak_rss_mb(),

@@ -151,7 +151,7 @@ def _summary(
     tokens = first.completion_tokens + second.completion_tokens
     return {
         "seed": seed,
-        "recall": sum(q["correct"] for q in questions) / len(questions),
+        "recall": sum(bool(q["correct"]) for q in questions) / len(questions),
         "recall_by_tier": {tier: dict(counts) for tier, counts in by_tier.items()},
         "turns": len(lines),
         "first_word_ms_p50": quantile(first_word, 0.5),

@@ -157,19 +157,12 @@ def _providers(settings: Settings) -> list[Finding]:
 def _models(settings: Settings) -> list[Finding]:
     if find_spec("platformdirs") is None and settings.home is None:
         return []
-    from astraweave.models import ModelStore
-
     findings = []
     for model_id in (settings.model, settings.embedder):
         if model_id in {"none", "mock"}:
             findings.append(Finding(name="model", value=f"{model_id} (by your settings)"))
             continue
-        try:
-            state = next(row for row in ModelStore(settings).list() if row.id == model_id).state
-        except StopIteration:
-            state = "not in the registry"
-        except AstraweaveError as error:
-            state = str(error)
+        state = _state(settings, model_id)
         ready = state == "converted"
         findings.append(
             Finding(
@@ -180,3 +173,14 @@ def _models(settings: Settings) -> list[Finding]:
             )
         )
     return findings
+
+
+def _state(settings: Settings, model_id: str) -> str:
+    from astraweave.models import ModelStore
+
+    try:
+        rows = ModelStore(settings).list()
+    except AstraweaveError as error:
+        return str(error)
+    states = {row.card.id: row.state for row in rows}
+    return states.get(model_id, "not in the registry")

@@ -6,8 +6,6 @@ import argparse
 import json
 from typing import Any
 
-import msgspec
-
 from astraweave.cli.console import Console
 from astraweave.core.settings import Settings
 from astraweave.errors import AstraweaveError
@@ -35,7 +33,17 @@ Outcome = tuple[int, Any]
 
 
 def _list(console: Console, store: ModelStore, _: list[str], __: argparse.Namespace) -> Outcome:
-    rows = [msgspec.to_builtins(row) for row in store.list()]
+    rows: list[dict[str, Any]] = [
+        {
+            "id": row.card.id,
+            "task": row.card.task,
+            "licence": row.card.licence,
+            "state": row.state,
+            "size": row.size,
+            "directory": str(row.directory or ""),
+        }
+        for row in store.list()
+    ]
     header = ("id", "task", "licence", "state", "size")
     console.table(
         "Models",
@@ -52,7 +60,7 @@ def _fetch(console: Console, store: ModelStore, ids: list[str], _: argparse.Name
     done = []
     with console.progress() as progress:
         for model_id in ids:
-            files = store.ensure(model_id, progress)
+            files = store.fetch(model_id, progress)
             done.append({"id": model_id, "directory": str(files.directory)})
     for row in done:
         console.say(f"{row['id']}: ready in {row['directory']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from astraweave.context.budget import Share, TokenBudget
 from astraweave.context.history import ConversationHistory
+from astraweave.context.rough import RoughCounter
 from astraweave.context.summary import ExtractiveSummariser, Summariser
 from astraweave.context.turn import Turn, as_messages
 from astraweave.context.window import (
@@ -21,6 +22,7 @@ __all__ = [
     "ConversationHistory",
     "ExtractiveSummariser",
     "Fitted",
+    "RoughCounter",
     "Share",
     "Strategy",
     "Summariser",

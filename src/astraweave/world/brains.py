@@ -15,10 +15,11 @@ from astraweave.core.settings import Settings
 from astraweave.embeddings import EmbeddingClient, MockEmbeddingClient
 from astraweave.errors import AstraweaveError
 from astraweave.llm import LanguageModel
+from astraweave.models.progress import Progress
+from astraweave.observability import Telemetry
 
 __all__ = ["Brains", "ModelWarning", "load_brains"]
 
-Progress = Callable[[str, int, int], None]
 T = TypeVar("T")
 
 
@@ -60,6 +61,7 @@ class Brains:
 
 def load_brains(
     settings: Settings,
+    telemetry: Telemetry,
     *,
     model: LanguageModel | None = None,
     embedder: EmbeddingClient | None = None,
@@ -82,7 +84,7 @@ def load_brains(
     wanted_model = settings.model if model is None else "none"
     wanted_embedder = settings.embedder if embedder is None else "mock"
     if (wanted_model, wanted_embedder) != ("none", "mock"):
-        loader = _Loader(settings, progress)
+        loader = _Loader(settings, telemetry, progress)
         closers.append(loader.close)
         if wanted_model != "none":
             model = attempt("language model", wanted_model, loader.model)
@@ -101,12 +103,13 @@ def load_brains(
 class _Loader:
     """Opens models from the store; both share one set of onnxruntime sessions."""
 
-    def __init__(self, settings: Settings, progress: Progress | None) -> None:
+    def __init__(self, settings: Settings, telemetry: Telemetry, progress: Progress | None) -> None:
         from astraweave.inference import Sessions
-        from astraweave.models import ModelStore, no_progress
+        from astraweave.models import ModelStore
 
         self._settings = settings
-        self._progress = progress or no_progress
+        self._progress = progress
+        self._telemetry = telemetry
         self._sessions = Sessions(settings)
         self._store = ModelStore(settings)
 
@@ -114,13 +117,13 @@ class _Loader:
         from astraweave.llm import OnnxLanguageModel
 
         files = self._store.ensure(self._settings.model, self._progress)
-        return OnnxLanguageModel(files, sessions=self._sessions)
+        return OnnxLanguageModel(files, sessions=self._sessions, telemetry=self._telemetry)
 
     def embedder(self) -> EmbeddingClient:
         from astraweave.embeddings import OnnxEmbedder
 
         files = self._store.ensure(self._settings.embedder, self._progress)
-        return OnnxEmbedder(files, sessions=self._sessions)
+        return OnnxEmbedder(files, sessions=self._sessions, telemetry=self._telemetry)
 
     def close(self) -> None:
         self._sessions.close()

@@ -133,7 +133,6 @@ class Conversations:
 
     def _remember(self, mind: Mind, turns: tuple[Turn, ...], listener: str) -> None:
         """Write down what was heard and said; on the second thread."""
-        world = self._view.snapshot()
         for turn in turns:
             self._rag.remember(
                 turn.text,
@@ -141,7 +140,7 @@ class Conversations:
                 speaker=turn.speaker,
                 addressee=mind.id if turn.role == "user" else listener,
                 game_time=turn.game_time,
-                world=world,
+                embed=True,
             )
         self._keep(mind, turns)
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from astraweave.context import Turn
-from astraweave.core.worldview import Entity, Fact
+from astraweave.core.worldview import Entity, Fact, WorldView
 from astraweave.embeddings import EmbeddingClient
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
@@ -45,14 +45,18 @@ class Keeper:
         Opened on this thread.
     embedder : EmbeddingClient
         For the memories.
+    view : WorldView
+        Whose names link memories to entities.
     telemetry : Telemetry
         Where times go.
     """
 
-    def __init__(self, slot: Slot, embedder: EmbeddingClient, telemetry: Telemetry) -> None:
+    def __init__(
+        self, slot: Slot, embedder: EmbeddingClient, view: WorldView, telemetry: Telemetry
+    ) -> None:
         self.slot = slot
         self.store = MemoryStore(slot.connection, embedder, telemetry=telemetry)
-        self.rag = RagPipeline(self.store, embedder, telemetry=telemetry)
+        self.rag = RagPipeline(self.store, embedder, world=view, telemetry=telemetry)
         self._telemetry = telemetry
         self._turns: dict[str, int] = {}
         self._memories = {owner: self.store.count(owner) for owner in self.store.owners()}
@@ -67,7 +71,10 @@ class Keeper:
 
     def turns(self, npc: str) -> list[Turn]:
         """The latest turns of a character, oldest first."""
-        turns = [turn for _, turn in self.slot.state.items(f"turn/{npc}/", Turn)]
+        turns = [
+            msgspec.structs.replace(turn, tokens=0)  # the model may be another one by now
+            for _, turn in self.slot.state.items(f"turn/{npc}/", Turn)
+        ]
         self._turns[npc] = len(turns)
         return turns[-KEPT_TURNS:]
 

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
-from astraweave.context import ConversationHistory, Turn
+from astraweave.context import ConversationHistory, RoughCounter, Turn
 from astraweave.core.clock import SystemClock, monotonic_ns
 from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
@@ -23,11 +23,12 @@ from astraweave.dialogue import DialogueGenerator, LineReport
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import Cancelled, ConfigError, UsageError
 from astraweave.llm import LanguageModel, ModelInfo
+from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.rag import Memory, Retrieved
 from astraweave.serving import LlmScheduler
-from astraweave.world.brains import Brains, Progress, load_brains
+from astraweave.world.brains import Brains, load_brains
 from astraweave.world.conversation import Conversations, Mind, Utterance
 from astraweave.world.keeper import Keeper, SavedWorld
 from astraweave.world.mailbox import Mailbox
@@ -94,10 +95,11 @@ class World:
         scheduler: LlmScheduler | None,
         clock: Clock,
         telemetry: Telemetry,
+        view: WorldView,
         seed: int | None,
         deadline_s: float,
     ) -> None:
-        self.view = WorldView()
+        self.view = view
         self.telemetry = telemetry
         self.clock = clock
         self.notices = brains.notices
@@ -180,9 +182,12 @@ class World:
             # The slot first: it is quick, and what most often goes wrong.
             slot = runtime.blocking.run(Slot.open, path, clock=clock, recover=recover)
             runtime.at_end(slot.close)
-            brains = load_brains(settings, model=model, embedder=embedder, progress=progress)
+            brains = load_brains(
+                settings, telemetry, model=model, embedder=embedder, progress=progress
+            )
             runtime.at_end(brains.close)
-            keeper = runtime.blocking.run(Keeper, slot, brains.embedder, telemetry)
+            view = WorldView()
+            keeper = runtime.blocking.run(Keeper, slot, brains.embedder, view, telemetry)
             scheduler = None
             if brains.model is not None:
                 scheduler = LlmScheduler(
@@ -196,6 +201,7 @@ class World:
                 scheduler=scheduler,
                 clock=clock,
                 telemetry=telemetry,
+                view=view,
                 seed=seed,
                 deadline_s=deadline_s,
             )
@@ -392,7 +398,10 @@ class World:
     def _add(self, npc_id: str, persona: Persona, turns: Sequence[Turn]) -> Npc:
         mind = self._minds.get(npc_id)
         if mind is None:
-            self._minds[npc_id] = Mind(npc_id, persona, ConversationHistory(turns=turns))
+            history = ConversationHistory(self._brains.model or RoughCounter())
+            for turn in turns:
+                history.append(turn)
+            self._minds[npc_id] = Mind(npc_id, persona, history)
         else:
             mind.persona = persona
         if self.view.snapshot().entities.get(npc_id) is None:
