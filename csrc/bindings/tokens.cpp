@@ -40,6 +40,7 @@ Normalizer make_normalizer(const std::vector<StepSpec>& specs) {
       {"space_cjk", Kind::kSpaceCjk},
       {"lowercase", Kind::kLowercase},
       {"nfc", Kind::kNfc},
+      {"strip_bert_accents", Kind::kStripBertAccents},
       {"nfd", Kind::kNfd},
       {"strip_accents", Kind::kStripAccents},
       {"prepend", Kind::kPrepend},

@@ -129,6 +129,7 @@ def flags(lower: Iterable[int], nfd: Iterable[int]) -> list[tuple[int, int]]:
         word_characters(),
         set(lower),
         set(nfd),
+        turned_into(bert(strip_accents=True), lambda char: ""),
     ]
     table = [0] * 0x110000
     for bit, members in enumerate(classes):

@@ -96,6 +96,10 @@ std::string apply_step(const NormalizerStep& step, std::string_view text) {
       return rewrite_each(text, [](std::string& out, char32_t code) {
         if (!has(code, kAccent)) append_utf8(out, code);
       });
+    case Kind::kStripBertAccents:
+      return rewrite_each(text, [](std::string& out, char32_t code) {
+        if (!has(code, kBertAccent)) append_utf8(out, code);
+      });
     case Kind::kNfd:
       return is_ascii(text) ? std::string(text) : encoded(decomposed(text));
     case Kind::kNfc: {

@@ -14,9 +14,10 @@ struct NormalizerStep {
     kLowercase,  // character by character, without context
     kNfc,
     kNfd,
-    kStripAccents,  // drop marks; NFD comes before where it is wanted
-    kPrepend,       // `to`, unless the text is empty
-    kReplace,       // each `from` by `to`
+    kStripBertAccents,  // BERT: drop nonspacing marks, after NFD
+    kStripAccents,      // drop marks; NFD comes before where it is wanted
+    kPrepend,           // `to`, unless the text is empty
+    kReplace,           // each `from` by `to`
   };
   Kind kind;
   std::string from, to;

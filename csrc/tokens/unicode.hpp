@@ -23,6 +23,7 @@ enum Flag : std::uint16_t {
   kWord = 1 << 11,
   kHasLowercase = 1 << 12,
   kHasDecomposition = 1 << 13,
+  kBertAccent = 1 << 14,  // BERT strips fewer marks than StripAccents does
 };
 
 constexpr char32_t kCodePoints = 0x110000;

@@ -227,7 +227,7 @@ def normalizer_specs(value: Any, depth: int = 0) -> list[StepSpec]:
             bert = part(value, _BertNormalizer, what)
             strips = bert.lowercase if bert.strip_accents is None else bert.strip_accents
             names = ["clean_text"] * bert.clean_text + ["space_cjk"] * bert.handle_chinese_chars
-            names += ["nfd", "strip_accents"] * strips + ["lowercase"] * bert.lowercase
+            names += ["nfd", "strip_bert_accents"] * strips + ["lowercase"] * bert.lowercase
             return [(step, "", "") for step in names]
         case "NFC" | "NFD" | "Lowercase":
             return [(name.lower(), "", "")]
