@@ -11,5 +11,6 @@ namespace py = pybind11;
 
 void register_errors(py::module_& module);
 void bind_simd(py::module_& module);
+void bind_tokens(py::module_& module);
 
 }  // namespace astraweave::bindings

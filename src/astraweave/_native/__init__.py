@@ -7,6 +7,13 @@ differential tests run both.
 
 from __future__ import annotations
 
-from astraweave._native._core import dot, force_simd_tier, simd_tier, simd_tiers
+from astraweave._native._core import (
+    StreamDecoder,
+    Tokenizer,
+    dot,
+    force_simd_tier,
+    simd_tier,
+    simd_tiers,
+)
 
-__all__ = ["dot", "force_simd_tier", "simd_tier", "simd_tiers"]
+__all__ = ["StreamDecoder", "Tokenizer", "dot", "force_simd_tier", "simd_tier", "simd_tiers"]

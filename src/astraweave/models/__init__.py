@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from astraweave.models.chat import ChatTemplate
-from astraweave.models.progress import Progress
+from astraweave.models.progress import Progress, no_progress
 from astraweave.models.registry import ModelCard, Registry
 from astraweave.models.store import ModelFiles, ModelRow, ModelStore
+from astraweave.models.tokenizer import StreamDecoder, Tokenizer
 
 __all__ = [
     "ChatTemplate",
@@ -15,4 +16,7 @@ __all__ = [
     "ModelStore",
     "Progress",
     "Registry",
+    "StreamDecoder",
+    "Tokenizer",
+    "no_progress",
 ]

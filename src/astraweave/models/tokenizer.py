@@ -1,0 +1,342 @@
+"""Text to tokens and back, in the vocabulary of whatever model a game ships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from astraweave import _native
+from astraweave.errors import ConfigError, CorruptDataError, InputError, StorageError
+from astraweave.models import _tokenizer_parts as parts
+from astraweave.models import _tokenizer_sources as sources
+from astraweave.models.gguf_meta import GGUF_MAGIC, read_gguf_metadata
+
+__all__ = ["StreamDecoder", "Tokenizer"]
+
+_MAX_ID = 1 << 22  # no published vocabulary has four million tokens; a hostile file might claim more
+
+
+class _Document(msgspec.Struct):
+    """The sections of a ``tokenizer.json``; ``truncation`` and ``padding`` are the caller's affair."""
+
+    model: Any
+    added_tokens: list[parts.AddedToken] = msgspec.field(default_factory=list)
+    normalizer: Any = None
+    pre_tokenizer: Any = None
+    post_processor: Any = None
+    decoder: Any = None
+
+
+class Tokenizer:
+    """A vocabulary and the rules by which text becomes its tokens.
+
+    Exact: for the components that it supports it gives the ids that the PyPI package ``tokenizers``
+    gives, and it refuses components that it does not know. Immutable; any number of threads may
+    use one, and the GIL is released while text is encoded or decoded.
+
+    Control tokens (``special`` in the file) are recognised in text only with ``special=True``, and
+    no other road leads to them: text from a player can never become one. Lone surrogates in a
+    `str` are read as U+FFFD.
+
+    Examples
+    --------
+    >>> from astraweave.models import Tokenizer
+    >>> document = b'''{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2},
+    ...                "merges": [["a", "b"]]}, "decoder": {"type": "ByteLevel"},
+    ...                "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}}'''
+    >>> tokenizer = Tokenizer.from_json(document)
+    >>> tokenizer.encode("abba")
+    [2, 1, 0]
+    >>> tokenizer.decode([2, 1, 0])
+    'abba'
+    """
+
+    __slots__ = ("_after", "_before", "_document", "_native", "special_tokens")
+
+    special_tokens: Mapping[str, int]
+    """The control tokens and their ids."""
+
+    def __init__(self, document: Mapping[str, Any], *, rank_by_result: bool = False) -> None:
+        """Build from a parsed ``tokenizer.json``; `from_file` is the usual way."""
+        self._document: bytes | Mapping[str, Any] = document
+        try:
+            form = msgspec.convert(document, _Document)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise CorruptDataError(f"this is not a tokenizer.json: {error}") from error
+        model = parts.model_part(form.model)
+        tokens, added = _tokens_by_id(model.vocab, form.added_tokens)
+        self._before, self._after = parts.template_ids(form.post_processor)
+        for token_id in (*self._before, *self._after):
+            if not 0 <= token_id < len(tokens) or tokens[token_id] is None:
+                raise CorruptDataError(f"the post-processor's id {token_id} is of no token")
+        splitter, byte_level = parts.splitter_specs(form.pre_tokenizer)
+        self._native = _native.Tokenizer(
+            model="wordpiece" if isinstance(model, parts.WordPieceModel) else "bpe",
+            tokens=tokens,
+            merges=[] if isinstance(model, parts.WordPieceModel) else model.merge_pairs(),
+            options=_options(model, byte_level=byte_level, rank_by_result=rank_by_result),
+            normalizer=parts.normalizer_specs(form.normalizer),
+            splitter=splitter,
+            added=[
+                (t.id, t.content, t.special, t.normalized, t.single_word, t.lstrip, t.rstrip)
+                for t in added
+            ],
+            decoder=parts.decoder_spec(form.decoder),
+        )
+        self.special_tokens = MappingProxyType({t.content: t.id for t in added if t.special})
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, encoding: str | None = None) -> Tokenizer:
+        """Read a ``tokenizer.json``, a GGUF file or a tiktoken file, whichever its content is.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file. Of a GGUF only the header is read.
+        encoding : str, optional
+            For a tiktoken file, the name of its encoding (``"cl100k_base"``, ``"o200k_base"``,
+            ``"p50k_base"``, ``"r50k_base"``); by default as its file name says.
+
+        Raises
+        ------
+        ConfigError
+            It uses a component that is not supported, or the encoding is not known.
+        CorruptDataError
+            It is damaged, or none of these.
+        StorageError
+            It cannot be read.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                start = file.read(64).lstrip()
+            if start.startswith(GGUF_MAGIC):
+                return cls(sources.document_from_gguf(read_gguf_metadata(path)))
+            data = path.read_bytes()
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror}", path=str(path)) from error
+        if start.startswith(b"{"):
+            return cls.from_json(data)
+        if b" " not in start or b"\0" in start:
+            raise CorruptDataError(
+                f"{path} is neither a tokenizer.json, nor a GGUF, nor a tiktoken file",
+                path=str(path),
+            )
+        return cls.from_tiktoken(data, encoding or sources.guess_encoding(path))
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Tokenizer:
+        """Read the content of a ``tokenizer.json``; raises as `from_file`."""
+        try:
+            document = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise CorruptDataError(f"the tokenizer.json is damaged: {error}") from error
+        if not isinstance(document, dict):
+            raise CorruptDataError("a tokenizer.json holds an object")
+        tokenizer = cls(document)
+        tokenizer._document = data.encode() if isinstance(data, str) else bytes(data)
+        return tokenizer
+
+    @classmethod
+    def from_tiktoken(cls, data: bytes, encoding: str) -> Tokenizer:
+        """Read the content of a tiktoken file; raises as `from_file`."""
+        if encoding not in sources.TIKTOKEN_ENCODINGS:
+            raise ConfigError(
+                f"unknown encoding {encoding!r}: one of {', '.join(sources.TIKTOKEN_ENCODINGS)}",
+                encoding=encoding,
+            )
+        return cls(sources.document_from_tiktoken(data, encoding), rank_by_result=True)
+
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        """Tokens of a text, with nothing added.
+
+        Parameters
+        ----------
+        text : str
+            Any text.
+        special : bool
+            Whether control tokens written in the text are taken for what they say. Only ever for
+            text that the program itself wrote.
+        """
+        return self._native.encode(_text(text), special)
+
+    def count(self, text: str, *, special: bool = False) -> int:
+        """How many tokens `encode` gives, without making the list."""
+        return self._native.count(_text(text), special)
+
+    def encode_for_model(self, text: str, max_tokens: int | None = None) -> list[int]:
+        """Tokens of a text as the model wants one: in the file's template, such as [CLS] ... [SEP].
+
+        Parameters
+        ----------
+        text : str
+            Any text; control tokens in it are not recognised.
+        max_tokens : int, optional
+            Longest result, the template's own tokens included; the text is cut at its end.
+
+        Raises
+        ------
+        InputError
+            The template alone is longer than `max_tokens`.
+        """
+        ids = self.encode(text)
+        framing = len(self._before) + len(self._after)
+        if max_tokens is not None:
+            if max_tokens < framing:
+                raise InputError(
+                    f"max_tokens={max_tokens} leaves no room for the template's {framing} tokens",
+                    max_tokens=max_tokens,
+                )
+            ids = ids[: max_tokens - framing]
+        return [*self._before, *ids, *self._after]
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
+        """Text of some tokens; bytes that are no valid UTF-8 become U+FFFD.
+
+        Raises
+        ------
+        InputError
+            An id is of no token.
+        """
+        try:
+            return self._native.decode(ids, skip_special)
+        except TypeError:
+            raise InputError("ids must be a sequence of integers below 2**31") from None
+
+    def decoder(self, *, skip_special: bool = True) -> StreamDecoder:
+        """A decoder for one stream of tokens."""
+        return StreamDecoder(self, skip_special=skip_special)
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id, added tokens included."""
+        return len(self._native)
+
+    def token_to_id(self, token: str) -> int | None:
+        """The id of a token as the vocabulary writes it (``"Ġthe"``), or None."""
+        return self._native.token_to_id(_text(token))
+
+    def id_to_token(self, token_id: int) -> str:
+        """The token of an id as the vocabulary writes it.
+
+        Raises
+        ------
+        InputError
+            No token has it.
+        """
+        try:
+            return self._native.id_to_token(token_id)
+        except TypeError:
+            raise InputError(f"no token has the id {token_id!r}") from None
+
+    def to_json(self) -> bytes:
+        """The whole tokenizer as a ``tokenizer.json``.
+
+        One that came from such a file is given back as it was.
+        """
+        if isinstance(self._document, bytes):
+            return self._document
+        return msgspec.json.encode(self._document)
+
+    def write_tokenizer_json(self, path: str | Path) -> None:
+        """Write `to_json` to a file (raises StorageError where that fails)."""
+        try:
+            Path(path).write_bytes(self.to_json())
+        except OSError as error:
+            raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+
+    def __repr__(self) -> str:
+        return f"<Tokenizer of {self.vocab_size} tokens, {len(self.special_tokens)} special>"
+
+
+class StreamDecoder:
+    """Turns a stream of tokens into text, whole characters only.
+
+    What `push` and the last `flush` return is, joined, what `Tokenizer.decode` gives for all
+    tokens at once. For one thread at a time.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Whose tokens they are.
+    skip_special : bool
+        Whether control tokens give no text.
+    """
+
+    __slots__ = ("_native",)
+
+    def __init__(self, tokenizer: Tokenizer, *, skip_special: bool = True) -> None:
+        self._native = _native.StreamDecoder(tokenizer._native, skip_special=skip_special)
+
+    def push(self, token_id: int) -> str:
+        """Take a token; returns the text that is certain now, often none.
+
+        Raises
+        ------
+        InputError
+            No token has this id; the stream stays as it was.
+        """
+        try:
+            return self._native.push(token_id)
+        except TypeError:
+            raise InputError(f"no token has the id {token_id!r}") from None
+
+    def flush(self) -> str:
+        """Text that was held back; the decoder then starts anew."""
+        return self._native.flush()
+
+
+def _text(text: str) -> str:
+    if not isinstance(text, str):
+        raise InputError(f"text must be a str, not {type(text).__name__}")
+    return text
+
+
+def _tokens_by_id(
+    vocab: Mapping[str, int], added: list[parts.AddedToken]
+) -> tuple[list[str | None], list[parts.AddedToken]]:
+    """The vocabulary as a list by id, and the added tokens with the ids that they really have."""
+    named = [
+        msgspec.structs.replace(token, id=vocab.get(token.content, token.id))
+        for token in added
+        if token.content
+    ]
+    by_id = {token.content: token.id for token in named} | dict(vocab)
+    if not by_id:
+        raise CorruptDataError("the tokenizer has no tokens")
+    if min(by_id.values()) < 0 or max(by_id.values()) > _MAX_ID:
+        raise CorruptDataError(f"a token's id is not between 0 and {_MAX_ID}")
+    tokens: list[str | None] = [None] * (max(by_id.values()) + 1)
+    for token, at in by_id.items():
+        if tokens[at] is not None:
+            raise CorruptDataError(f"two tokens have the id {at}: {tokens[at]!r} and {token!r}")
+        tokens[at] = token
+    return tokens, named
+
+
+def _options(
+    model: parts.BpeModel | parts.WordPieceModel, *, byte_level: bool, rank_by_result: bool
+) -> dict[str, object]:
+    unknown = model.vocab.get(model.unk_token, -1) if model.unk_token is not None else -1
+    if unknown == -1 and model.unk_token is not None:
+        raise CorruptDataError(f"the unknown token {model.unk_token!r} is not in the vocabulary")
+    if isinstance(model, parts.WordPieceModel):
+        if model.max_input_chars_per_word < 0:
+            raise CorruptDataError("max_input_chars_per_word is negative")
+        return {
+            "unknown": unknown,
+            "prefix": model.continuing_subword_prefix,
+            "max_word_chars": model.max_input_chars_per_word,
+        }
+    return {
+        "unknown": unknown,
+        "byte_level": byte_level,
+        "byte_fallback": model.byte_fallback,
+        "whole_words": model.ignore_merges,
+        "fuse_unknown": model.fuse_unk,
+        "rank_by_result": rank_by_result,
+    }
