@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from astraweave.models.chat import ChatTemplate
-from astraweave.models.progress import Progress
+from astraweave.models.progress import Progress, no_progress
 from astraweave.models.registry import ModelCard, Registry
 from astraweave.models.store import ModelFiles, ModelRow, ModelStore
 from astraweave.models.tokenizer import StreamDecoder, Tokenizer
@@ -18,4 +18,5 @@ __all__ = [
     "Registry",
     "StreamDecoder",
     "Tokenizer",
+    "no_progress",
 ]

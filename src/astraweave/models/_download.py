@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from astraweave.errors import CorruptDataError, ModelUnavailable
@@ -126,9 +126,11 @@ def _rest(url: str, part: Path, have: int, stage: str, progress: Progress) -> No
         start = have if resumed else 0
         length = response.headers.get("Content-Length")
         total = start + int(length) if length is not None and length.isdigit() else 0
-        with storage(part, "write"), part.open("ab" if resumed else "wb") as file:
+        mode: Literal["ab", "wb"] = "ab" if resumed else "wb"
+        with storage(part, "write"), part.open(mode) as file:
             while block := _read(response):
                 file.write(block)
+                file.flush()  # so that a killed process has kept it
                 start += len(block)
                 progress(stage, start, total)
     if total and start < total:
@@ -137,6 +139,6 @@ def _rest(url: str, part: Path, have: int, stage: str, progress: Progress) -> No
 
 def _read(response: Any) -> bytes:
     try:
-        return bytes(response.read(_BLOCK))
+        return bytes(response.read1(_BLOCK))  # what is there: nothing is lost when it breaks
     except (OSError, http.client.HTTPException) as error:
         raise _Interrupted(str(error)) from None

@@ -28,6 +28,8 @@ CHATML = (
 
 _ROLES = ("system", "user", "assistant", "tool")
 _KEPT_PIECES = 256
+_FUEL = 5_000_000
+"""Steps that one rendering may take: a template comes with the weights, and could loop for ever."""
 
 
 class TemplateMessage(Protocol):
@@ -87,6 +89,7 @@ class ChatTemplate:
         self._failure = minijinja.TemplateError
         environment = minijinja.Environment()
         environment.trim_blocks = environment.lstrip_blocks = True
+        environment.fuel = _FUEL
         environment.add_global("raise_exception", _refuse)
         try:
             environment.add_template("chat", source)
@@ -174,7 +177,7 @@ class ChatTemplate:
             return self._environment.render_template(
                 "chat", messages=marked, add_generation_prompt=add_generation_prompt, **self._names
             )
-        except self._failure as error:
+        except (self._failure, _RefusedError) as error:
             raise ConfigError(
                 f"the chat template fails: {_reason(error)}", roles=[m.role for m in chat]
             ) from error
@@ -198,5 +201,4 @@ def _refuse(message: str) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    cause = error.__cause__
-    return str(cause) if isinstance(cause, _RefusedError) else str(error).partition("\n")[0]
+    return str(error).partition("\n")[0]
