@@ -98,7 +98,7 @@ class Bench:
     def __init__(self, slots: int = 2) -> None:
         self.decoder = TokenMemory(slots)
         self.engine = Engine(
-            cast(Decoder, self.decoder),
+            cast("Decoder", self.decoder),
             slots=slots,
             slot_tokens=CAPACITY,
             eos_ids=(EOS,),
