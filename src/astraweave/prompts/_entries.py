@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
 
 from astraweave.core.toml import TomlText, did_you_mean
 from astraweave.llm.protocol import Message
-from astraweave.prompts.trust import TrustLevel
+from astraweave.prompts.trust import TrustLevel, Untrusted
 
 __all__ = ["Entry", "MessageSpec", "Place", "Variable", "read_entries", "resolve"]
 
@@ -18,7 +18,7 @@ _VARIABLE_KEYS = ("type", "default", "trust", "description")
 _MESSAGE_KEYS = ("role", "template", "sections", "insert")
 _ROLES = ("system", "user", "assistant")
 _TYPES: Mapping[str, tuple[type, ...]] = {
-    "text": (str,),
+    "text": (str, Untrusted),
     "number": (int, float),
     "flag": (bool,),
     "list": (list, tuple),
@@ -52,11 +52,11 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the value has the declared type."""
         if isinstance(value, bool) and self.type != "flag":
             return False
-        if self.type == "text" and type(value).__name__ == "Untrusted":
-            return True
         if not isinstance(value, _TYPES[self.type]):
             return False
-        return self.type != "messages" or all(isinstance(item, Message) for item in value)  # type: ignore[attr-defined]
+        if self.type == "messages" and isinstance(value, Sequence):
+            return all(isinstance(item, Message) for item in value)
+        return True
 
 
 class MessageSpec(msgspec.Struct, frozen=True, kw_only=True):
