@@ -60,6 +60,10 @@ _UPSERT = (
     " entities = excluded.entities, vector = excluded.vector"
 )
 
+_MAX_MATCHES = 4000
+_COUNT = "SELECT count(*) FROM memory_text WHERE memory_text MATCH ?"
+_MATCH = "SELECT rowid, bm25(memory_text) FROM memory_text WHERE memory_text MATCH ? ORDER BY rowid"
+
 _strings = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -130,14 +134,24 @@ def match_words(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Ids of the memories, whoever owns them, that hold any of the words' stems; BM25 of each.
 
-    Every word becomes a quoted string of the query language, so that nothing in it is syntax.
+    Every word becomes a quoted string of the query language, so that nothing in it is syntax. The
+    rarest words count first; words so common that they would bring thousands of memories more are
+    left out, since they tell next to nothing and cost most of the time.
     """
-    query = " OR ".join(f'"{word}"' for word in words if '"' not in word)
-    if not query:
-        return np.empty(0, np.int64), np.empty(0, np.float64)
-    rows = connection.execute(
-        "SELECT rowid, bm25(memory_text) FROM memory_text WHERE memory_text MATCH ? ORDER BY rowid",
-        (query,),
-    ).fetchall()
+    counted = []
+    for word in words:
+        if '"' not in word:
+            (count,) = connection.execute(_COUNT, (f'"{word}"',)).fetchone()
+            if count:
+                counted.append((count, f'"{word}"'))
+    counted.sort(key=lambda one: one[0])
+    telling: list[str] = []
+    total = 0
+    for count, quoted in counted:
+        total += count
+        if telling and total > _MAX_MATCHES:
+            break
+        telling.append(quoted)
+    rows = connection.execute(_MATCH, (" OR ".join(telling),)).fetchall() if telling else []
     table = np.array(rows, np.float64).reshape(-1, 2)
     return table[:, 0].astype(np.int64), -table[:, 1]
