@@ -140,7 +140,7 @@ def match_words(
     """
     counted = []
     for word in words:
-        if '"' not in word:
+        if '"' not in word and "\0" not in word:
             (count,) = connection.execute(_COUNT, (f'"{word}"',)).fetchone()
             if count:
                 counted.append((count, f'"{word}"'))
