@@ -25,7 +25,7 @@ from astraweave.errors import (
     StorageError,
     UsageError,
 )
-from astraweave.world import Slot
+from astraweave.world import Slot, SlotSummary, _sessions
 from astraweave.world import savefile as save_format
 
 
@@ -363,7 +363,7 @@ def test_two_worlds_on_one_slot(tmp_path):
         code = f"""
             from astraweave.core.clock import ManualClock
             from astraweave.errors import SlotInUseError
-            from astraweave.world import Slot
+            from astraweave.world import Slot, SlotSummary, _sessions
             try:
                 Slot.open({str(tmp_path)!r}, clock=ManualClock())
             except SlotInUseError:
@@ -397,7 +397,7 @@ def test_a_folder_without_rights(tmp_path):
         import os
         from astraweave.core.clock import ManualClock
         from astraweave.errors import StorageError
-        from astraweave.world import Slot
+        from astraweave.world import Slot, SlotSummary, _sessions
         if os.getuid() == 0:
             os.setuid(65534)
         try:
@@ -418,7 +418,7 @@ def test_a_full_disk_keeps_the_old_save_and_loses_nothing(tmp_path):
         from pathlib import Path
         from astraweave.core.clock import ManualClock
         from astraweave.errors import StorageError
-        from astraweave.world import Slot
+        from astraweave.world import Slot, SlotSummary, _sessions
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         folder = Path({str(tmp_path)!r})
         slot = Slot.open(folder, clock=ManualClock())
@@ -481,6 +481,26 @@ def test_a_note_that_cannot_be_written_changes_nothing(tmp_path, note):
         with pytest.raises(InputError, match="note"):
             slot.save(note)
         assert not (tmp_path / "world.aw").exists()
+        slot.save()
+    with open_slot(tmp_path) as slot:
+        assert mood(slot) == "glad"
+
+
+def test_a_menu_may_look_at_an_open_slot(tmp_path):
+    assert Slot.look(tmp_path) == SlotSummary(save=None, recoverable=False, in_use=False)
+    with open_slot(tmp_path) as slot:
+        info = slot.save({"place": "forge"})
+        assert Slot.look(tmp_path) == SlotSummary(save=info, recoverable=False, in_use=True)
+    assert Slot.look(tmp_path) == SlotSummary(save=info, recoverable=False, in_use=False)
+
+
+def test_an_old_sqlite_makes_the_same_image(tmp_path, monkeypatch):
+    with open_slot(tmp_path) as slot:
+        put(slot, "glad")
+        slot.commit()
+        image = _sessions.image_of(slot.connection, slot._session)
+        assert _sessions.image_from_file(slot.connection, slot._session) == image
+        monkeypatch.setattr(_sessions, "image_of", _sessions.image_from_file)
         slot.save()
     with open_slot(tmp_path) as slot:
         assert mood(slot) == "glad"

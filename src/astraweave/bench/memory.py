@@ -36,7 +36,7 @@ class MemoryFigures(msgspec.Struct, frozen=True, kw_only=True):
     load: Distribution
     retrieve: Distribution
     embed_query: Distribution
-    found_first: float
+    found: float
     """Share of the questions whose sentence came back among the k."""
 
 
@@ -116,7 +116,7 @@ def measure_memory(
         load=spans["load"],
         retrieve=spans["rag.retrieve"],
         embed_query=spans["rag.embed_query"],
-        found_first=found / len(asked),
+        found=found / len(asked),
     )
 
 

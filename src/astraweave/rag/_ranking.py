@@ -12,13 +12,13 @@ A fitted reranker over the same numbers belongs in the place of `_bonus`.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Collection
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave.rag._linking import words_of
 from astraweave.rag.memory import Memory
 from astraweave.rag.salience import is_question
 
@@ -120,7 +120,9 @@ def _bonus(memory: Memory, hints: Hints) -> float:
 
 def search_words(query: str) -> list[str]:
     """The telling words of a question, each once."""
-    words = list(dict.fromkeys(words_of(query)))
+    folded = unicodedata.normalize("NFC", query.casefold())
+    kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in folded)
+    words = dict.fromkeys("".join(kept).split())
     telling = [word for word in words if word not in _STOP_WORDS]
     return telling[:_MAX_QUERY_WORDS]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -31,24 +31,10 @@ _TABLES = (
         "embedder TEXT NOT NULL, dimensions INTEGER NOT NULL, next_id INTEGER NOT NULL)"
     ),
     "INSERT INTO memory_space VALUES ('', 0, 1)",
+    # Kept in step by `write_rows`; triggers would do it eight times slower.
     (
         "CREATE VIRTUAL TABLE memory_text USING fts5(text, content='memory', content_rowid='id',"
         " tokenize='porter unicode61 remove_diacritics 2')"
-    ),
-    (
-        "CREATE TRIGGER memory_inserted AFTER INSERT ON memory BEGIN"
-        " INSERT INTO memory_text(rowid, text) VALUES (new.id, new.text); END"
-    ),
-    (
-        "CREATE TRIGGER memory_deleted AFTER DELETE ON memory BEGIN"
-        " INSERT INTO memory_text(memory_text, rowid, text) VALUES ('delete', old.id, old.text);"
-        " END"
-    ),
-    (
-        "CREATE TRIGGER memory_updated AFTER UPDATE OF text ON memory WHEN old.text IS NOT new.text"
-        " BEGIN"
-        " INSERT INTO memory_text(memory_text, rowid, text) VALUES ('delete', old.id, old.text);"
-        " INSERT INTO memory_text(rowid, text) VALUES (new.id, new.text); END"
     ),
 )
 
@@ -59,6 +45,12 @@ _UPSERT = (
     " game_time = excluded.game_time, importance = excluded.importance, tags = excluded.tags,"
     " entities = excluded.entities, vector = excluded.vector"
 )
+
+_ADD_WORDS = "INSERT INTO memory_text(rowid, text) VALUES (?, ?)"
+_DROP_WORDS = "INSERT INTO memory_text(memory_text, rowid, text) VALUES ('delete', ?, ?)"
+_MAX_MATCHES = 2500
+_COUNT = "SELECT count(*) FROM memory_text WHERE memory_text MATCH ?"
+_MATCH = "SELECT rowid, bm25(memory_text) FROM memory_text WHERE memory_text MATCH ? ORDER BY rowid"
 
 _strings = msgspec.json.Decoder(tuple[str, ...])
 
@@ -99,29 +91,46 @@ def read_rows(connection: sqlite3.Connection) -> Iterator[tuple[Memory, bytes | 
 
 def write_rows(
     connection: sqlite3.Connection,
-    rows: Iterable[tuple[Memory, bytes | None]],
-    deleted: Iterable[int],
+    rows: Sequence[tuple[Memory, bytes | None]],
+    deleted: Sequence[int],
 ) -> None:
     """Insert or replace `rows` and remove `deleted`, inside the open transaction."""
-    connection.executemany("DELETE FROM memory WHERE id = ?", ((gone,) for gone in deleted))
+    before = _texts(connection, [*(memory.id for memory, _ in rows), *deleted])
+    after = {memory.id: memory.text for memory, _ in rows}
     connection.executemany(
-        _UPSERT,
-        (
-            (
-                memory.id,
-                memory.owner,
-                memory.text,
-                memory.kind,
-                memory.speaker,
-                memory.addressee,
-                memory.game_time,
-                memory.importance,
-                msgspec.json.encode(memory.tags).decode(),
-                msgspec.json.encode(memory.entities).decode(),
-                vector,
-            )
-            for memory, vector in rows
-        ),
+        _DROP_WORDS, [(i, text) for i, text in before.items() if after.get(i) != text]
+    )
+    connection.executemany("DELETE FROM memory WHERE id = ?", [(gone,) for gone in deleted])
+    connection.executemany(_UPSERT, (_row(memory, vector) for memory, vector in rows))
+    connection.executemany(
+        _ADD_WORDS, [(i, text) for i, text in after.items() if before.get(i) != text]
+    )
+
+
+def _texts(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, str]:
+    """The texts that the database has under these ids."""
+    (highest,) = connection.execute("SELECT coalesce(max(id), 0) FROM memory").fetchone()
+    found: dict[int, str] = {}
+    for memory_id in ids:
+        if memory_id <= highest:  # most are new
+            row = connection.execute("SELECT text FROM memory WHERE id = ?", (memory_id,))
+            found.update((memory_id, text) for (text,) in row)
+    return found
+
+
+def _row(memory: Memory, vector: bytes | None) -> tuple[object, ...]:
+    return (
+        memory.id,
+        memory.owner,
+        memory.text,
+        memory.kind,
+        memory.speaker,
+        memory.addressee,
+        memory.game_time,
+        memory.importance,
+        "[]" if not memory.tags else msgspec.json.encode(memory.tags).decode(),
+        "[]" if not memory.entities else msgspec.json.encode(memory.entities).decode(),
+        vector,
     )
 
 
@@ -130,14 +139,24 @@ def match_words(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Ids of the memories, whoever owns them, that hold any of the words' stems; BM25 of each.
 
-    Every word becomes a quoted string of the query language, so that nothing in it is syntax.
+    Every word becomes a quoted string of the query language, so that nothing in it is syntax. The
+    rarest words count first; words so common that they would bring thousands of memories more are
+    left out, since they tell next to nothing and cost most of the time.
     """
-    query = " OR ".join(f'"{word}"' for word in words if '"' not in word)
-    if not query:
-        return np.empty(0, np.int64), np.empty(0, np.float64)
-    rows = connection.execute(
-        "SELECT rowid, bm25(memory_text) FROM memory_text WHERE memory_text MATCH ? ORDER BY rowid",
-        (query,),
-    ).fetchall()
+    counted = []
+    for word in words:
+        if '"' not in word and "\0" not in word:
+            (count,) = connection.execute(_COUNT, (f'"{word}"',)).fetchone()
+            if count:
+                counted.append((count, f'"{word}"'))
+    counted.sort(key=lambda one: one[0])
+    telling: list[str] = []
+    total = 0
+    for count, quoted in counted:
+        total += count
+        if telling and total > _MAX_MATCHES:
+            break
+        telling.append(quoted)
+    rows = connection.execute(_MATCH, (" OR ".join(telling),)).fetchall() if telling else []
     table = np.array(rows, np.float64).reshape(-1, 2)
     return table[:, 0].astype(np.int64), -table[:, 1]

@@ -23,6 +23,8 @@ __all__ = [
     "Session",
     "connect",
     "create_session",
+    "image_from_file",
+    "image_of",
     "next_number",
     "remove_session",
     "sessions",
@@ -112,6 +114,19 @@ def sessions(folder: Path) -> list[Session]:
         if (match := _NAME.fullmatch(path.name))
     ]
     return sorted(found, key=lambda session: -session.number)
+
+
+def image_of(connection: sqlite3.Connection, path: Path) -> bytes:
+    """All bytes of a database as of its last commit."""
+    if hasattr(connection, "serialize"):
+        return connection.serialize()
+    return image_from_file(connection, path)
+
+
+def image_from_file(connection: sqlite3.Connection, path: Path) -> bytes:
+    """The same where SQLite was built without serialising (before 3.36); slower."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path.read_bytes()
 
 
 def next_number(folder: Path) -> int:

@@ -27,7 +27,7 @@ from typing import Any, Protocol
 import msgspec
 
 from astraweave.core.protocols import Clock
-from astraweave.errors import CorruptDataError, StorageError, UsageError
+from astraweave.errors import CorruptDataError, SlotInUseError, StorageError, UsageError
 from astraweave.world import _sessions
 from astraweave.world._files import explained, storage_error, sync_folder
 from astraweave.world._lock import SlotLock
@@ -63,6 +63,8 @@ class SlotSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     save: SaveInfo | None
     recoverable: bool
+    in_use: bool
+    """Whether somebody has it open; what is recoverable is not known then."""
 
 
 class Slot:
@@ -178,17 +180,20 @@ class Slot:
 
     @staticmethod
     def look(path: str | Path) -> SlotSummary:
-        """What lies in a slot, without opening it; raises as `open` does."""
+        """What lies in a slot, without opening it: quick, for a menu. Raises as `open` does."""
         folder = Path(path)
         save, crash = folder / SAVE_NAME, folder / CRASH_NAME
         info = read_info(save) if save.exists() else None
         if not crash.is_dir():
-            return SlotSummary(save=info, recoverable=False)
-        lock = SlotLock(folder / "lock")
+            return SlotSummary(save=info, recoverable=False, in_use=False)
+        try:
+            lock = SlotLock(folder / "lock")
+        except SlotInUseError:
+            return SlotSummary(save=info, recoverable=False, in_use=True)
         try:
             base = bytes.fromhex(info.id) if info else b""
             left = any(session.unsaved_over(base) for session in _sessions.sessions(crash))
-            return SlotSummary(save=info, recoverable=left)
+            return SlotSummary(save=info, recoverable=left, in_use=False)
         finally:
             lock.release()
 
@@ -272,7 +277,7 @@ class Slot:
         self.commit()
         save = self.path / SAVE_NAME
         with _database_errors(self.path):
-            image = self.connection.serialize()
+            image = _sessions.image_of(self.connection, self._session)
         digest = digest_of(image)
         try:
             # Said before the save appears: whoever finds both knows that they are the same world.
