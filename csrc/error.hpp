@@ -1,4 +1,5 @@
-// The one exception that native code throws. bindings/errors.cpp turns it into a class of errors.py.
+// The one exception that native code throws. bindings/errors.cpp turns it into a class of
+// errors.py.
 #pragma once
 
 #include <stdexcept>

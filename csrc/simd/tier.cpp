@@ -30,8 +30,8 @@ bool has_avx512() {
   int regs[4];
   __cpuidex(regs, 7, 0);
   const auto bit = [](int reg, int index) { return (reg >> index & 1) != 0; };
-  return has_avx2() && os_saves(0xe6) && bit(regs[1], 16) && bit(regs[1], 17) &&
-         bit(regs[1], 30) && bit(regs[1], 31) && bit(regs[2], 11);
+  return has_avx2() && os_saves(0xe6) && bit(regs[1], 16) && bit(regs[1], 17) && bit(regs[1], 30) &&
+         bit(regs[1], 31) && bit(regs[2], 11);
 }
 #elif ASTRAWEAVE_X86
 bool has_avx2() {
@@ -64,9 +64,9 @@ Tier parse(std::string_view name) {
     have += have.empty() ? "" : ", ";
     have += tier_name(tier);
   }
-  throw Error(ErrorCode::kConfig, "SIMD tier '" + std::string(name) +
-                                      "' is unknown or missing on this processor, which has: " +
-                                      have);
+  throw Error(ErrorCode::kConfig,
+              "SIMD tier '" + std::string(name) +
+                  "' is unknown or missing on this processor, which has: " + have);
 }
 
 Tier initial() {
