@@ -100,7 +100,9 @@ def _document(added: Iterable[dict[str, Any]], **sections: Any) -> dict[str, Any
     return {"version": "1.0", **empty, "added_tokens": list(added), **sections}
 
 
-def _bpe(vocab: dict[str, int], merges: Sequence[tuple[str, str]], **options: Any) -> dict[str, Any]:
+def _bpe(
+    vocab: dict[str, int], merges: Sequence[tuple[str, str]], **options: Any
+) -> dict[str, Any]:
     defaults = {
         "type": "BPE",
         "dropout": None,
@@ -132,7 +134,9 @@ def document_from_gguf(meta: Mapping[str, GgufValue]) -> dict[str, Any]:
     elif kind == "llama":
         sections = _gguf_sentencepiece(meta)
     else:
-        raise ConfigError(f"GGUF tokenizer model {kind!r} is not supported (gpt2, llama)", model=kind)
+        raise ConfigError(
+            f"GGUF tokenizer model {kind!r} is not supported (gpt2, llama)", model=kind
+        )
     tokens, types = _gguf_tokens(meta)
     added = [
         _added(at, token, special=kind != _USER_DEFINED)
@@ -209,9 +213,7 @@ def _gguf_sentencepiece(meta: Mapping[str, GgufValue]) -> dict[str, Any]:
     if meta.get("tokenizer.ggml.add_space_prefix", True):
         normalizers.insert(0, {"type": "Prepend", "prepend": _SPACE})
         decoders.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
-    model = _bpe(
-        _gguf_vocab(tokens), merges, byte_fallback=True, fuse_unk=True, unk_token=unknown
-    )
+    model = _bpe(_gguf_vocab(tokens), merges, byte_fallback=True, fuse_unk=True, unk_token=unknown)
     return {
         "normalizer": {"type": "Sequence", "normalizers": normalizers},
         "decoder": {"type": "Sequence", "decoders": decoders},
