@@ -235,14 +235,14 @@ void bind_tokens(py::module_& module) {
       .def(
           "id_to_token",
           [](const Tokenizer& self, TokenId id) { return std::string(self.checked_token(id)); },
-          py::arg("id"))
+          py::arg("token_id"))
       .def("__len__", [](const Tokenizer& self) { return self.vocabulary().size(); });
   py::class_<StreamDecoder>(module, "StreamDecoder")
       .def(py::init([](std::shared_ptr<Tokenizer> tokenizer, bool skip_special) {
              return std::make_unique<StreamDecoder>(std::move(tokenizer), skip_special);
            }),
            py::arg("tokenizer"), py::kw_only(), py::arg("skip_special"))
-      .def("push", &StreamDecoder::push, py::arg("id"))
+      .def("push", &StreamDecoder::push, py::arg("token_id"))
       .def("flush", &StreamDecoder::flush);
 }
 

@@ -1,4 +1,4 @@
-"""Writes unicode_tables.cpp: the character classes that the tokenizers' scanners and normalisers use.
+"""Writes unicode_tables.cpp: the character classes that scanners and normalisers use.
 
 A tokenizer is right when it splits as the one that its model was trained with, so the classes are
 *measured* from the reference implementation (the PyPI package ``tokenizers``), which mixes several
@@ -44,12 +44,13 @@ def isolated(splitter: pre_tokenizers.PreTokenizer) -> set[int]:
 
 
 def turned_into(normalizer: normalizers.Normalizer, expected: Callable[[str], str]) -> set[int]:
+    """Code points of which a normaliser makes what is expected."""
     return {cp for cp in CODE_POINTS if normalizer.normalize_str(chr(cp)) == expected(chr(cp))}
 
 
 def word_characters() -> set[int]:
     r"""The ``\w`` that decides whether a `single_word` token stands alone."""
-    tokenizer = Tokenizer(models.WordLevel({"u": 0}, unk_token="u"))
+    tokenizer = Tokenizer(models.WordLevel({"u": 0}, unk_token="u"))  # noqa: S106
     tokenizer.add_tokens([AddedToken("qz", single_word=True, normalized=False)])
     words: set[int] = set()
     for chunk in CHUNKS:
@@ -57,14 +58,15 @@ def word_characters() -> set[int]:
         encoding = tokenizer.encode(text)
         found = {
             start
-            for token, (start, _) in zip(encoding.tokens, encoding.offsets, strict=True)
-            if token == "qz"
+            for piece, (start, _) in zip(encoding.tokens, encoding.offsets, strict=True)
+            if piece == "qz"
         }
         words.update(cp for at, cp in enumerate(chunk) if at * 4 not in found)
     return words
 
 
 def bert(**switch: bool) -> normalizers.Normalizer:
+    """BERT's normaliser with nothing but the named switches on."""
     off = {
         "clean_text": False,
         "handle_chinese_chars": False,
@@ -75,6 +77,7 @@ def bert(**switch: bool) -> normalizers.Normalizer:
 
 
 def mappings(normalizer: normalizers.Normalizer) -> dict[int, str]:
+    """What a normaliser makes of each code point that it changes."""
     return {
         cp: mapped for cp in CODE_POINTS if (mapped := normalizer.normalize_str(chr(cp))) != chr(cp)
     }
@@ -101,6 +104,7 @@ def combining_classes() -> dict[int, int]:
 
 
 def compositions(decompositions: dict[int, str]) -> dict[tuple[int, int], int]:
+    """The pairs that NFC joins, Hangul apart."""
     nfc, nfd_inverse = normalizers.NFC(), {}
     for cp in decompositions:
         if 0xAC00 <= cp < 0xD7A4:
@@ -113,7 +117,7 @@ def compositions(decompositions: dict[int, str]) -> dict[tuple[int, int], int]:
 
 
 def flags(lower: Iterable[int], nfd: Iterable[int]) -> list[tuple[int, int]]:
-    """Runs of equal flags as (first code point, flags); the order is that of `Flag` in unicode.hpp."""
+    """Runs of equal flags as (first code point, flags), in the order of `Flag` in unicode.hpp."""
     classes = [
         matching(r"\p{L}"),
         matching(r"\p{N}"),
@@ -143,6 +147,7 @@ def flags(lower: Iterable[int], nfd: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def rows(items: Iterable[str]) -> str:
+    """Initialisers, as many a line as fit."""
     lines, line = [], " "
     for item in items:
         if len(line) + len(item) > 98:
@@ -153,6 +158,8 @@ def rows(items: Iterable[str]) -> str:
 
 
 def mapping_rows(table: dict[int, str]) -> str:
+    """Initialisers of `CharMapping`."""
+
     def row(cp: int, text: str) -> str:
         points = [ord(char) for char in text]
         if len(points) > 4:
@@ -163,6 +170,7 @@ def mapping_rows(table: dict[int, str]) -> str:
 
 
 def main() -> None:
+    """Measure everything and write the file."""
     lower = mappings(normalizers.Lowercase())
     nfd = mappings(normalizers.NFD())
     decompositions = {cp: text for cp, text in nfd.items() if not 0xAC00 <= cp < 0xD7A4}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 
 __all__ = ["bpe", "wordpiece"]
 
@@ -11,11 +12,7 @@ def bpe(symbols: Sequence[str], ranks: Mapping[tuple[str, str], int]) -> list[st
     """Merge the neighbours of lowest rank, leftmost first, until no two of them may be merged."""
     parts = list(symbols)
     while True:
-        pairs = [
-            (ranks[pair], at)
-            for at, pair in enumerate(zip(parts, parts[1:], strict=False))
-            if pair in ranks
-        ]
+        pairs = [(ranks[pair], at) for at, pair in enumerate(pairwise(parts)) if pair in ranks]
         if not pairs:
             return parts
         _, at = min(pairs)
@@ -30,7 +27,7 @@ def wordpiece(
     prefix: str = "##",
     max_chars: int = 100,
 ) -> list[str]:
-    """Take the longest token at each place of a word; a word that has none is unknown as a whole."""
+    """Take the longest token at each place of a word; where there is none, the word is unknown."""
     tokens: list[str] = []
     at = 0
     while at < len(word) <= max_chars:

@@ -67,6 +67,10 @@ class _Typed(Struct):
     type: str | None = None
 
 
+class _Untyped(Struct):
+    merges: Any = None
+
+
 class _Sequence(Struct):
     normalizers: list[Any] = field(default_factory=list)
     pretokenizers: list[Any] = field(default_factory=list)
@@ -173,24 +177,26 @@ class WordPieceModel(Struct):
     """The model section of a WordPiece vocabulary."""
 
     vocab: dict[str, int]
-    unk_token: str = "[UNK]"  # noqa: S105: not a password
+    unk_token: str = "[UNK]"  # noqa: S105 (not a password)
     continuing_subword_prefix: str = "##"
     max_input_chars_per_word: int = 100
 
 
 def part(value: Any, kind: type[_Part], what: str) -> _Part:
-    """`value` as a struct, or a `CorruptDataError` that says where it is wrong."""
+    """`value`, parsed or not, as a struct; or a `CorruptDataError` that says where it is wrong."""
     try:
+        if isinstance(value, bytes | msgspec.Raw):
+            return msgspec.json.decode(value, type=kind)
         return msgspec.convert(value, kind)
-    except (msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise CorruptDataError(f"the {what} of the tokenizer is malformed: {error}") from error
 
 
 def model_part(value: Any) -> BpeModel | WordPieceModel:
     """The model section; its type is inferred where old files leave it out."""
     name = part(value, _Typed, "model").type
-    if name is None and isinstance(value, dict):
-        name = "BPE" if "merges" in value else "WordPiece"
+    if name is None:
+        name = "BPE" if part(value, _Untyped, "model").merges is not None else "WordPiece"
     if name == "WordPiece":
         return part(value, WordPieceModel, "model")
     if name != "BPE":

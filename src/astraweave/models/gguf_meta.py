@@ -23,6 +23,7 @@ _STRING, _ARRAY = 8, 9
 _VERSIONS = (2, 3)
 _MAX_KEYS = 1 << 16
 _MAX_DEPTH = 4
+_LENGTH = struct.Struct("<Q")
 
 
 def read_gguf_metadata(path: str | Path) -> dict[str, GgufValue]:
@@ -70,7 +71,7 @@ class _Reader:
         version = self._number("I")
         if version not in _VERSIONS:
             raise FormatVersionError(
-                f"{self._name} is GGUF version {version}; versions 2 and 3 (little-endian) are read",
+                f"{self._name} is GGUF version {version}; versions 2 and 3 can be read",
                 path=self._name,
                 version=version,
             )
@@ -126,4 +127,23 @@ class _Reader:
             return list(struct.unpack(f"<{count}{code}", self._take(count * size)))
         if count > (self._size - self._at) // 8:  # every string and array starts with its length
             raise self._broken(f"an array of {count} entries does not fit")
+        if kind == _STRING:
+            return self._strings(count)
         return [self._value(kind, depth) for _ in range(count)]
+
+    def _strings(self, count: int) -> list[GgufValue]:
+        """As `_string` that many times, without its calls: vocabularies are long."""
+        data, at, last = self._data, self._at, self._size - 8
+        texts: list[GgufValue] = []
+        for _ in range(count):
+            if at > last:
+                break
+            stop = at + 8 + _LENGTH.unpack_from(data, at)[0]
+            if stop > self._size:
+                break
+            texts.append(data[at + 8 : stop].decode("utf-8", "replace"))
+            at = stop
+        self._at = at
+        if len(texts) < count:
+            raise self._broken(f"entry {len(texts)} of an array of {count} strings is cut off")
+        return texts

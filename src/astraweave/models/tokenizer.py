@@ -17,13 +17,12 @@ from astraweave.models.gguf_meta import GGUF_MAGIC, read_gguf_metadata
 
 __all__ = ["StreamDecoder", "Tokenizer"]
 
-_MAX_ID = (
-    1 << 22
-)  # no published vocabulary has four million tokens; a hostile file might claim more
+# No published vocabulary has a million tokens; a hostile file might claim more.
+_MAX_ID = 1 << 20
 
 
 class _Document(msgspec.Struct):
-    """The sections of a ``tokenizer.json``; ``truncation`` and ``padding`` are the caller's affair."""
+    """A ``tokenizer.json`` without ``truncation`` and ``padding``: they are the caller's affair."""
 
     model: Any
     added_tokens: list[parts.AddedToken] = msgspec.field(default_factory=list)
@@ -31,6 +30,12 @@ class _Document(msgspec.Struct):
     pre_tokenizer: Any = None
     post_processor: Any = None
     decoder: Any = None
+
+
+class _JsonDocument(_Document):
+    """The same, with the large section left to be decoded straight into its own struct."""
+
+    model: msgspec.Raw
 
 
 class Tokenizer:
@@ -62,13 +67,13 @@ class Tokenizer:
     special_tokens: Mapping[str, int]
     """The control tokens and their ids."""
 
-    def __init__(self, document: Mapping[str, Any], *, rank_by_result: bool = False) -> None:
-        """Build from a parsed ``tokenizer.json``; `from_file` is the usual way."""
-        self._document: bytes | Mapping[str, Any] = document
-        try:
-            form = msgspec.convert(document, _Document)
-        except (msgspec.ValidationError, RecursionError) as error:
-            raise CorruptDataError(f"this is not a tokenizer.json: {error}") from error
+    def __init__(
+        self, document: bytes | Mapping[str, Any], *, rank_by_result: bool = False
+    ) -> None:
+        """Build from a ``tokenizer.json``, parsed or not; `from_file` is the usual way."""
+        self._document = document
+        kind = _JsonDocument if isinstance(document, bytes) else _Document
+        form = parts.part(document, kind, "document")
         model = parts.model_part(form.model)
         tokens, added = _tokens_by_id(model.vocab, form.added_tokens)
         self._before, self._after = parts.template_ids(form.post_processor)
@@ -135,15 +140,7 @@ class Tokenizer:
     @classmethod
     def from_json(cls, data: bytes | str) -> Tokenizer:
         """Read the content of a ``tokenizer.json``; raises as `from_file`."""
-        try:
-            document = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise CorruptDataError(f"the tokenizer.json is damaged: {error}") from error
-        if not isinstance(document, dict):
-            raise CorruptDataError("a tokenizer.json holds an object")
-        tokenizer = cls(document)
-        tokenizer._document = data.encode() if isinstance(data, str) else bytes(data)
-        return tokenizer
+        return cls(data.encode("utf-8", "replace") if isinstance(data, str) else bytes(data))
 
     @classmethod
     def from_tiktoken(cls, data: bytes, encoding: str) -> Tokenizer:
@@ -222,7 +219,10 @@ class Tokenizer:
 
     def token_to_id(self, token: str) -> int | None:
         """The id of a token as the vocabulary writes it (``"Ġthe"``), or None."""
-        return self._native.token_to_id(_text(token))
+        try:
+            return self._native.token_to_id(_text(token))
+        except TypeError:  # lone surrogates: no vocabulary has them
+            return None
 
     def id_to_token(self, token_id: int) -> str:
         """The token of an id as the vocabulary writes it.
