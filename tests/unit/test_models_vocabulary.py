@@ -1,4 +1,4 @@
-"""GGUF vocabularies written as tokenizer.json, as the reference library reads them."""
+"""Vocabularies of GGUFs, written as tokenizer.json, as the reference library reads them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from astraweave.errors import CorruptDataError, UnsupportedModel
+from astraweave import models
+from astraweave.errors import ConfigError, CorruptDataError
 from astraweave.models.convert.gguf_file import GgufFile
-from astraweave.models.convert.vocabulary import PRE_TOKENIZERS, end_ids, tokenizer_json
+from astraweave.models.convert.vocabulary import vocabulary_config
 
 NORMAL, UNKNOWN, CONTROL, USER, BYTE = 1, 2, 3, 4, 6
 
@@ -61,7 +62,11 @@ def byte_level(path: Path, **changes: Any) -> GgufFile:
     return write(path, **(fields | changes))
 
 
-@pytest.fixture(scope="module", params=sorted(PRE_TOKENIZERS))
+def tokenizer_json(file: GgufFile) -> bytes:
+    return models.Tokenizer.from_file(file.path).to_json()
+
+
+@pytest.fixture(scope="module", params=["gpt-2", "llama-bpe", "qwen2", "smollm"])
 def pre(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -106,9 +111,26 @@ def test_only_control_tokens_are_special(tmp_path: Path) -> None:
     }
 
 
+def config(file: GgufFile) -> dict[str, Any]:
+    return dict(vocabulary_config(file, models.Tokenizer.from_file(file.path)))
+
+
 def test_every_known_end_of_an_answer_counts(tmp_path: Path) -> None:
-    assert end_ids(byte_level(tmp_path / "a.gguf")) == [0, 1]
-    assert end_ids(byte_level(tmp_path / "b.gguf", eos_token_id=1)) == [1, 0]
+    assert config(byte_level(tmp_path / "a.gguf"))["eos_ids"] == [0, 1]
+    assert config(byte_level(tmp_path / "b.gguf", eos_token_id=1))["eos_ids"] == [1, 0]
+
+
+def test_a_text_begins_with_a_token_only_where_the_file_says_so(tmp_path: Path) -> None:
+    without = config(byte_level(tmp_path / "a.gguf"))
+    assert (without["bos_id"], without["bos_token"], without["eos_token"]) == (
+        None,
+        "",
+        "<|endoftext|>",
+    )
+    silent = config(byte_level(tmp_path / "b.gguf", bos_token_id=1))
+    assert (silent["bos_id"], silent["bos_token"]) == (None, "<|im_end|>")
+    asked = config(byte_level(tmp_path / "c.gguf", bos_token_id=1, add_bos_token=True))
+    assert asked["bos_id"] == 1
 
 
 def spaced(path: Path, **changes: Any) -> GgufFile:
@@ -117,6 +139,7 @@ def spaced(path: Path, **changes: Any) -> GgufFile:
     kinds = [UNKNOWN, CONTROL, CONTROL, *[BYTE] * 256, *[NORMAL] * len(pieces)]
     fields: dict[str, Any] = {
         "model": "llama",
+        "add_bos_token": False,
         "tokens": tokens,
         "token_type": kinds,
         "scores": [float(-n) for n in range(len(tokens))],
@@ -143,10 +166,10 @@ def test_spaced_bpe_without_a_first_space(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "named"),
     [
-        ({"model": "t5"}, UnsupportedModel, "'t5'"),
-        ({"pre": "viking"}, UnsupportedModel, "'viking'"),
+        ({"model": "t5"}, ConfigError, "'t5'"),
+        ({"pre": "viking"}, ConfigError, "'viking'"),
         ({"token_type": [1, 1]}, CorruptDataError, "token types"),
-        ({"merges": ["a b c"]}, CorruptDataError, "two parts"),
+        ({"merges": ["a b c"]}, CorruptDataError, "pair"),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -157,5 +180,5 @@ def test_what_is_wrong_is_named(
 
 
 def test_a_file_without_a_vocabulary(tmp_path: Path) -> None:
-    with pytest.raises(CorruptDataError, match="no vocabulary"):
+    with pytest.raises(CorruptDataError, match="0 tokens"):
         tokenizer_json(write(tmp_path / "v.gguf", model="gpt2"))

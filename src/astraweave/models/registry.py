@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from astraweave.errors import ConfigError
+from astraweave.errors import ConfigError, CorruptDataError
 from astraweave.models._disk import sha256_of
+from astraweave.models.gguf_meta import read_gguf_metadata
 from astraweave.models.sources import (
     FileSource,
     HubSource,
@@ -116,25 +117,30 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
         Raises
         ------
-        CorruptDataError, UnsupportedModel
-            It is not a GGUF, or its architecture is not known.
-        MissingExtraError
-            The extra ``convert`` is not installed.
+        CorruptDataError
+            It is not a GGUF, or says nothing of its size.
+        StorageError
+            It cannot be read.
         """
-        from astraweave.models.convert.gguf_file import GgufFile
-
         path = path.resolve()
-        weights = GgufFile(path)
+        meta = read_gguf_metadata(path)
+        family = str(meta.get("general.architecture", "unknown"))
+        sizes = [meta.get(f"{family}.{key}") for key in ("embedding_length", "context_length")]
+        dims, longest = (size if isinstance(size, int) else 0 for size in sizes)
+        if dims < 1 or longest < 1:
+            raise CorruptDataError(
+                f"{path} does not say how wide and how long it is", path=str(path)
+            )
         return cls(
             id=id,
-            family=weights.architecture,
-            version=str(weights.get("general.version", "unknown")),
+            family=family,
+            version=str(meta.get("general.version", "unknown")),
             task="chat",
             source=FileSource(path=str(path.parent)),
             sha256={"model.gguf": sha256_of(path)},
-            licence=str(weights.get("general.license", "unknown")),
-            dims=weights.integer("embedding_length"),
-            context=context or min(weights.integer("context_length"), 32_768),
+            licence=str(meta.get("general.license", "unknown")),
+            dims=dims,
+            context=context or min(longest, 32_768),
             files={"model.gguf": path.name},
         )
 

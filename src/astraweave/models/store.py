@@ -84,14 +84,28 @@ class ModelFiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `ModelStore.list`."""
+    """One line of `ModelStore.list`; plain values only.
 
-    card: ModelCard
+    Attributes
+    ----------
+    id, family, version, task, licence : str
+        As the registry has them.
+    state : {"missing", "fetched", "converted"}
+        How far it is.
+    size : int
+        Bytes on this disk: sources and converted files.
+    directory : str
+        The converted folder; empty where there is none.
+    """
+
+    id: str
+    family: str
+    version: str
+    task: str
+    licence: str
     state: ModelState
     size: int
-    """Bytes on this disk: sources and converted files."""
-    directory: Path | None
-    """The converted folder, where there is one."""
+    directory: str = ""
 
 
 class ModelStore:
@@ -220,7 +234,7 @@ class ModelStore:
             )
         if self._sources(card).is_dir():
             self._check_sources(card, full=True, progress=progress)
-        if row.directory is not None:
+        if row.directory:
             self._check_converted(card, full=True, progress=progress)
         return row
 
@@ -276,10 +290,14 @@ class ModelStore:
         elif sources.is_dir():
             state = "fetched"
         return ModelRow(
-            card=card,
+            id=card.id,
+            family=card.family,
+            version=card.version,
+            task=card.task,
+            licence=card.licence,
             state=state,
             size=_size(converted) + _size(sources),
-            directory=converted if state == "converted" else None,
+            directory=str(converted) if state == "converted" else "",
         )
 
     # -- checking --

@@ -64,22 +64,21 @@ def convert(
 def _decoder(card: ModelCard, sources: Path, folder: Path, progress: Progress) -> Mapping[str, Any]:
     from astraweave.models.convert.gguf_file import GgufFile
     from astraweave.models.convert.llama import convert_decoder
-    from astraweave.models.convert.vocabulary import end_ids, tokenizer_json
+    from astraweave.models.convert.vocabulary import vocabulary_config
+    from astraweave.models.tokenizer import Tokenizer
 
     names = [name for name in card.files if name.endswith(".gguf")]
     if len(names) != 1:
         raise _misfit(card, "files", "a model for chats has exactly one *.gguf")
     path = sources / names[0]
     file = GgufFile(path)
-    (folder / "tokenizer.json").write_bytes(tokenizer_json(file))
+    tokenizer = Tokenizer.from_file(path)
+    tokenizer.write_tokenizer_json(folder / "tokenizer.json")
     if template := file.get("tokenizer.chat_template"):
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
     shape = convert_decoder(path, folder / "model.onnx", context=card.context, progress=progress)
     if shape.width != card.dims:
         raise _misfit(card, "dims", f"the file's own is {shape.width}")
-    tokens = file.get("tokenizer.ggml.tokens")
-    ids = {kind: file.get(f"tokenizer.ggml.{kind}_token_id") for kind in ("bos", "eos")}
-    strings = {f"{kind}_token": tokens[i] if i is not None else "" for kind, i in ids.items()}
     return {
         "kind": "decoder",
         "layers": shape.layers,
@@ -88,9 +87,7 @@ def _decoder(card: ModelCard, sources: Path, folder: Path, progress: Progress) -
         "head_size": shape.head_size,
         "vocab_size": shape.vocabulary,
         "context_tokens": shape.context,
-        "bos_id": ids["bos"] if file.get("tokenizer.ggml.add_bos_token", False) else None,
-        "eos_ids": end_ids(file),
-        **strings,
+        **vocabulary_config(file, tokenizer),
     }
 
 

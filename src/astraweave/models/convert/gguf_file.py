@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astraweave.errors import CorruptDataError, MissingExtraError, UnsupportedModel
+from astraweave.models.gguf_meta import read_gguf_metadata
 
 __all__ = ["TENSOR_TYPES", "GgufFile"]
 
@@ -39,6 +40,7 @@ class GgufFile:
         except ImportError:
             raise MissingExtraError("converting GGUF models", "convert") from None
         self._dequantize = gguf.quants.dequantize
+        self._metadata = read_gguf_metadata(path)
         try:
             reader = gguf.GGUFReader(str(path))
         except (ValueError, IndexError, OverflowError, KeyError, UnicodeDecodeError) as error:
@@ -46,7 +48,6 @@ class GgufFile:
                 f"{path} is not a whole GGUF file: {error}", path=str(path)
             ) from error
         self.path = path
-        self._fields = reader.fields
         self._tensors = {tensor.name: tensor for tensor in reader.tensors}
         self._used: set[str] = set()
 
@@ -57,8 +58,7 @@ class GgufFile:
 
     def get(self, key: str, default: Any = None) -> Any:
         """A metadata value by its full key."""
-        field = self._fields.get(key)
-        return default if field is None else field.contents()
+        return self._metadata.get(key, default)
 
     def of_architecture(self, key: str, default: Any = None) -> Any:
         """A metadata value by its key behind the architecture's name."""
