@@ -112,6 +112,15 @@ def test_vectors_come_in_the_order_of_the_texts(
     assert info.exact == (exact or batch_size == 1)
 
 
+def test_long_texts_run_in_smaller_batches_with_the_same_vectors(
+    folder: Path, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("astraweave.embeddings.onnx._RUN_TOKENS", 12)
+    embedder = OnnxEmbedder(folder, sessions=sessions, tokenizer=Letters())
+    vectors = embedder.embed_batch(TEXTS)
+    np.testing.assert_allclose(vectors, [expected(text) for text in TEXTS], atol=1e-6)
+
+
 def test_many_threads_get_their_own_vectors(folder: Path, sessions: Sessions) -> None:
     embedder = OnnxEmbedder(folder, sessions=sessions, tokenizer=Letters())
     wrong: list[str] = []

@@ -26,6 +26,8 @@ from astraweave.observability import NULL_TELEMETRY, Telemetry
 __all__ = ["EncoderTokenizer", "OnnxEmbedder"]
 
 _OUTPUT = "sentence_embedding"
+_RUN_TOKENS = 512
+"""Tokens a run at most, padding included: working memory grows with them, speed does not."""
 
 
 class EncoderTokenizer(Protocol):
@@ -68,7 +70,7 @@ class OnnxEmbedder:
     exact : bool
         One text at a time in `embed_batch`.
     batch_size : int
-        Texts a run, at least 1.
+        Texts a run at most, at least 1.
     tokenizer : EncoderTokenizer, optional
         By default the model's own.
     telemetry : Telemetry
@@ -102,9 +104,9 @@ class OnnxEmbedder:
         self._config = _read_config(folder / "config.json")
         self._tokenizer = tokenizer or _read_tokenizer(folder / "tokenizer.json")
         self._owned = Sessions() if sessions is None else None
-        # Batches of all lengths would leave an arena as large as the largest of each.
+        # A short text is no faster on two threads than on one, and one needs no pool.
         self._session = (sessions or cast("Sessions", self._owned)).open(
-            folder / "model.onnx", arena=False
+            folder / "model.onnx", threads=1
         )
         self._batch = 1 if exact else batch_size
         self._telemetry = telemetry
@@ -153,9 +155,13 @@ class OnnxEmbedder:
         vectors = np.empty((len(rows), self.dimensions), np.float32)
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
         with self._telemetry.span("embed"):
-            for start in range(0, len(order), self._batch):
+            start = 0
+            while start < len(order):
                 chosen = order[start : start + self._batch]
+                while len(chosen) > 1 and len(chosen) * len(rows[chosen[-1]]) > _RUN_TOKENS:
+                    chosen.pop()
                 vectors[chosen] = self._run([rows[index] for index in chosen])
+                start += len(chosen)
         self._telemetry.count("embedded_texts", len(rows))
         return vectors
 
