@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from astraweave.bench.case import Case, Pair, case
@@ -118,11 +119,12 @@ def render_beside_minijinja() -> Pair:
 
 @case("prompts.dialogue", unit="us")
 def render_dialogue() -> Pair:
-    """The built-in dialogue prompt with five memories and a player's line, cleaning included."""
+    """The built-in dialogue prompt with five memories and a new line, its cleaning included."""
     prompt = PromptLibrary.load()["dialogue"]
     names = ("name", "role", "traits", "voice", "facts", "goals", "memories")
     values = {name: VALUES[name] for name in names}
-    return Pair(ours=lambda: prompt.render(**values, line="Do you still have my hammer?"))
+    days = count()  # a line that was never cleaned before
+    return Pair(ours=lambda: prompt.render(**values, line=f"My hammer, for {next(days)} days?"))
 
 
 @case("context.window", unit="us")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from astraweave.core.toml import did_you_mean
@@ -13,6 +15,9 @@ from astraweave.prompts.template import PromptTemplate
 from astraweave.prompts.trust import TrustLevel, Untrusted, plain, untrusted
 
 __all__ = ["Prompt"]
+
+_REMEMBERED = 512
+"""Texts kept in their cleaned form: a history is rendered again with every line."""
 
 
 class Prompt:
@@ -35,6 +40,7 @@ class Prompt:
         self.variables = frozenset(entry.variables)
         self.required = frozenset(v.name for v in entry.variables.values() if v.required)
         self._entry = entry
+        self._mark = lru_cache(maxsize=_REMEMBERED)(Untrusted)
         self._templates = {name: _compile(entry, name) for name in entry.sections}
         self._check_messages()
 
@@ -70,10 +76,10 @@ class Prompt:
             value = self._value(name, values)
             if variable.type == "messages":
                 safe = variable.trust is TrustLevel.TRUSTED
-                inserts[name] = list(value) if safe else _cleaned(value, name)  # type: ignore[call-overload]
+                inserts[name] = list(value) if safe else _cleaned(value, name, self._mark)  # type: ignore[call-overload]
                 continue
             if variable.trust is TrustLevel.UNTRUSTED:
-                value = untrusted(value)
+                value = untrusted(value, mark=self._mark)
             marked[name] = value
             quoted[name] = plain(value)
         messages: list[Message] = []
@@ -153,7 +159,7 @@ def _compile(entry: Entry, section: str) -> PromptTemplate:
     return PromptTemplate(text, name=place.document.source, first_line=first_line)
 
 
-def _cleaned(messages: object, name: str) -> list[Message]:
+def _cleaned(messages: object, name: str, mark: Callable[[str], Untrusted]) -> list[Message]:
     """Messages whose contents somebody else wrote: cleaned, one line each, never the system's."""
     cleaned = []
     for message in messages:  # type: ignore[attr-defined]
@@ -163,6 +169,6 @@ def _cleaned(messages: object, name: str) -> list[Message]:
                 "trusted, or give it another role",
                 variable=name,
             )
-        if text := Untrusted(message.content).text:
+        if text := mark(message.content).text:
             cleaned.append(Message(message.role, text))
     return cleaned

@@ -8,7 +8,7 @@ quotation it stands in. No value is ever rendered a second time: braces in it st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -139,26 +139,35 @@ def _key(key: object) -> str:
     return str(key)
 
 
-def untrusted(value: object) -> object:
+def untrusted(value: object, *, mark: Callable[[str], Untrusted] = Untrusted) -> object:
     """Mark every text in `value` as untrusted: in lists, in mappings, and their keys.
+
+    Parameters
+    ----------
+    value : object
+        Data; what is marked already stays as it is.
+    mark : callable
+        Marks one text; one that remembers saves the work for texts that come again.
 
     Raises
     ------
     InputError
         It is nested more than 16 deep.
     """
-    return _untrusted(value, 0)
+    return _untrusted(value, mark, 0)
 
 
-def _untrusted(value: object, depth: int) -> object:
+def _untrusted(value: object, mark: Callable[[str], Untrusted], depth: int) -> object:
     if isinstance(value, str):
-        return Untrusted(value)
+        return mark(value)
     if depth >= _MAX_DEPTH:
         raise InputError(f"a template value is nested more than {_MAX_DEPTH} deep")
     if isinstance(value, (list, tuple)):
-        return [_untrusted(item, depth + 1) for item in value]
+        return [_untrusted(item, mark, depth + 1) for item in value]
     if isinstance(value, msgspec.Struct):
         value = msgspec.structs.asdict(value)
     if isinstance(value, Mapping):
-        return {_clean(_key(key)): _untrusted(item, depth + 1) for key, item in value.items()}
+        return {
+            mark(_key(key)).text: _untrusted(item, mark, depth + 1) for key, item in value.items()
+        }
     return value
