@@ -164,9 +164,9 @@ def run_alone(program: str, graph: Path) -> str:
 
 def test_two_worlds_share_one_pool_and_the_first_budget_wins(graph: Path) -> None:
     program = """
-        first = Sessions(Settings(threads=2))
+        first = Sessions(Settings(threads=2), shared_pool=True)
         assert add(first.open(graph))
-        second = Sessions(Settings(threads=3))
+        second = Sessions(Settings(threads=3), shared_pool=True)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             assert add(second.open(graph))
@@ -176,10 +176,10 @@ def test_two_worlds_share_one_pool_and_the_first_budget_wins(graph: Path) -> Non
     assert run_alone(program, graph) == "2 2 True"
 
 
-def test_a_budget_of_one_leaves_the_process_alone(graph: Path) -> None:
+def test_a_shared_budget_of_one_leaves_the_process_alone(graph: Path) -> None:
     program = """
         import onnxruntime
-        ours = Sessions(Settings(threads=1))
+        ours = Sessions(Settings(threads=1), shared_pool=True)
         assert add(ours.open(graph))
         theirs = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
         print(ours.report().threads, ours.report().shared_pool)
@@ -190,7 +190,7 @@ def test_a_budget_of_one_leaves_the_process_alone(graph: Path) -> None:
 def test_own_pools_live_beside_other_sessions_of_the_game(graph: Path) -> None:
     program = """
         import onnxruntime
-        ours = Sessions(Settings(threads=2), shared_pool=False)
+        ours = Sessions(Settings(threads=2))
         assert add(ours.open(graph))
         theirs = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
         print(ours.report().threads, ours.report().shared_pool)
@@ -210,5 +210,22 @@ def test_a_pool_that_somebody_else_made_is_used(graph: Path, budget: int) -> Non
         warnings.simplefilter("ignore")
         assert add(ours.open(graph))
         print(ours.report().shared_pool)
+        """
+    assert run_alone(program, graph) == "True"
+
+
+def test_a_session_for_one_thread_makes_no_pool(graph: Path) -> None:
+    program = """
+        import os
+        def count():
+            return len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+        ours = Sessions(Settings(threads=3))
+        assert add(ours.open(graph, threads=1))
+        before = count()
+        sessions = [ours.open(graph, threads=1) for _ in range(4)]
+        assert count() == before
+        sessions.append(ours.open(graph, threads=99))
+        assert count() in (0, before + 2)
+        print(all(add(session) for session in sessions))
         """
     assert run_alone(program, graph) == "True"

@@ -147,8 +147,7 @@ class Sessions:
     settings : Settings
         `provider` and `thread_budget` are read.
     shared_pool : bool
-        Let all sessions of the process share one pool (see `astraweave.inference.threads`).
-        False: a pool for each session, for games that run onnxruntime sessions of their own.
+        Use onnxruntime's process-wide pool, at a price (see `astraweave.inference.threads`).
 
     Raises
     ------
@@ -157,12 +156,11 @@ class Sessions:
 
     Notes
     -----
-    A run uses the calling thread and the pool. Two threads that run sessions at once therefore
-    keep budget + 1 threads busy at most, not twice the budget. Between runs the pool sleeps; it
-    never spins.
+    A run uses the calling thread and the session's pool, together never more than the budget.
+    Between runs all pools sleep.
     """
 
-    def __init__(self, settings: Settings | None = None, *, shared_pool: bool = True) -> None:
+    def __init__(self, settings: Settings | None = None, *, shared_pool: bool = False) -> None:
         settings = settings or Settings()
         self._requested = provider_name(settings.provider)
         self._budget = settings.thread_budget
@@ -179,7 +177,12 @@ class Sessions:
         return (PROCESS_POOL.threads or self._budget) if self._shared else self._budget
 
     def open(
-        self, graph: Path | str, *, arena: bool = True, options: Mapping[str, str] | None = None
+        self,
+        graph: Path | str,
+        *,
+        threads: int | None = None,
+        arena: bool = True,
+        options: Mapping[str, str] | None = None,
     ) -> Session:
         """Load a graph.
 
@@ -187,9 +190,11 @@ class Sessions:
         ----------
         graph : Path
             ``model.onnx``; its external data lies beside it.
+        threads : int or None
+            Threads a run may use, the calling one included; None or more than the budget: the
+            whole budget. In a shared pool it has no effect.
         arena : bool
-            Keep freed working memory for the next run. False saves memory where batches differ in
-            size.
+            Keep freed working memory for the next run.
         options : mapping of str to str
             onnxruntime's session config entries, over ours.
 
@@ -220,7 +225,12 @@ class Sessions:
         with self._lock:  # one graph at a time: loading peaks in memory
             if self._wants_shared:
                 self._shared = PROCESS_POOL.claim(onnxruntime, self._budget)
-            session = Session(self._load(onnxruntime, graph, arena, options or {}), graph)
+            wish = _Wish(
+                threads=max(1, min(threads or self._budget, self._budget)),
+                arena=arena,
+                options=options or {},
+            )
+            session = Session(self._load(onnxruntime, graph, wish), graph)
             self._open.add(session)
             self._provider = session.provider
         return session
@@ -264,12 +274,12 @@ class Sessions:
     ) -> None:
         self.close()
 
-    def _load(self, onnxruntime: Any, graph: Path, arena: bool, extra: Mapping[str, str]) -> Any:
+    def _load(self, onnxruntime: Any, graph: Path, wish: _Wish) -> Any:
         providers = choose_providers(self._requested, onnxruntime.get_available_providers())
         reason = "this onnxruntime was built without it"
         if providers[0] != CPU:
             try:
-                raw = self._create(onnxruntime, graph, providers, arena, extra)
+                raw = self._create(onnxruntime, graph, providers, wish)
             except Exception as error:  # noqa: BLE001 - a broken driver must not end the game
                 reason = first_line(error)
             else:
@@ -280,22 +290,15 @@ class Sessions:
         if self._requested != CPU:
             self._warn_fallback(reason)
         try:
-            return self._create(onnxruntime, graph, [CPU], arena, extra)
+            return self._create(onnxruntime, graph, [CPU], wish)
         except Exception as error:
             raise ModelUnavailable(
                 f"model file '{graph}' does not load: {first_line(error)}", path=str(graph)
             ) from error
 
-    def _create(
-        self,
-        onnxruntime: Any,
-        graph: Path,
-        providers: list[str],
-        arena: bool,
-        extra: Mapping[str, str],
-    ) -> Any:
+    def _create(self, onnxruntime: Any, graph: Path, providers: list[str], wish: _Wish) -> Any:
         def create(shared: bool) -> Any:
-            options = self._options(onnxruntime, shared, arena, extra)
+            options = _session_options(onnxruntime, shared, wish)
             options.enable_mem_pattern = "DmlExecutionProvider" not in providers
             return onnxruntime.InferenceSession(
                 str(graph), options, providers=providers, enable_fallback=0
@@ -308,29 +311,8 @@ class Sessions:
             if self._shared or "use_per_session_threads must be false" not in str(error):
                 raise
         PROCESS_POOL.found()
-        self._shared = True
+        self._shared = PROCESS_POOL.claim(onnxruntime, self._budget)
         return create(True)
-
-    def _options(
-        self, onnxruntime: Any, shared: bool, arena: bool, extra: Mapping[str, str]
-    ) -> Any:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _SILENT
-        options.enable_cpu_mem_arena = arena
-        if shared:
-            options.use_per_session_threads = False
-        else:
-            options.intra_op_num_threads = self._budget
-            options.inter_op_num_threads = 1
-        entries = {
-            # A shared pool has no switch of its own for spinning; this one stops it after a run.
-            "session.force_spinning_stop": "1",
-            "session.intra_op.allow_spinning": "0",
-            "session.inter_op.allow_spinning": "0",
-        }
-        for key, value in (entries | dict(extra)).items():
-            options.add_session_config_entry(key, value)
-        return options
 
     def _warn_fallback(self, reason: str) -> None:
         warnings.warn(
@@ -338,3 +320,31 @@ class Sessions:
             ProviderFallbackWarning,
             stacklevel=4,
         )
+
+
+class _Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session shall be opened."""
+
+    threads: int
+    arena: bool
+    options: Mapping[str, str]
+
+
+def _session_options(onnxruntime: Any, shared: bool, wish: _Wish) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _SILENT
+    options.enable_cpu_mem_arena = wish.arena
+    if shared:
+        options.use_per_session_threads = False
+    else:
+        options.intra_op_num_threads = wish.threads
+        options.inter_op_num_threads = 1
+    entries = {
+        "session.intra_op.allow_spinning": "0",
+        "session.inter_op.allow_spinning": "0",
+        # The shared pool does not heed those two; this one stops it at the end of a run.
+        "session.force_spinning_stop": "1",
+    }
+    for key, value in (entries | dict(wish.options)).items():
+        options.add_session_config_entry(key, value)
+    return options

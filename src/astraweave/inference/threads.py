@@ -1,13 +1,18 @@
-"""One pool of threads for all models of the process.
+"""Where the threads of models come from.
 
-onnxruntime has at most one shared pool in a process; it is made once and never changes its size.
-So this module is the one place with state that two worlds share: the first budget above 1 decides,
-and a world that asks for another is told with a `ThreadBudgetWarning`.
+By default each session has a pool of its own, of at most the world's budget, that never spins; a
+session opened for one thread has none and works on the calling thread alone. The language model
+is the only one that asks for more than one thread, so a world has one pool.
 
-A budget of 1 needs no pool: the calling thread does the work, and nothing process-wide is touched.
-A larger budget makes the shared pool, and from then on onnxruntime refuses sessions with pools of
-their own *anywhere in the process*. A game that runs its own onnxruntime sessions opens ours with
-``Sessions(..., shared_pool=False)``.
+The alternative is onnxruntime's shared pool (``Sessions(..., shared_pool=True)``), for graphs that
+are cut into many sessions. It has three costs. There is one in a process, made once, so this module
+is the one place with state that two worlds share: the first budget decides, and a world that asks
+for another is told with a `ThreadBudgetWarning`. From then on onnxruntime refuses sessions with
+pools of their own *anywhere in the process*, a game's own sessions included. And onnxruntime's
+Python package cannot keep it from spinning during a run, only after it, which wastes the cores that
+a game is using: on a busy machine a decoding step took twice as long.
+
+A budget of 1 needs no pool of either kind.
 """
 
 from __future__ import annotations
