@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from astraweave.core.worldview import WorldSnapshot
 
@@ -37,14 +36,19 @@ class NameIndex:
 
     def __init__(self, snapshot: WorldSnapshot) -> None:
         self.version = snapshot.version
+        self._names = snapshot.names
         self._ids: dict[tuple[str, ...], str] = {}
-        longest = 0
-        names: Iterable[tuple[str, str]] = snapshot.names.items()
-        for name, entity_id in (*((i, i) for i in snapshot.entities), *names):
+        for name, entity_id in snapshot.names.items():
             if words := tuple(words_of(name)):
                 self._ids[words] = entity_id
-                longest = max(longest, len(words))
-        self._longest = longest
+        self._longest = max(map(len, self._ids), default=0)
+
+    def at(self, snapshot: WorldSnapshot) -> NameIndex:
+        """The index of a newer version: this one, where no name has changed (most often)."""
+        if snapshot.names != self._names:
+            return NameIndex(snapshot)
+        self.version = snapshot.version
+        return self
 
     def spans(self, text: str) -> list[tuple[int, int, str]]:
         """Where known names stand: start, end and the entity's id; longest names win."""

@@ -265,5 +265,5 @@ class RagPipeline:
 
     def _name_index(self) -> NameIndex:
         if self._names.version != self._world.version:
-            self._names = NameIndex(self._world.snapshot())
+            self._names = self._names.at(self._world.snapshot())
         return self._names

@@ -32,7 +32,13 @@ class SlotLock:
     def __init__(self, path: Path) -> None:
         with explained("cannot lock the save slot", path):
             self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        if not _try_lock(self._descriptor):
+        try:
+            with explained("cannot lock the save slot", path):
+                held = _try_lock(self._descriptor)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        if not held:
             with contextlib.suppress(OSError):
                 holder = os.pread(self._descriptor, _PID_BYTES, 1) if _HAS_PREAD else b""
             os.close(self._descriptor)
@@ -79,7 +85,7 @@ else:
     def _try_lock(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return False
         return True
 

@@ -152,7 +152,11 @@ def remove_session(path: Path) -> None:
 
 
 def sync_session(path: Path) -> None:
-    """Wait until a session's database and its log are on the medium."""
+    """Wait until a session's database and its log are on the medium.
+
+    Closing the descriptors drops SQLite's own POSIX locks on the files; the slot's lock is the one
+    that counts.
+    """
     for name in (path.name, path.name + "-wal"):
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(path.with_name(name), os.O_RDWR)

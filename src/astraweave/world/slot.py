@@ -73,7 +73,8 @@ class Slot:
     Attributes
     ----------
     connection : sqlite3.Connection
-        The working database. Rows written through it belong to the next commit.
+        The working database. Rows written through it directly belong to the next commit, and are
+        lost if that fails; a `WriteBehind` writes them again.
     state : StateTable
         Small states by name.
     journal : EventJournal
