@@ -1,0 +1,79 @@
+"""How the documentation is built: `python -m sphinx -W docs docs/_build/html`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import astraweave
+
+HERE = Path(__file__).parent
+GENERATED = HERE / "reference" / "generated"
+
+project = "astraweave"
+author = "The astraweave developers"
+copyright = "2026, The astraweave developers"
+release = version = astraweave.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+default_role = "py:obj"
+html_theme = "pydata_sphinx_theme"
+html_title = "astraweave"
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+}
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+autosummary_generate = True
+autodoc_typehints = "none"  # the signatures have them
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+
+def rooms() -> list[str]:
+    """Every public package that exports something, the root first."""
+    names = [
+        f"astraweave.{module.name}"
+        for module in pkgutil.iter_modules(astraweave.__path__)
+        if not module.name.startswith("_")
+    ]
+    return [
+        name
+        for name in ["astraweave", *sorted(names)]
+        if getattr(importlib.import_module(name), "__all__", ())
+    ]
+
+
+def write_reference() -> None:
+    """One page a room, from its `__all__`, so that the reference is never behind the code."""
+    GENERATED.mkdir(parents=True, exist_ok=True)
+    wanted = {f"{room}.rst": room_page(room) for room in rooms()}
+    for name, text in wanted.items():
+        path = GENERATED / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+
+
+def room_page(room: str) -> str:
+    exported = sorted(importlib.import_module(room).__all__)
+    entries = "".join(f"   {name}\n" for name in exported)
+    return (
+        f"{room}\n{'=' * len(room)}\n\n.. automodule:: {room}\n   :no-members:\n\n"
+        f".. currentmodule:: {room}\n\n.. autosummary::\n   :toctree: api\n\n{entries}"
+    )
+
+
+write_reference()
