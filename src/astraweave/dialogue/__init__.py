@@ -1,1 +1,38 @@
-"""From what was said, remembered and intended to a line that is true to all three."""
+"""What characters say: from an utterance and what is remembered to a line, checked clause by clause."""  # noqa: E501
+
+from __future__ import annotations
+
+from astraweave.dialogue.acts import Act, act_of, is_telling
+from astraweave.dialogue.answer import Answer, Answerer
+from astraweave.dialogue.check import Knowledge, Verdict, check_clause
+from astraweave.dialogue.clauses import ClauseSplitter
+from astraweave.dialogue.compose import Composer
+from astraweave.dialogue.generator import Clause, DialogueGenerator, Line, LineReport, Tier
+from astraweave.dialogue.plan import Plan, Planner
+from astraweave.dialogue.recall import memory_text, retrieval_query
+from astraweave.dialogue.similarity import Similarity
+from astraweave.dialogue.situation import Situation
+
+__all__ = [
+    "Act",
+    "Answer",
+    "Answerer",
+    "Clause",
+    "ClauseSplitter",
+    "Composer",
+    "DialogueGenerator",
+    "Knowledge",
+    "Line",
+    "LineReport",
+    "Plan",
+    "Planner",
+    "Similarity",
+    "Situation",
+    "Tier",
+    "Verdict",
+    "act_of",
+    "check_clause",
+    "is_telling",
+    "memory_text",
+    "retrieval_query",
+]

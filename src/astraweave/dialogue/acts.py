@@ -1,0 +1,218 @@
+"""What somebody does by saying a line: greet, tell, ask, beg, insult. Rules only, no model."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from astraweave.dialogue.language.clauses import read
+from astraweave.dialogue.language.lexicon import lexicon
+from astraweave.dialogue.language.questions import Question, read_question
+from astraweave.dialogue.language.words import sentences, words
+
+__all__ = ["Act", "ActKind", "act_of", "is_telling"]
+
+ActKind = Literal[
+    "greeting",
+    "farewell",
+    "thanks",
+    "telling",
+    "question",
+    "wellbeing",
+    "recap",
+    "request",
+    "insult",
+    "apology",
+    "agreement",
+    "smalltalk",
+]
+
+_GREETING = re.compile(
+    r"^(?:(?:well|oh|ah|why)[\s,]+)?(?:hello|hi|hey|hail|greetings|good"
+    r" (?:day|morning|afternoon|evening|morrow)|well met|howdy|hallo|salutations|"
+    r"morning|evening|(?:i'm|i am) back|it's me(?: again)?|nice to (?:see|meet) you|good to see"
+    r" you|long time no see)\b",
+    re.IGNORECASE,
+)
+_FAREWELL = re.compile(
+    r"\b(?:good ?bye|farewell|bye(?: bye)?|see you(?: later| soon| tomorrow| around)?|take"
+    r" care|good ?night|until (?:next time|tomorrow|then)|i(?:'d| should|'d better| had better|"
+    r" must| have to| need to|'ve got to)? (?:be off|be going|get going|go now|leave now|head"
+    r" off|go home|off)|"
+    r"i(?:'m| am) off|safe travels|fare ?thee ?well|so long|that'?s all for (?:now|today))\b",
+    re.IGNORECASE,
+)
+_THANKS = re.compile(
+    r"\b(?:thank you|thanks|thank ye|much obliged|i(?:'m| am) grateful|cheers|many thanks|i"
+    r" appreciate)\b",
+    re.IGNORECASE,
+)
+_INSULT = re.compile(
+    r"\b(?:you(?:'re| are)? (?:(?:a|an|such a|such an|nothing but a|just"
+    r" a|the|so|really|very|quite|too|completely)? ?(?:\w+"
+    r" )?)?(?:fool|idiot|moron|liar|coward|cheat|fraud|oaf|dolt|pig|dog|worm|rat|scoundrel|stupid|useless|worthless|ugly|pathetic|dumb|incompetent|hopeless|boring)|"  # noqa: E501
+    r"shut up|go to hell|i hate you|damn you|curse you|get lost|you stink|you smell)\b",
+    re.IGNORECASE,
+)
+_APOLOGY = re.compile(
+    r"^(?:oh[\s,]+)?(?:i(?:'m| am) (?:so |very |really )?sorry|sorry|forgive me|my apologies|i"
+    r" apologi[sz]e|pardon me)\b",
+    re.IGNORECASE,
+)
+_AGREEMENT = re.compile(
+    r"^(?:yes|yeah|aye|no|nay|okay|ok|sure|right|indeed|of course|i"
+    r" see|fine|exactly|true|hm+|really|maybe|perhaps|i understand|good|great|wonderful|fair"
+    r" enough|that's (?:right|true|good|it|all))[\s,.!]*$",
+    re.IGNORECASE,
+)
+_REQUEST = re.compile(
+    r"^(?:tam[\s,]+)?(?:please\b|(?:can|could|would|will) you (?!tell"
+    r" me|remind|remember|recall|say|still)|i(?:'d| would) like (?:you to|to (?:buy|order|have))|i"
+    r" (?:need|want) (?:you to|a new|some|a)\b|make me|fix|mend|forge|sell me|give me|show me|help"
+    r" me|bring me|lend me|repair|sharpen)",
+    re.IGNORECASE,
+)
+_WELLBEING = re.compile(
+    r"\b(?:how are you|how do you do|how(?:'s| is| are) (?:it going|things|life|business|trade|the"
+    r" forge|everything|work|your day)|how have you been|how(?:'s| is) the (?:day|morning|work)|are"
+    r" you (?:well|alright|all right|busy|tired)|what'?s new|what news|any news|how fares?)\b",
+    re.IGNORECASE,
+)
+_RECAP = re.compile(
+    r"\b(?:do you remember (?:me|who i am|our (?:talk|chat|conversation)|what we"
+    r" (?:talked|spoke|said)|yesterday|anything)|remember me\b|what (?:did|have) (?:i|we)"
+    r" (?:tell|told|talk|talked|say|said|speak|spoke|discuss|discussed)(?: you| about| to you)*(?:"
+    r" yesterday| last time| before| the last time)?\s*\?*$|"
+    r"what do you (?:know|remember) about me|what else do you remember|(?:who am i|do you know"
+    r" me|do you know who i am)\b)",
+    re.IGNORECASE,
+)
+_CHAT = re.compile(
+    r"\b(?:weather|rain(?:s|ing|y)?|sunny|cold today|hot today|warm today|lovely day|nice day|fine"
+    r" day|busy day|quiet today|long day|nice forge|smells? (?:good|nice)|what a"
+    r" day|windy|foggy|snow(?:s|ing)?)\b",
+    re.IGNORECASE,
+)
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """What a line does.
+
+    Attributes
+    ----------
+    kind : str
+        The main act; a question outweighs a greeting before it.
+    question : Question or None
+        The question, read, when the act is ``"question"``.
+    greets : bool
+        A greeting stands before the main act.
+    told : str
+        The sentences that tell something, for acts that tell and ask.
+    """
+
+    kind: ActKind
+    question: Question | None = None
+    greets: bool = False
+    told: str = ""
+
+
+def act_of(utterance: str, listener: str = "") -> Act:
+    """The act of an utterance.
+
+    Parameters
+    ----------
+    utterance : str
+        What was said, clean.
+    listener : str
+        Name of the one it was said to.
+
+    Examples
+    --------
+    >>> act_of("Good morning! Where is my horse?").kind
+    'question'
+    >>> act_of("My horse is called Bramble.").kind
+    'telling'
+    """
+    text = utterance.strip().replace("’", "'")
+    said = sentences(text) or [text]
+    greets = bool(_GREETING.match(text))
+    if _RECAP.search(text):
+        return Act(kind="recap", greets=greets)
+    if _WELLBEING.search(text):
+        return Act(kind="wellbeing", greets=greets)
+    told = " ".join(s for s in said if is_telling(s, listener))
+    for sentence in reversed(said):
+        if _REQUEST.match(sentence) and not sentence.lower().startswith(
+            ("please tell", "please remind")
+        ):
+            break
+        question = read_question(sentence, listener=listener)
+        if question is not None and not _tells_in_question(sentence):
+            return Act(kind="question", question=question, greets=greets, told=told)
+    kinds: list[tuple[re.Pattern[str], ActKind]] = [
+        (_INSULT, "insult"), (_APOLOGY, "apology"), (_FAREWELL, "farewell"), (_AGREEMENT, "agreement"),  # noqa: E501
+    ]  # fmt: skip
+    for pattern, kind in kinds:
+        if pattern.search(text):
+            return Act(kind=kind, greets=greets, told=told)
+    if _THANKS.search(text) and len(text.split()) < 12:
+        return Act(kind="thanks", greets=greets, told=told)
+    if any(_REQUEST.match(s) for s in said):
+        return Act(kind="request", greets=greets, told=told)
+    if told:
+        return Act(kind="telling", greets=greets, told=told)
+    if greets:
+        return Act(kind="greeting", greets=True)
+    return Act(kind="smalltalk")
+
+
+def _tells_in_question(sentence: str) -> bool:
+    return bool(
+        re.match(
+            r"^(?:did|do) you know (?:that"
+            r" )?(?!who|what|where|when|how|which|whose|if|whether|why|the name|my|about|of)",
+            sentence,
+            re.IGNORECASE,
+        )
+    ) and not re.search(r"\b(?:who|where|what|how)\b", sentence[12:], re.IGNORECASE)
+
+
+def is_telling(sentence: str, listener: str = "") -> bool:
+    """Whether a sentence tells something that is worth keeping: a clause about somebody or something."""  # noqa: E501
+    if sentence.rstrip().endswith("?") and not _tells_in_question(sentence):
+        return False
+    if _GREETING.match(sentence) and len(sentence.split()) < 6:
+        return False
+    if read_question(sentence, listener=listener) is not None and not _tells_in_question(sentence):
+        return False
+    lex = lexicon()
+    found = words(sentence)
+    anchored = any(w.is_("EM") or w.low in {"i", "my", "we", "our", "me", "us"} for w in found)
+    for clause in read(sentence):
+        if clause.subject is None or not (clause.verbs or clause.auxiliaries):
+            continue
+        subject = clause.subject
+        about_you = subject.head.low == "you" or (
+            subject.owner is not None and subject.owner.head.low == "your"
+        )
+        if about_you:
+            continue
+        content = [
+            w for p in clause.phrases() for w in p.content() if not w.is_("O")
+        ] + clause.extras
+        things = [w for w in content if w.is_("NEM")]
+        if _CHAT.search(sentence) and not anchored:
+            continue
+        if things and (
+            anchored
+            or subject.head.is_("E")
+            or lex.keys(subject.head.low) & (lex.persons | lex.places)
+            or clause.places
+            or clause.objects
+        ):
+            return True
+        if anchored and (clause.verbs or content):
+            return True
+    return False

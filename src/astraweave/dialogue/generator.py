@@ -1,0 +1,356 @@
+"""A line as it is spoken: opened by what is known, carried on by a model, checked clause by clause."""  # noqa: E501
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol
+
+import msgspec
+
+from astraweave.core.clock import SystemClock
+from astraweave.core.protocols import Clock as GameClock
+from astraweave.dialogue.answer import Answerer
+from astraweave.dialogue.check import Knowledge, check_clause
+from astraweave.dialogue.clauses import ClauseSplitter
+from astraweave.dialogue.compose import Composer
+from astraweave.dialogue.plan import Plan, Planner
+from astraweave.dialogue.prompt import card_of, messages_for
+from astraweave.dialogue.similarity import Similarity
+from astraweave.dialogue.situation import Situation, world_texts
+from astraweave.embeddings.protocol import EmbeddingClient
+from astraweave.errors import AstraweaveError
+from astraweave.llm.protocol import Chunk, GenerationRequest, SamplingParams
+from astraweave.observability import NULL_TELEMETRY, Telemetry
+from astraweave.persona import Persona
+
+__all__ = ["Clause", "DialogueGenerator", "Line", "LineReport", "Scheduler", "Tier"]
+
+Tier = Literal["model", "composed"]
+
+_MAX_TOKENS = 28
+_STOP = ("\n", "User:", "Player:")
+_SAMPLING = SamplingParams(temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.15)
+_LATE = 0.01
+"""Seconds kept back at the deadline for the composed remainder."""
+
+
+class Ticket(Protocol):
+    """A request's answer, as the dialogue reads it."""
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        """Chunks as they come."""
+        ...
+
+    def cancel(self) -> None:
+        """Stop; nothing more is wanted."""
+        ...
+
+
+class Scheduler(Protocol):
+    """The road to the model (`astraweave.serving.LlmScheduler`)."""
+
+    def submit(
+        self, request: GenerationRequest, *, deadline: float | None = None, owner: str = ""
+    ) -> Ticket:
+        """Queue a request; `deadline` is machine time in seconds."""
+        ...
+
+
+class Clause(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a line that was shown.
+
+    Attributes
+    ----------
+    text : str
+        With the space in front that joins it to the piece before.
+    tier : str
+        Who made it: ``"model"`` or ``"composed"``.
+    memories : tuple of int
+        Ids of the memories that it rests on.
+    """
+
+    text: str
+    tier: Tier
+    memories: tuple[int, ...] = ()
+
+
+class LineReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a line; times in milliseconds from `DialogueGenerator.begin`.
+
+    Attributes
+    ----------
+    act : str
+        What the utterance did: ``"question"``, ``"telling"``...
+    answer : str
+        For questions: ``"known"``, ``"confirmed"``, ``"denied"``, ``"about"``, ``"unknown"``.
+    drafted, passed, shown : int
+        Clauses that the model drafted, that passed the check, that were shown.
+    tiers : dict of str to int
+        Shown clauses of each tier.
+    failed : dict of str to int
+        Reasons for which drafted clauses were refused.
+    first_clause_ms, total_ms : float
+        First shown clause; the whole line.
+    model_asked : bool
+        Whether a model was asked at all.
+    model_first_clause_ms, model_line_ms : float or None
+        First checked clause of the model; the end of its draft. None: there was none.
+    model_error : str
+        Class of the error that ended the model's part; empty when there was none.
+    """
+
+    act: str = ""
+    answer: str = ""
+    drafted: int = 0
+    passed: int = 0
+    shown: int = 0
+    tiers: dict[str, int] = {}
+    failed: dict[str, int] = {}
+    first_clause_ms: float = 0.0
+    total_ms: float = 0.0
+    model_asked: bool = False
+    model_first_clause_ms: float | None = None
+    model_line_ms: float | None = None
+    model_error: str = ""
+
+
+class DialogueGenerator:
+    """Speaks lines. One for a world; used from one event loop.
+
+    Parameters
+    ----------
+    scheduler : Scheduler or None
+        The road to a language model; None: every line is composed.
+    clock : Clock
+        For deadlines and measurements.
+    telemetry : Telemetry
+        Counters ``dialogue.lines``, ``drafted``, ``passed``, ``shown``, ``refused.REASON``; spans
+        ``dialogue.first_clause`` and ``dialogue.line``.
+    embedder : EmbeddingClient or None
+        Judges words that the lexicon does not know.
+    sampling : SamplingParams
+        How the model draws.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler | None = None,
+        *,
+        clock: GameClock | None = None,
+        telemetry: Telemetry = NULL_TELEMETRY,
+        embedder: EmbeddingClient | None = None,
+        sampling: SamplingParams = _SAMPLING,
+    ) -> None:
+        self.scheduler = scheduler
+        self.clock = clock or SystemClock()
+        self.telemetry = telemetry
+        self.sampling = sampling
+        self._answerer = Answerer(Similarity(embedder))
+        self._planners: dict[str, tuple[Persona, Planner]] = {}
+
+    def begin(self, situation: Situation, *, deadline_s: float = 0.45) -> Line:
+        """Begin a line; iterate over it to have it spoken.
+
+        Parameters
+        ----------
+        situation : Situation
+            What it is spoken in.
+        deadline_s : float
+            Seconds in which the whole line should stand. The model may speak until then; what is
+            missing is composed.
+        """
+        return Line(self, situation, self.clock.monotonic() + max(0.0, deadline_s))
+
+    def planner(self, persona: Persona) -> Planner:
+        """The planner of a character, kept from line to line."""
+        kept = self._planners.get(persona.id)
+        if kept is None or kept[0] is not persona:
+            kept = (persona, Planner(Composer(persona), self._answerer))
+            self._planners[persona.id] = kept
+        return kept[1]
+
+
+class Line:
+    """One line; iterate once, then read `text` and `report`.
+
+    Attributes
+    ----------
+    text : str
+        What was shown so far.
+    report : LineReport
+        Complete once the iteration has ended.
+    """
+
+    def __init__(self, generator: DialogueGenerator, situation: Situation, deadline: float) -> None:
+        self._generator, self._situation, self._deadline = generator, situation, deadline
+        self._began = generator.clock.monotonic()
+        self._clauses: list[Clause] = []
+        self._failed: dict[str, int] = {}
+        self._drafted = self._passed = 0
+        self._asked = False
+        self._first_ms = 0.0
+        self._model_first: float | None = None
+        self._model_end: float | None = None
+        self._model_error = ""
+        self.report = LineReport()
+
+    @property
+    def text(self) -> str:
+        """What was shown so far."""
+        return "".join(clause.text for clause in self._clauses)
+
+    async def __aiter__(self) -> AsyncIterator[Clause]:
+        """Clauses as they may be shown."""
+        generator, telemetry = self._generator, self._generator.telemetry
+        plan = generator.planner(self._situation.persona).plan(self._situation)
+        try:
+            yield self._show(plan.opening, "composed", plan.memories)
+            if generator.scheduler is not None and plan.model_clauses:
+                async for clause in self._drafted_clauses(generator.scheduler, plan):
+                    yield clause
+            if plan.remainder and not any(c.tier == "model" for c in self._clauses):
+                yield self._show(plan.remainder, "composed", ())
+        finally:
+            self._finish(plan)
+            telemetry.count("dialogue.lines")
+            telemetry.observe("dialogue.line", self.report.total_ms)
+
+    # -- the model's part -----------------------------------------------------------------------
+
+    async def _drafted_clauses(self, scheduler: Scheduler, plan: Plan) -> AsyncIterator[Clause]:
+        clock = self._generator.clock
+        remaining = self._deadline - _LATE - clock.monotonic()
+        if remaining <= 0:
+            return
+        knowledge = _knowledge(self._situation, plan)
+        request = GenerationRequest(
+            messages=messages_for(self._situation, plan.act),
+            prefix=plan.opening,
+            max_tokens=_MAX_TOKENS,
+            stop=_STOP,
+            sampling=msgspec.structs.replace(
+                self._generator.sampling, seed=self._situation.rng.randrange(2**31)
+            ),
+            owner=self._situation.persona.id,
+        )
+        splitter = ClauseSplitter()
+        self._asked = True
+        ticket: Ticket | None = None
+        try:
+            async with asyncio.timeout(remaining):
+                ticket = scheduler.submit(
+                    request, deadline=self._deadline - _LATE, owner=request.owner
+                )
+                async for chunk in ticket:
+                    pieces = splitter.push(chunk.text)
+                    if chunk.finish_reason == "stop":
+                        pieces += splitter.flush()
+                    for piece in pieces:
+                        clause = self._judged(piece, plan, knowledge)
+                        if clause is None:
+                            return
+                        yield clause
+                        if self._model_count() >= plan.model_clauses:
+                            return
+        except (AstraweaveError, TimeoutError) as error:
+            self._model_error = type(error).__name__
+        finally:
+            self._model_end = self._ms()
+            if ticket is not None:
+                ticket.cancel()
+
+    def _judged(self, piece: str, plan: Plan, knowledge: Knowledge) -> Clause | None:
+        """The piece as a clause when it passes; otherwise None, and why is counted."""
+        telemetry = self._generator.telemetry
+        self._drafted += 1
+        telemetry.count("dialogue.drafted")
+        verdict = check_clause(
+            piece,
+            knowledge,
+            recent=self._situation.recent_lines(),
+            line=self.text,
+            card=card_of(self._situation.persona),
+        )
+        reasons = list(verdict.reasons)
+        if plan.answer is not None and _denies(piece):
+            reasons.append("contradiction")
+        if not piece.rstrip().endswith((".", "!", "?", "…", '"')):
+            reasons.append("cut")
+        if reasons:
+            for reason in reasons:
+                self._failed[reason] = self._failed.get(reason, 0) + 1
+                telemetry.count(f"dialogue.refused.{reason}")
+            return None
+        self._passed += 1
+        telemetry.count("dialogue.passed")
+        if self._model_first is None:
+            self._model_first = self._ms()
+        return self._show(piece.strip(), "model", ())
+
+    def _model_count(self) -> int:
+        return sum(clause.tier == "model" for clause in self._clauses)
+
+    # -- book-keeping ---------------------------------------------------------------------------
+
+    def _show(self, text: str, tier: Tier, memories: tuple[int, ...]) -> Clause:
+        clause = Clause(text=f" {text}" if self._clauses else text, tier=tier, memories=memories)
+        if not self._clauses:
+            self._first_ms = self._ms()
+            self._generator.telemetry.observe("dialogue.first_clause", self._first_ms)
+        self._clauses.append(clause)
+        self._generator.telemetry.count("dialogue.shown")
+        return clause
+
+    def _ms(self) -> float:
+        return (self._generator.clock.monotonic() - self._began) * 1e3
+
+    def _finish(self, plan: Plan) -> None:
+        tiers: dict[str, int] = {}
+        for clause in self._clauses:
+            tiers[clause.tier] = tiers.get(clause.tier, 0) + 1
+        self.report = LineReport(
+            act=plan.act.kind,
+            answer=plan.answer.kind if plan.answer else "",
+            drafted=self._drafted,
+            passed=self._passed,
+            shown=self._model_count(),
+            tiers=tiers,
+            failed=dict(self._failed),
+            first_clause_ms=self._first_ms,
+            total_ms=self._ms(),
+            model_asked=self._asked,
+            model_first_clause_ms=self._model_first,
+            model_line_ms=self._model_end,
+            model_error=self._model_error,
+        )
+
+
+def _knowledge(situation: Situation, plan: Plan) -> Knowledge:
+    persona = situation.persona
+    own = [*persona.facts, *persona.goals, f"I am {persona.name}, {persona.role}."]
+    texts = [r.memory.text for r in situation.memories]
+    texts += [t.text for t in situation.history]
+    texts += [situation.utterance.text, plan.opening, *world_texts(situation)]
+    names = [persona.name, *situation.spoken_names().values()]
+    return Knowledge(texts, names, own)
+
+
+def _denies(piece: str) -> bool:
+    """Whether a clause behind an answer takes it back."""
+    low = f" {piece.lower()} "
+    return any(
+        mark in low
+        for mark in (
+            " not ",
+            "n't ",
+            " never ",
+            " but ",
+            " no,",
+            " wrong",
+            " actually",
+            " instead",
+            " maybe",
+            " perhaps",
+        )
+    )

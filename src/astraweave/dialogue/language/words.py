@@ -1,0 +1,477 @@
+"""From a text to words that know what they can be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from astraweave.dialogue.language.lexicon import lexicon, singular
+
+__all__ = ["NUMBERS", "Word", "number_value", "sentences", "words"]
+
+NUMBERS = {
+    name: value
+    for value, name in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]  # noqa: E501
+    )
+} | {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000, "dozen": 12, "score": 20,
+}  # fmt: skip
+
+_DETERMINERS = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "this",
+        "that",
+        "these",
+        "those",
+        "some",
+        "any",
+        "every",
+        "each",
+        "no",
+        "another",
+        "either",
+        "neither",
+        "both",
+        "all",
+        "several",
+        "many",
+        "much",
+        "more",
+        "most",
+        "few",
+        "other",
+        "such",
+    ]
+)
+_POSSESSIVES = frozenset(["my", "your", "his", "her", "its", "our", "their"])
+_PRONOUNS = frozenset(
+    [
+        "i",
+        "you",
+        "he",
+        "she",
+        "it",
+        "we",
+        "they",
+        "me",
+        "him",
+        "her",
+        "us",
+        "them",
+        "myself",
+        "yourself",
+        "himself",
+        "herself",
+        "itself",
+        "ourselves",
+        "themselves",
+        "someone",
+        "somebody",
+        "anyone",
+        "anybody",
+        "everyone",
+        "everybody",
+        "nobody",
+        "something",
+        "anything",
+        "everything",
+        "nothing",
+        "mine",
+        "yours",
+        "hers",
+        "ours",
+        "theirs",
+        "one",
+    ]
+)
+_PREPOSITIONS = frozenset(
+    [
+        "in",
+        "on",
+        "at",
+        "under",
+        "beneath",
+        "below",
+        "above",
+        "over",
+        "by",
+        "near",
+        "beside",
+        "behind",
+        "between",
+        "among",
+        "amongst",
+        "through",
+        "across",
+        "along",
+        "against",
+        "with",
+        "without",
+        "for",
+        "from",
+        "of",
+        "off",
+        "to",
+        "into",
+        "onto",
+        "toward",
+        "towards",
+        "inside",
+        "outside",
+        "after",
+        "before",
+        "since",
+        "until",
+        "till",
+        "during",
+        "about",
+        "around",
+        "round",
+        "past",
+        "beyond",
+        "like",
+        "as",
+        "than",
+        "out",
+        "up",
+        "down",
+        "within",
+        "upon",
+        "underneath",
+        "alongside",
+        "via",
+        "per",
+        "beyond",
+        "atop",
+        "opposite",
+        "despite",
+        "except",
+    ]
+)
+_AUXILIARIES = frozenset(
+    [
+        "am",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "being",
+        "have",
+        "has",
+        "had",
+        "do",
+        "does",
+        "did",
+        "will",
+        "would",
+        "can",
+        "could",
+        "shall",
+        "should",
+        "may",
+        "might",
+        "must",
+        "'m",
+        "'re",
+        "'ve",
+        "'ll",
+        "'d",
+        "ca",
+        "wo",
+        "sha",
+    ]
+)
+_SUBORDINATORS = frozenset(
+    [
+        "because",
+        "when",
+        "whenever",
+        "while",
+        "if",
+        "although",
+        "though",
+        "unless",
+        "until",
+        "whereas",
+        "since",
+        "before",
+        "after",
+        "whether",
+        "once",
+        "so_that",
+        "where",
+        "why",
+        "how",
+    ]
+)
+_MULTIWORD = [
+    "next to", "close to", "in front of", "on top of", "out of", "because of", "instead of", "as well as",  # noqa: E501
+    "such as", "at least", "so that", "rather than", "on account of", "outside of", "inside of", "due to",  # noqa: E501
+]  # fmt: skip
+_MULTI = {tuple(phrase.split()): phrase.replace(" ", "_") for phrase in _MULTIWORD}
+_MULTI_AS = {
+    "next_to": "P", "close_to": "P", "in_front_of": "P", "on_top_of": "P", "out_of": "P", "because_of": "P",  # noqa: E501
+    "instead_of": "P", "as_well_as": "C", "such_as": "P", "at_least": "R", "so_that": "B", "rather_than": "P",  # noqa: E501
+    "on_account_of": "P", "outside_of": "P", "inside_of": "P", "due_to": "P",
+}  # fmt: skip
+_TOKEN = re.compile(
+    r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?\b|[^\W\d_]+(?:-[^\W\d_]+)*|['’](?:s|m|re|ve|ll|d)\b|['’]|\S",
+    re.UNICODE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(]?\w)|\s*;\s*|\s+[—–]\s+|\s+-\s+")
+_ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|sr|jr)\.$", re.IGNORECASE)
+_QUOTED = re.compile(r"(?<!\w)'([^']{1,60})'(?!\w)")
+_QUOTES = frozenset('"“”‘«»()')
+
+
+@dataclass(slots=True)
+class Word:
+    """One word (or mark) of a sentence.
+
+    `can` holds one letter for each thing that it can be: N noun, V verb, J adjective, R adverb,
+    D determiner, S possessive, O pronoun, P preposition, A auxiliary, C conjunction,
+    B subordinator, W question word, M number, E name, G negation, ' genitive, . mark.
+    """
+
+    text: str
+    low: str
+    start: int
+    end: int
+    can: set[str] = field(default_factory=set)
+    lemma: str = ""
+    forms: set[str] = field(default_factory=set)
+
+    def is_(self, kinds: str) -> bool:
+        """Whether it can be any of these."""
+        return any(kind in self.can for kind in kinds)
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences of a text, marks kept."""
+    found: list[str] = []
+    for piece in _SENTENCE.split(text):
+        if not piece or not piece.strip():
+            continue
+        if found and _ABBREVIATION.search(found[-1]):
+            found[-1] = f"{found[-1]} {piece.strip()}"
+        else:
+            found.append(piece.strip())
+    return found
+
+
+def number_value(low: str) -> float | None:
+    """What a number word or digits stand for; None for anything else."""
+    if low in NUMBERS:
+        return float(NUMBERS[low])
+    if "-" in low:
+        parts = [NUMBERS.get(part) for part in low.split("-")]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts) == 2:
+            return float(sum(known))
+    digits = low.replace(",", "")
+    if digits[:1].isdigit():
+        try:
+            return float(digits.rstrip("stndrh"))
+        except ValueError:
+            return None
+    return None
+
+
+def words(sentence: str) -> list[Word]:
+    """Words of one sentence, each with what it can be."""
+    raw = [
+        w for w in _raw(_QUOTED.sub(r'"\1"', sentence.replace("’", "'"))) if w.text not in _QUOTES
+    ]
+    result: list[Word] = []
+    index = 0
+    while index < len(raw):
+        for size in (3, 2):
+            phrase = tuple(w.low for w in raw[index : index + size])
+            if phrase in _MULTI:
+                name = _MULTI[phrase]
+                last = raw[index + size - 1]
+                text = sentence[raw[index].start : last.end]
+                word = Word(text, name, raw[index].start, last.end, {_MULTI_AS[name]}, name)
+                index += size
+                break
+        else:
+            word = raw[index]
+            _classify(word, result[-1] if result else None)
+            index += 1
+        result.append(word)
+    _settle(result)
+    return result
+
+
+def _raw(sentence: str) -> list[Word]:
+    """Tokens with contractions taken apart."""
+    found: list[Word] = []
+    sentence = sentence.replace("’", "'")
+    for match in _TOKEN.finditer(sentence):
+        text, start, end = match.group(), match.start(), match.end()
+        low = text.lower()
+        # "don" + "'" + "t": the pattern cannot see it whole.
+        if low == "t" and len(found) >= 2 and found[-1].text == "'" and found[-1].end == start:
+            found.pop()
+            stem = found[-1]
+            if stem.low.endswith("n") and stem.low != "can":
+                stem.text, stem.low, stem.end = stem.text[:-1], stem.low[:-1], stem.end - 1
+            found.append(Word("n't", "not", stem.end, end))
+            continue
+        found.append(Word(text, low, start, end))
+    return found
+
+
+def _classify(word: Word, before: Word | None) -> None:  # noqa: C901
+    lex, low, can = lexicon(), word.low, word.can
+    word.lemma = low
+    if not low[0].isalnum() and low[0] != "'":
+        can.add(".")
+        return
+    if low in {"'", "'s"}:
+        can.update({"'", "A"} if low == "'s" else {"'"})
+        return
+    if low in {"'m", "'re", "'ve", "'ll", "'d"}:
+        can.add("A")
+        word.lemma = {"'m": "be", "'re": "be", "'ve": "have", "'ll": "will", "'d": "would"}[low]
+        return
+    if low in {"not", "never", "cannot"}:
+        can.add("G")
+        return
+    if number_value(low) is not None:
+        can.add("M")
+        if low == "one":
+            can.add("O")
+        return
+    for group, letter in (
+        (_DETERMINERS, "D"), (_POSSESSIVES, "S"), (_PRONOUNS, "O"), (_PREPOSITIONS, "P"),
+        (_AUXILIARIES, "A"), (_SUBORDINATORS, "B"),
+    ):  # fmt: skip
+        if low in group:
+            can.add(letter)
+    if low in {"and", "or", "but", "nor"}:
+        can.add("C")
+    if low in {"who", "whom", "what", "which", "where", "when", "why", "how", "whose", "that"}:
+        can.add("W")
+    if low in lex.forms:
+        lemmas = lex.forms[low]
+        word.forms = {form for _, form in lemmas}
+        if "A" in can:
+            word.lemma = lemmas[0][0]
+            if low in {"have", "has", "had", "do", "does", "did"}:
+                can.add("V")
+        elif not can & {"P", "O", "S", "D"} or low in {"like", "past"}:
+            can.add("V")
+            word.lemma = lemmas[0][0]
+            if word.forms & {"ing"} or low in lex.noun_like or singular(low) in lex.noun_like:
+                can.add("N")
+    if low in lex.adverbs:
+        can.add("R")
+    if low in lex.adjectives:
+        can.add("J")
+        can.discard("N") if low not in lex.noun_like else None
+    if low in lex.persons or low in lex.places or low in lex.times:
+        can.add("N")
+    named = word.text[:1].isupper() and before is not None and low != "i"
+    if not can or can <= {"V"} or named:
+        _guess(word, before)
+
+
+def _guess(word: Word, before: Word | None) -> None:
+    """What an unknown word, or a known verb, can be by its looks."""
+    low, can = word.low, word.can
+    capital = word.text[:1].isupper()
+    first = before is None or before.low in {".", "!", "?", ":"}
+    if capital and low not in lexicon().not_names and not (first and can):
+        can.clear()
+        can.add("E")
+        return
+    if can:
+        return
+    if low.endswith("ly") and len(low) > 4:
+        can.update("R" if low not in {"family", "belly", "jelly", "lily", "holly"} else "N")
+    elif low.endswith("ed") and len(low) > 4:
+        can.update({"V", "J"})
+        word.forms = {"past", "part"}
+        word.lemma = min(lexicon().keys(low), key=len)
+    elif low.endswith("ing") and len(low) > 5:
+        can.update({"V", "N"})
+        word.forms = {"ing"}
+        word.lemma = min(lexicon().keys(low), key=len)
+    elif low.endswith(("ful", "ous", "less", "ish", "ive", "able", "ible")) and len(low) > 5:
+        can.update({"J", "N"})
+    else:
+        can.add("N")
+
+
+def _settle(found: list[Word]) -> None:  # noqa: C901
+    """Resolve what two neighbours make clear."""
+    for index, word in enumerate(found):
+        before = found[index - 1] if index else None
+        after = found[index + 1] if index + 1 < len(found) else None
+        low = word.low
+        if low == "'s" and before is not None:
+            verbal = before.is_("OWR") and not before.is_("NE")
+            if not verbal and after is not None and before.is_("NE"):
+                verbal = (
+                    after.is_("DSGP")
+                    or (after.forms & {"part"} and not after.is_("NE"))
+                    or after.low.endswith("ing")
+                ) and after.low not in {"own"}
+            if after is None or after.is_("."):
+                verbal = False
+            word.can = {"A"} if verbal else {"'"}
+            if verbal:
+                perfect = (
+                    after is not None
+                    and bool(after.forms & {"part"})
+                    and after.low in {"been", "got", "had"}
+                )
+                word.lemma = "have" if perfect else "be"
+        elif low == "her" and after is not None:
+            noun_follows = after.is_("NJEM") and not after.is_("P")
+            word.can = {"S"} if noun_follows else {"O"}
+        elif low == "that" and before is not None:
+            if before.is_("NEO") and after is not None and after.is_("VAOSED"):
+                word.can = {"W"}
+            elif after is not None and after.is_("NJM") and not after.is_("OSD"):
+                word.can = {"D"}
+        elif low.endswith("ed") and "J" in word.can and after is not None and after.low == "by":
+            word.can.add("V")
+            word.forms = word.forms or {"past", "part"}
+            word.lemma = min(lexicon().keys(low) | {low[:-2]}, key=len)
+        elif (
+            low in {"last", "fall", "spring", "march"}
+            and after is not None
+            and (lexicon().keys(after.low) & lexicon().times)
+        ):
+            word.can = {"J"}
+        elif low in {"before", "after", "since", "until", "till"} and after is not None:
+            if after.is_("O") and after.low in {"i", "he", "she", "we", "they"}:
+                word.can = {"B"}
+            elif not _clause_follows(found, index + 1):
+                word.can.discard("B")
+        elif "V" in word.can and "N" in word.can and before is not None:
+            if before.is_("DS") or (before.is_("J") and index > 1 and found[index - 2].is_("DSM")):
+                word.can.discard("V")
+            elif before.low == "to" or (before.is_("O") and not before.is_("DS")):
+                word.can.discard("N") if before.low != "to" or word.forms & {"base"} else None
+
+
+def _clause_follows(found: list[Word], start: int) -> bool:
+    """Whether a subject and a verb stand before the next mark."""
+    seen_noun = False
+    for word in found[start : start + 8]:
+        if word.is_(".C"):
+            return False
+        if seen_noun and word.is_("VA") and not word.is_("N"):
+            return True
+        seen_noun = seen_noun or word.is_("NEO")
+    return False

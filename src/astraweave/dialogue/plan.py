@@ -1,0 +1,171 @@
+"""What a line will say, decided before any model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from astraweave.dialogue.acts import Act, act_of, is_telling
+from astraweave.dialogue.answer import Answer, Answerer
+from astraweave.dialogue.compose import Composer
+from astraweave.dialogue.facts import Fact, Source, facts_of
+from astraweave.dialogue.language.questions import Question
+from astraweave.dialogue.language.words import sentences
+from astraweave.dialogue.retell import retell
+from astraweave.dialogue.situation import Situation, sources_of
+
+__all__ = ["Plan", "Planner"]
+
+_RECALL_CHANCE = 0.7
+_MAX_RECALL_WORDS = 14
+
+
+@dataclass(slots=True)
+class Plan:
+    """A line in two parts.
+
+    `opening` is shown at once; `remainder` follows unless the model said something better. A line
+    whose opening is already whole has no remainder.
+    """
+
+    act: Act
+    opening: str
+    remainder: str = ""
+    memories: tuple[int, ...] = ()
+    answer: Answer | None = None
+    model_clauses: int = 2
+    """How many clauses a model may add."""
+
+
+class Planner:
+    """Makes plans for one character. Not thread-safe.
+
+    Parameters
+    ----------
+    composer : Composer
+        The character's voice.
+    answerer : Answerer
+        Finds answers.
+    """
+
+    def __init__(self, composer: Composer, answerer: Answerer) -> None:
+        self._composer, self._answerer = composer, answerer
+
+    def plan(self, situation: Situation) -> Plan:
+        """Decide what the line says."""
+        act = act_of(situation.utterance.text, situation.persona.name)
+        recent = situation.recent_lines()
+        if act.kind == "question" and act.question is not None:
+            return self._answer(situation, act, act.question, recent)
+        if act.kind == "telling":
+            line = self._composer.telling(act.told, situation.speaker, situation.rng, recent)
+            return self._split(act, line)
+        if act.kind == "recap":
+            return self._recap(situation, act, recent)
+        if act.kind == "greeting":
+            return self._greet(situation, act, recent)
+        if act.kind == "smalltalk":
+            opener = self._composer.opener(situation.rng, recent)
+            rest = self._composer.pick("smalltalk", {}, situation.rng, recent)
+            return Plan(act, opener, rest)
+        return self._split(act, self._composer.pick(act.kind, {}, situation.rng, recent))
+
+    # -- acts -----------------------------------------------------------------------------------
+
+    def _answer(
+        self, situation: Situation, act: Act, question: Question, recent: Sequence[str]
+    ) -> Plan:
+        answer = self._answerer.answer(
+            question,
+            sources_of(situation),
+            asker=situation.speaker,
+            listener=situation.persona.id,
+            names=situation.spoken_names(),
+        )
+        if answer.kind == "unknown" and _about_listener(question):
+            answer.teller = "self"
+        line = self._composer.answer(answer, situation.rng, recent)
+        return Plan(
+            act,
+            line,
+            memories=answer.memories,
+            answer=answer,
+            model_clauses=0 if answer.kind == "unknown" else 1,
+        )
+
+    def _recap(self, situation: Situation, act: Act, recent: Sequence[str]) -> Plan:
+        told = self._tellings(situation)
+        line = self._composer.recap([f for f, _ in told], situation.rng, recent)
+        return Plan(
+            act,
+            line,
+            memories=tuple(s.memory_id for _, s in told[:2] if s.memory_id),
+            model_clauses=1,
+        )
+
+    def _greet(self, situation: Situation, act: Act, recent: Sequence[str]) -> Plan:
+        rng = situation.rng
+        known = (
+            any(s.speaker == situation.speaker for s in sources_of(situation))
+            or situation.last_met is not None
+        )
+        if not known:
+            return self._split(act, self._composer.pick("greeting", {}, rng, recent))
+        told = self._tellings(situation)
+        if told and rng.random() < _RECALL_CHANCE:
+            fact, source = told[rng.randrange(min(3, len(told)))]
+            line = self._composer.pick(
+                "greeting_recall", {"retold": retell(fact, swap=True)}, rng, recent
+            )
+            return Plan(
+                act, line, memories=(source.memory_id,) if source.memory_id else (), model_clauses=1
+            )
+        return self._split(act, self._composer.pick("greeting_again", {}, rng, recent))
+
+    def _tellings(self, situation: Situation) -> list[tuple[Fact, Source]]:
+        """What the speaker told, most telling first, each in a clause short enough to say back."""
+        found: list[tuple[Fact, Source]] = []
+        importance = {r.memory.id: r.memory.importance for r in situation.memories}
+        for source in sources_of(situation):
+            if source.speaker != situation.speaker or not any(
+                is_telling(s) for s in sentences(source.text)
+            ):
+                continue
+            for fact in facts_of(source):
+                clause = fact.clause
+                plain = (
+                    not clause.relative
+                    and not clause.link
+                    and clause.subject is not None
+                    and (clause.verbs or clause.objects)
+                )
+                if (
+                    plain
+                    and not fact.referents
+                    and 3 <= len(retell(fact, swap=True).split()) <= _MAX_RECALL_WORDS
+                ):
+                    found.append((fact, source))
+                    break
+        found.sort(key=lambda pair: (-importance.get(pair[1].memory_id, 0.0), -pair[1].order))
+        return found
+
+    @staticmethod
+    def _split(act: Act, line: str) -> Plan:
+        """The first sentence opens; the others are the remainder."""
+        parts = sentences(line)
+        return Plan(act, parts[0], " ".join(parts[1:])) if parts else Plan(act, line)
+
+
+def _about_listener(question: Question) -> bool:
+    """Whether a question asks the character about themselves."""
+    clause = question.clause
+    phrases = [*clause.phrases(), *([question.target] if question.target else [])]
+    yours = any(
+        p.head.low == "you" or (p.owner is not None and p.owner.head.low == "your") for p in phrases
+    )
+    mine = any(
+        p.head.low in {"i", "me", "we"}
+        or (p.owner is not None and p.owner.head.low in {"my", "our"})
+        for p in phrases
+    )
+    return yours and not mine

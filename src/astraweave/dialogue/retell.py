@@ -1,0 +1,197 @@
+"""Saying back what somebody said, in the right person."""
+
+from __future__ import annotations
+
+import re
+
+from astraweave.dialogue.facts import Fact
+from astraweave.dialogue.language.clauses import Clause, Phrase
+from astraweave.dialogue.language.words import Word, words
+
+__all__ = ["retell", "retell_phrase", "shift"]
+
+_TO_YOU = {
+    "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
+    "we": "you", "us": "you", "our": "your", "ours": "yours", "ourselves": "yourselves",
+}  # fmt: skip
+_TO_ME = {"your": "my", "yours": "mine", "yourself": "myself"}
+
+
+def shift(found: list[Word], text: str, *, swap: bool) -> str:
+    """The text of some words of a sentence, first and second person traded when `swap` is set.
+
+    Parameters
+    ----------
+    found : list of Word
+        Neighbouring words of one sentence.
+    text : str
+        That sentence.
+    swap : bool
+        False: as it was said.
+    """
+    pieces: list[str] = []
+    end = found[0].start if found else 0
+    for index, word in enumerate(found):
+        gap = text[end : word.start] if end <= word.start else ""
+        end = word.end
+        before = found[index - 1] if index else None
+        after = found[index + 1] if index + 1 < len(found) else None
+        pieces.append(gap + (_swapped(word, before, after, found) if swap else word.text))
+    return "".join(pieces).strip()
+
+
+def _swapped(word: Word, before: Word | None, after: Word | None, found: list[Word]) -> str:
+    low = word.low
+    if low in _TO_YOU and word.is_("OS"):
+        return _TO_YOU[low]
+    if low in _TO_ME:
+        return _TO_ME[low]
+    if low == "you":
+        verb_next = after is not None and (
+            after.is_("AG") or (after.is_("V") and not after.is_("N")) or after.is_("R")
+        )
+        if verb_next and not (
+            before is not None
+            and (before.is_("P") or (before.is_("V") and before.low not in {"that", "said"}))
+        ):
+            return "I"
+        return "me"
+    subject = before.low if before is not None else ""
+    if before is not None and before.is_("RG") and len(found) > 2:
+        place = found.index(word)
+        subject = found[place - 2].low if place >= 2 else subject
+    inverted = before is None and after is not None
+    if subject == "i" or (inverted and after is not None and after.low == "i"):
+        return {"am": "are", "'m": "'re", "was": "were"}.get(low, word.text)
+    if subject == "you":
+        return {"are": "am", "'re": "'m", "were": "was"}.get(low, word.text)
+    if (low == "was" and subject == "and") or low == "am":
+        return "are" if low == "am" else word.text
+    return word.text
+
+
+def segment(fact: Fact) -> tuple[int, int, Clause]:
+    """The stretch of the sentence that holds the fact's clause, and the clause that rules it."""
+    mains = sorted(
+        (c for c in fact.siblings if not c.relative and not c.link and _inside(c, fact)),
+        key=lambda c: c.start,
+    )
+    ruler = next((c for c in reversed(mains) if c.start <= fact.clause.start), None)
+    if ruler is None:
+        return 0, len(fact.words), fact.clause
+    later = [c.start for c in mains if c.start > ruler.start]
+    end = min(later, default=len(fact.words))
+    start = ruler.start if ruler is not mains[0] else 0
+    while end > start and (
+        fact.words[end - 1].is_("C.")
+        or (fact.words[end - 1].low in {"then", "so", "also"} and end < len(fact.words))
+    ):
+        end -= 1
+    return start, end, ruler
+
+
+def _inside(clause: Clause, fact: Fact) -> bool:
+    """Whether the clause belongs to the fact's own sentence (siblings span the whole text)."""
+    return clause in fact.sentence_clauses
+
+
+_OPENERS = re.compile(
+    r"^(?:(?:well|so|oh|ah|yes|no|hey|listen|actually|by the way|you know|you see|guess"
+    r" what|and|but|also|anyway|look|honestly|sorry|wait|"
+    r"did you know(?: that)?|i should tell you(?: that)?|i (?:wanted|want|have|need) to tell you(?:"
+    r" that)?|let me tell you(?: that)?|"
+    r"i (?:must|should) (?:mention|say|confess|admit)(?: that)?|remember(?: that)?|i think i"
+    r" (?:said|told you)|to tell the truth|truth be told|between us|"
+    r"for what it's worth|as it happens|in fact|i mean|i told you(?: that)?|just so you know|fun"
+    r" fact|believe it or not|as you know|today|this morning)\b[\s,:!.…—-]*)+(?=\w)",
+    re.IGNORECASE,
+)
+
+
+def retell(fact: Fact, *, swap: bool) -> str:
+    """The clause of a fact as reported speech: no capital in front, no full stop behind."""
+    start, end, ruler = segment(fact)
+    found = fact.words[start:end]
+    if not found:
+        return ""
+    inside = {id(w) for w in found}
+    replaced: dict[int, str] = {}
+    for position, meant in fact.referents.items():
+        if (
+            start <= position < end
+            and not any(id(w) in inside for w in meant.words)
+            and not meant.head.is_("O")
+        ):
+            pronoun = fact.words[position]
+            said = retell_phrase(meant, swap=swap)
+            if pronoun.is_("S") or pronoun.low in {"his", "its", "their"}:
+                said += "'s"
+            elif (
+                pronoun.low in {"it", "them", "him", "her"}
+                and ruler.subject is not None
+                and ruler.subject.start == position
+            ):
+                pass
+            replaced[position] = said
+    text = _spliced(fact, start, end, replaced, swap=swap)
+    if ruler.subject_shared and ruler.subject is not None:
+        subject = fact.referents.get(ruler.subject.start, ruler.subject)
+        text = f"{retell_phrase(subject, swap=swap)} {text}"
+    if start == 0:
+        text = _OPENERS.sub("", text) or text
+    return _lowered(text.strip(" ,.;:!"), fact)
+
+
+def _spliced(fact: Fact, start: int, end: int, replaced: dict[int, str], *, swap: bool) -> str:
+    if not replaced:
+        return shift(fact.words[start:end], fact.sentence, swap=swap)
+    pieces, at = [], start
+    for position in sorted(replaced):
+        if position > at:
+            pieces.append(shift(fact.words[at:position], fact.sentence, swap=swap))
+        # "she's" keeps its verb: the words behind follow at once
+        glued = position + 1 < end and fact.words[position + 1].start == fact.words[position].end
+        pieces.append(replaced[position] + ("" if not glued else "\0"))
+        at = position + 1
+    if at < end:
+        pieces.append(shift(fact.words[at:end], fact.sentence, swap=swap))
+    return " ".join(p for p in pieces if p).replace("\0 ", "")
+
+
+def retell_phrase(phrase: Phrase, *, swap: bool) -> str:
+    """A noun phrase in the right person: "my sister Mira" as "your sister Mira"."""
+    said = " ".join(w.text for w in phrase.words)
+    first = phrase.words[0]
+    if phrase.owner is not None:
+        if phrase.owner.head.is_("S"):
+            said = f"{phrase.owner.head.text} {said}"
+        else:
+            said = f"{retell_phrase(phrase.owner, swap=False)}'s {said}"
+    if phrase.of is not None:
+        said += " of " + retell_phrase(phrase.of, swap=False)
+    if phrase.others:
+        others = [retell_phrase(o, swap=False) for o in phrase.others]
+        said = ", ".join([said, *others[:-1]]) + " and " + others[-1]
+    found = words(said)
+    shifted = shift(found, said, swap=swap)
+    keep = first.is_("E") or (first.text == "I" and not swap)
+    if not keep and shifted[:1].isupper() and not (phrase.owner and phrase.owner.names):  # noqa: SIM102
+        if not (found[0].is_("E") and first.text == found[0].text) or found[0].low in {
+            "a",
+            "the",
+            "my",
+            "our",
+        }:
+            shifted = shifted[:1].lower() + shifted[1:]
+    return shifted
+
+
+def _lowered(text: str, fact: Fact) -> str:
+    first = text.split(" ", 1)[0]
+    if not first[:1].isupper() or first in {"I", "I'm", "I've", "I'd", "I'll"}:
+        return text
+    names = {w.text for w in fact.words if w.is_("E")}
+    bare = re.sub(r"'s$", "", first)
+    if bare in names or any(bare in p.names for c in fact.siblings for p in c.phrases()):
+        return text
+    return text[:1].lower() + text[1:]
