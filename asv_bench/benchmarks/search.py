@@ -1,0 +1,7 @@
+"""Exact vector search beside numpy."""
+
+from ._suites import _Calls
+
+
+class Search(_Calls):
+    prefix = "search."
