@@ -182,5 +182,5 @@ def _state(settings: Settings, model_id: str) -> str:
         rows = ModelStore(settings).list()
     except AstraweaveError as error:
         return str(error)
-    states = {row.card.id: row.state for row in rows}
+    states = {row.id: row.state for row in rows}
     return states.get(model_id, "not in the registry")

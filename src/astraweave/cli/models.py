@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import Any
 
+import msgspec
+
 from astraweave.cli.console import Console
 from astraweave.core.settings import Settings
 from astraweave.errors import AstraweaveError
@@ -33,27 +35,14 @@ Outcome = tuple[int, Any]
 
 
 def _list(console: Console, store: ModelStore, _: list[str], __: argparse.Namespace) -> Outcome:
-    rows: list[dict[str, Any]] = [
-        {
-            "id": row.card.id,
-            "task": row.card.task,
-            "licence": row.card.licence,
-            "state": row.state,
-            "size": row.size,
-            "directory": str(row.directory or ""),
-        }
-        for row in store.list()
-    ]
+    rows = store.list()
     header = ("id", "task", "licence", "state", "size")
     console.table(
         "Models",
         header,
-        [
-            (row["id"], row["task"], row["licence"], row["state"], _megabytes(row["size"]))
-            for row in rows
-        ],
+        [(row.id, row.task, row.licence, row.state, _megabytes(row.size)) for row in rows],
     )
-    return 0, rows
+    return 0, msgspec.to_builtins(rows)
 
 
 def _fetch(console: Console, store: ModelStore, ids: list[str], _: argparse.Namespace) -> Outcome:

@@ -16,7 +16,13 @@ from astraweave.core.protocols import Clock, Journal
 from astraweave.core.rng import RandomStreams
 from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldView
-from astraweave.dialogue import DialogueGenerator, LineReport, Situation, retrieval_query
+from astraweave.dialogue import (
+    DialogueGenerator,
+    LineReport,
+    Situation,
+    memory_text,
+    retrieval_query,
+)
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.rag import RagPipeline, Retrieved
@@ -86,7 +92,9 @@ class Conversations:
 
     async def _speak(self, mind: Mind, said: Utterance, reply: Reply) -> LineReport:
         telemetry, now = self._telemetry, self._clock.now()
-        query = retrieval_query(said.text.text, mind.history.recent(6))
+        earlier = mind.history.recent(6)
+        query = retrieval_query(said.text.text, earlier)
+        keep = memory_text(said.text.text, earlier)
         with telemetry.span("dialogue.retrieve"):
             memories = await self._runtime.block(
                 self._rag.retrieve, query, owner=mind.id, k=RETRIEVED, speaker=said.speaker, now=now
@@ -131,11 +139,11 @@ class Conversations:
             rng=self._rng[f"dialogue/{mind.id}"],
         )
 
-    def _remember(self, mind: Mind, turns: tuple[Turn, ...], listener: str) -> None:
+    def _remember(self, mind: Mind, turns: tuple[Turn, ...], listener: str, heard: str) -> None:
         """Write down what was heard and said; on the second thread."""
         for turn in turns:
             self._rag.remember(
-                turn.text,
+                heard if turn.role == "user" else turn.text,
                 owner=mind.id,
                 speaker=turn.speaker,
                 addressee=mind.id if turn.role == "user" else listener,

@@ -115,7 +115,9 @@ class World:
         self._rng = RandomStreams(seed or 0)
         self._conversations = Conversations(
             runtime=runtime,
-            generator=DialogueGenerator(scheduler, clock=clock, telemetry=telemetry),
+            generator=DialogueGenerator(
+                scheduler, clock=clock, telemetry=telemetry, embedder=brains.embedder
+            ),
             rag=keeper.rag,
             view=self.view,
             clock=clock,
