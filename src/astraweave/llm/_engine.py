@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import deque
@@ -202,7 +203,9 @@ class Engine:
 
     def _step(self, job: Job) -> None:
         slot = job.slot or self._place(job)
-        piece, job.pending = job.pending[:MAX_STEP_TOKENS], job.pending[MAX_STEP_TOKENS:]
+        steps_left = math.ceil(len(job.pending) / MAX_STEP_TOKENS)
+        size = math.ceil(len(job.pending) / steps_left)  # equal steps: none for two tokens alone
+        piece, job.pending = job.pending[:size], job.pending[size:]
         with self._telemetry.span("llm.prefill" if job.made == 0 else "llm.decode"):
             self._decoder.forward(slot.index, len(slot.tokens), piece)
         slot.tokens.extend(piece)
