@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from astraweave.core.clock import ManualClock
-from astraweave.embeddings import EmbedderInfo
+from astraweave.embeddings import MockEmbeddingClient
 from astraweave.rag import MemoryStore
 from astraweave.world import Slot
 
@@ -33,25 +33,16 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 # flush() have returned.
 CHILD = """
     import os, sys
-    import numpy as np
     from astraweave.core.clock import ManualClock
-    from astraweave.embeddings import EmbedderInfo
+    from astraweave.embeddings import MockEmbeddingClient
     from astraweave.rag import Memory, MemoryStore
     from astraweave.world import Slot
-
-    class Embedder:
-        dimensions = 8
-        model_info = EmbedderInfo(id="test", dimensions=8, max_tokens=8)
-        def embed_batch(self, texts):
-            return np.ones((len(texts), 8), np.float32)
-        def embed(self, text):
-            return self.embed_batch([text])[0]
 
     def say(what, n):
         os.write(1, f"{what} {n}\\n".encode())
 
     slot = Slot.open(sys.argv[1], clock=ManualClock(), recover=True)
-    store = MemoryStore(slot.connection, Embedder())
+    store = MemoryStore(slot.connection, MockEmbeddingClient(8))
     slot.attach(store)
     step = slot.state.get("step", int, 0)
     say("o", step)
@@ -74,17 +65,6 @@ CHILD = """
         else:
             slot.commit()
 """
-
-
-class Embedder:
-    dimensions = 8
-    model_info = EmbedderInfo(id="test", dimensions=8, max_tokens=8)
-
-    def embed_batch(self, texts):
-        return np.ones((len(texts), 8), np.float32)
-
-    def embed(self, text):
-        return self.embed_batch([text])[0]
 
 
 class Told(msgspec.Struct):
@@ -145,7 +125,7 @@ def check(path: Path, *, recover: bool) -> tuple[int, bool]:
     with Slot.open(path, clock=ManualClock(), recover=recover) as slot:
         step = slot.state.get("step", int, 0)
         assert step is not None
-        store = MemoryStore(slot.connection, Embedder())
+        store = MemoryStore(slot.connection, MockEmbeddingClient(8))
         memories = store.for_owner("tam")
         if memories:
             assert memories[-1].text == f"step {step}"
@@ -201,8 +181,8 @@ def test_kills_at_random_moments(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_hundred_kills(tmp_path, request):
-    if not request.config.getoption("-m"):
-        pytest.skip("run it with -m slow")
+    if request.config.getoption("-m") != "slow":
+        pytest.skip("a few minutes: run it with -m slow")
     seen = kill_many(tmp_path, kills=200, seed=2)
     print(seen)
     assert seen["kills"] == 200
