@@ -8,7 +8,7 @@ from typing import Protocol
 from astraweave.dialogue.facts import Fact, roles_of
 from astraweave.dialogue.language.clauses import Clause, Phrase
 from astraweave.dialogue.language.lexicon import lexicon
-from astraweave.dialogue.language.questions import Question
+from astraweave.dialogue.language.questions import GIVING, Question
 from astraweave.dialogue.language.words import Word, number_value
 
 __all__ = ["Slot", "find_slot"]
@@ -99,7 +99,7 @@ def find_slot(question: Question, fact: Fact, judge: Judge) -> Slot | None:
 def person_like(phrase: Phrase, fact: Fact) -> bool:
     """Whether a phrase can be a person."""
     lex = lexicon()
-    phrase = fact.referents.get(phrase.start, phrase)
+    phrase = fact.meant(phrase)
     if phrase.names:
         return True
     head = phrase.head
@@ -180,7 +180,7 @@ def _filled(
     preposition: str = "",
     trust: float = 1.0,
 ) -> Slot | None:
-    if phrase is None:
+    if phrase is None or phrase.head.low in _NOBODY:
         return None
     if not _new(phrase, question, fact, judge):
         return None
@@ -201,6 +201,8 @@ def _subject(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     clause, told = question.clause, fact.clause
     roles = roles_of(told)
     swap = judge.converse(clause, told)
+    if clause.passive and clause.objects and clause.verb in GIVING:
+        return _first(roles.core().get("recipient", []), question, fact, judge)
     if clause.passive and told.verbs:
         phrases = roles.theme
         return _first(phrases, question, fact, judge)
@@ -218,6 +220,9 @@ def _subject(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     return None
 
 
+_NOBODY = frozenset(
+    "someone somebody something anyone anybody anything nobody nothing everyone everything".split()
+)
 _FRIGHTENING = frozenset(["scare", "frighten", "terrify", "worry"])
 
 
@@ -250,6 +255,15 @@ def _object(question: Question, fact: Fact, judge: Judge) -> Slot | None:
         found = roles.complement or roles.theme
         return _first(found, question, fact, judge)
     found = core.get(role, [])
+    behind = [p for prep, p in told.places if prep == "for"]
+    if clause.verb == "buy" and told.verb == "pay":
+        return _first(behind, question, fact, judge)
+    given = [p for prep, p in clause.places if prep == "for"]
+    if given and told.verb in {"trade", "swap", "exchange", "sell", "barter", "give"}:
+        if any(judge.same_thing(given[0], p, fact) for p in roles.theme):
+            return _first(behind, question, fact, judge)
+    if swap and len(told.verbs) > 1 and told.verbs[0].lemma in {"learn", "teach"}:
+        return Slot(whole=True, trust=0.8)
     if slot := _first(found, question, fact, judge):
         return slot
     if slot := _first(roles.complement, question, fact, judge):
@@ -1014,7 +1028,7 @@ def _manner(question: Question, fact: Fact, judge: Judge) -> Slot | None:
         return Slot(whole=True, trust=0.8)
     for prep, phrase in told.places:
         if (
-            prep in {"by", "with", "through", "on", "in"}
+            prep in {"by", "with", "through", "on", "in", "from"}
             and not is_time(phrase)
             and _new(phrase, question, fact, judge)
         ):

@@ -480,6 +480,8 @@ def _phrase_after(rest: list[Word]) -> bool:
             continue
         if word.is_("J") and not word.is_("NV"):
             return False
+        if word.is_("V") and word.forms & {"ing"}:
+            return False
         return word.is_("DSOENM") and not (word.is_("V") and not word.is_("N"))
     return False
 
