@@ -10,7 +10,7 @@ from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import GIVING
 from astraweave.dialogue.language.words import Word, sentences, words
 
-__all__ = ["Aliases", "Fact", "Roles", "Source", "is_personal", "facts_of", "roles_of", "who"]
+__all__ = ["Aliases", "Fact", "Roles", "Source", "facts_of", "is_personal", "roles_of", "who"]
 
 _SELF = frozenset(["i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves"])
 _OTHER = frozenset(["you", "your", "yours", "yourself", "yourselves"])
@@ -93,7 +93,10 @@ class Fact:
                 for part in phrase.everyone():
                     if (meant := self.meant(part)) is not part:
                         found += _all_content(meant)
-                    if part.owner is not None and (meant := self.meant(part.owner)) is not part.owner:
+                    if (
+                        part.owner is not None
+                        and (meant := self.meant(part.owner)) is not part.owner
+                    ):
                         found += _all_content(meant)
                 for about in phrase.about:
                     if about is not clause:

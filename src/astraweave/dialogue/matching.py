@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from astraweave.dialogue.facts import Aliases, Fact, is_personal as _personal, roles_of, who
+from astraweave.dialogue.facts import Aliases, Fact, roles_of, who
+from astraweave.dialogue.facts import is_personal as _personal
 from astraweave.dialogue.language.clauses import Clause, Phrase
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question
@@ -38,7 +39,9 @@ _LIGHT = frozenset(
         "end",
     ]
 )
-_TITLES = frozenset("sir dame saint brother sister father mother old uncle aunt mister miss mistress".split())
+_TITLES = frozenset(
+    ["sir", "dame", "saint", "brother", "sister", "father", "mother", "old", "uncle", "aunt", "mister", "miss", "mistress"]  # noqa: E501
+)
 _EVALUATIVE = frozenset(
     [
         "dear",
@@ -94,15 +97,33 @@ _EVALUATIVE = frozenset(
         "many",
     ]
 )
-_PUTTING = frozenset("put place keep leave hide be lie find store stash bury lay stow stand hang tuck lock set".split())
-_STANDING = frozenset(
-    ["come", "attend", "arrive", "gather", "lead", "go", "stand", "lie", "sit", "hang", "grow", "remain", "have", "live", "run"]
+_PUTTING = frozenset(
+    ["put", "place", "keep", "leave", "hide", "be", "lie", "find", "store", "stash", "bury", "lay", "stow", "stand", "hang", "tuck", "lock", "set"]  # noqa: E501
 )
-_NEUTRAL = frozenset("it there that this they he she".split())
+_STANDING = frozenset(
+    [
+        "come",
+        "attend",
+        "arrive",
+        "gather",
+        "lead",
+        "go",
+        "stand",
+        "lie",
+        "sit",
+        "hang",
+        "grow",
+        "remain",
+        "have",
+        "live",
+        "run",
+    ]
+)
+_NEUTRAL = frozenset(["it", "there", "that", "this", "they", "he", "she"])
 _LIKING = frozenset(["favourite", "favorite", "best", "most", "prefer", "love", "like"])
 _VERB_IMPLIES = {
     "receive": "give send inherit leave",
-    "get": "give buy receive win inherit find trade swap exchange",
+    "get": "have give buy receive win inherit find trade swap exchange",
     "win": "award",
     "own": "buy",
     "sell": "buy trade",
@@ -112,6 +133,7 @@ _VERB_IMPLIES = {
     "raise": "keep have",
     "keep": "have own",
     "put": "hide keep bury",
+    "end": "drop fall lose leave throw put hide bury go",
     "pull": "drag save",
     "have": "own keep get possess",
     "own ": "have",
@@ -281,7 +303,7 @@ class Matcher:
             and id(question.target) not in seen
         ):
             found.append(question.target)
-        if question.gap in {"number", "owner"} and question.noun is not None:
+        if question.gap in {"number", "amount", "owner"} and question.noun is not None:
             found.append(question.noun)
         return found
 
@@ -462,9 +484,7 @@ class Matcher:
                 continue
             found.append(part)
             todo += part.others
-            todo += [
-                p for p in (part.owner, part.of, fact.meant(part)) if p is not None
-            ]
+            todo += [p for p in (part.owner, part.of, fact.meant(part)) if p is not None]
         for part in list(found):
             if part.names and part.head.is_("E"):
                 found += [d for d, _ in self.aliases.describe(part.names)]
@@ -546,8 +566,14 @@ class Matcher:
                 if any(self.same_thing(phrase, p, fact) for p in here):
                     continue
                 if any(self.same_thing(phrase, p, fact) for p in elsewhere):
+                    themes = [p for q in told_core.get("theme", []) for p in q.everyone()]
+                    moved = role == "agent" and not clause.objects and not _personal(phrase)
+                    if moved and any(self.same_thing(phrase, p, fact) for p in themes):
+                        continue  # "where did the ring end up": it was put there
                     return False
-                if phrase.head.low in _NEUTRAL or (here and all(p.head.low in _NEUTRAL for p in here)):
+                if phrase.head.low in _NEUTRAL or (
+                    here and all(p.head.low in _NEUTRAL for p in here)
+                ):
                     continue
                 if here and role != "theme":
                     return False
@@ -601,6 +627,8 @@ class Matcher:
             return {"theme": "agent", "agent": "theme"}
         if told.verb in fears and asked.verb not in fears:
             return {"theme": "agent", "agent": "theme"}
+        if asked.verb == "rob" and told.verb != "rob":
+            return {"theme": "origin"}
         if asked.verb == "buy" and told.verb == "pay":
             return {"origin": "recipient"}
         if asked.verb == "pay" and told.verb in {"sell"}:
@@ -634,7 +662,7 @@ class Matcher:
 
     # -- the verb -------------------------------------------------------------------------------
 
-    def _verb(self, clause: Clause, question: Question, fact: Fact) -> float | None:
+    def _verb(self, clause: Clause, question: Question, fact: Fact) -> float | None:  # noqa: C901
         """How well the fact's verbs support the question's; None when they contradict it."""
         if question.gap in {"name", "age", "colour", "job", "about", "material"}:
             return 1.0

@@ -221,7 +221,7 @@ def _subject(question: Question, fact: Fact, judge: Judge) -> Slot | None:
 
 
 _NOBODY = frozenset(
-    "someone somebody something anyone anybody anything nobody nothing everyone everything".split()
+    ["someone", "somebody", "something", "anyone", "anybody", "anything", "nobody", "nothing", "everyone", "everything"]  # noqa: E501
 )
 _FRIGHTENING = frozenset(["scare", "frighten", "terrify", "worry"])
 
@@ -238,7 +238,7 @@ def _first(
     return None
 
 
-def _object(question: Question, fact: Fact, judge: Judge) -> Slot | None:
+def _object(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # noqa: C901
     clause, told = question.clause, fact.clause
     if "action" in question.hints:
         return (
@@ -259,7 +259,7 @@ def _object(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     if clause.verb == "buy" and told.verb == "pay":
         return _first(behind, question, fact, judge)
     given = [p for prep, p in clause.places if prep == "for"]
-    if given and told.verb in {"trade", "swap", "exchange", "sell", "barter", "give"}:
+    if given and told.verb in {"trade", "swap", "exchange", "sell", "barter", "give"}:  # noqa: SIM102
         if any(judge.same_thing(given[0], p, fact) for p in roles.theme):
             return _first(behind, question, fact, judge)
     if swap and len(told.verbs) > 1 and told.verbs[0].lemma in {"learn", "teach"}:
@@ -348,6 +348,8 @@ def _behind(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # noq
         return _first(
             [p for p in (roles.agent, *roles.theme) if p is not None], question, fact, judge
         )
+    if asked == "for" and len(told.verbs) > 1:
+        return Slot(whole=True, trust=0.8)
     if asked == "for" and question.clause.verb in {
         "look",
         "search",
@@ -452,6 +454,8 @@ def _place(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # noqa
 _MOTION = frozenset(
     [
         "go",
+        "leave",
+        "depart",
         "head",
         "travel",
         "sail",
@@ -604,21 +608,26 @@ def _number(question: Question, fact: Fact, judge: Judge) -> Slot | None:
 
 def _amount(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     lex = lexicon()
-    for given in fact.clause.phrases():
-        for part in given.everyone():
-            if _counted(part) is None or is_time(part):
-                continue
-            if any(lex.keys(w.low) & lex.units for w in part.words) or part.of is not None:
+    noun = question.noun
+    parts = [part for given in fact.clause.phrases() for part in given.everyone()]
+    for part in parts:
+        if noun is not None and part.of is not None:  # noqa: SIM102
+            if any(lex.same(noun.head.low, w.low) for w in part.of.content()):
                 return Slot(part)
-            if part.head.is_("M") and question.clause.verb in {
-                "pay",
-                "cost",
-                "owe",
-                "be",
-                "buy",
-                "sell",
-            }:
-                return Slot(part, trust=0.8)
+    for part in parts:
+        if _counted(part) is None or is_time(part):
+            continue
+        if part.of is not None or any(lex.keys(w.low) & lex.units for w in part.words):
+            return Slot(part)
+        if part.head.is_("M") and question.clause.verb in {
+            "pay",
+            "cost",
+            "owe",
+            "be",
+            "buy",
+            "sell",
+        }:
+            return Slot(part, trust=0.8)
     return None
 
 
@@ -639,6 +648,8 @@ def _measure(question: Question, fact: Fact, judge: Judge) -> Slot | None:
 
 def _reason(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     told = fact.clause
+    if any(c.subject is not None and c.subject.head.low == "reason" for c in fact.siblings):
+        return Slot(whole=True)
     for clause in fact.siblings:
         if (
             clause.link in {"because", "since", "so_that", "so", "as"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, words
 
-_RULING = frozenset("learn teach refuse forget".split())
+_RULING = frozenset(["learn", "teach", "refuse", "forget"])
 _PARTICLES = frozenset(["up", "down", "out", "off", "over", "away", "back"])
 
 __all__ = ["Clause", "Phrase", "Reader", "read"]
@@ -195,7 +195,7 @@ class Reader:
             elif word.is_("V") and not word.is_("N"):
                 # "a broken cart": a participle between determiner and noun
                 inside = (
-                    found
+                    (found or word.is_("J"))
                     and not heads
                     and word.forms & {"part", "ing"}
                     and self._phrase_begins(after)
@@ -414,6 +414,10 @@ class Reader:
             return self._mark(made, word, started=started)
         if word.is_("C"):
             return self._conjunction(made, word, after, started=started)
+        if word.low == "that" and word.is_("W") and made.verb == "be" and started:
+            self.at += 1
+            self.pending = "that"
+            return True
         if word.is_("W") and started and not word.is_("D"):
             return self._relative_or_end(made, word)
         if word.is_("W") and not started and made.subject is not None:
@@ -624,7 +628,8 @@ class Reader:
         ):
             self.at += 1
             after = self.peek()
-        phrase = self.phrase() if self._phrase_begins(after) else None
+        waiting = made.subject is not None and not (made.verbs or made.auxiliaries)
+        phrase = self.phrase(subject=waiting) if self._phrase_begins(after) else None
         if phrase is not None:
             made.places.append((word.low, phrase))
         elif after is not None and after.low in {"here", "there", "home", "abroad"}:
