@@ -203,7 +203,7 @@ class Answerer:
         phrase = slot.phrase
         if phrase is None:
             return ""
-        meant = fact.referents.get(phrase.start, phrase)
+        meant = fact.meant(phrase)
         if meant is not phrase or not self._in_sentence(phrase, fact):
             said = retell_phrase(meant, swap=swap)
         else:

@@ -219,7 +219,7 @@ def _said(phrase: object, fact: Fact) -> str:
     from astraweave.dialogue.language.clauses import Phrase
 
     assert isinstance(phrase, Phrase)
-    meant = fact.referents.get(phrase.start, phrase)
+    meant = fact.meant(phrase)
     return retell_phrase(meant, swap=True)
 
 

@@ -10,7 +10,7 @@ from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import GIVING
 from astraweave.dialogue.language.words import Word, sentences, words
 
-__all__ = ["Aliases", "Fact", "Roles", "Source", "facts_of", "roles_of", "who"]
+__all__ = ["Aliases", "Fact", "Roles", "Source", "facts_of", "is_personal", "roles_of", "who"]
 
 _SELF = frozenset(["i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves"])
 _OTHER = frozenset(["you", "your", "yours", "yourself", "yourselves"])
@@ -79,6 +79,10 @@ class Fact:
     sentence_clauses: list[Clause] = field(default_factory=list)
     _bag: list[Word] | None = None
 
+    def meant(self, phrase: Phrase) -> Phrase:
+        """The phrase that a pronoun stands for; any other phrase stands for itself."""
+        return self.referents.get(phrase.start, phrase) if phrase.head.is_("OS") else phrase
+
     def bag(self) -> list[Word]:
         """Words that the clause is about, referents of its pronouns included."""
         if self._bag is None:
@@ -87,9 +91,12 @@ class Fact:
             for phrase in clause.phrases():
                 found += _all_content(phrase)
                 for part in phrase.everyone():
-                    if (meant := self.referents.get(part.start)) is not None:
+                    if (meant := self.meant(part)) is not part:
                         found += _all_content(meant)
-                    if part.owner is not None and (meant := self.referents.get(part.owner.start)):
+                    if (
+                        part.owner is not None
+                        and (meant := self.meant(part.owner)) is not part.owner
+                    ):
                         found += _all_content(meant)
                 for about in phrase.about:
                     if about is not clause:
@@ -247,13 +254,13 @@ def roles_of(clause: Clause, gap: str = "") -> Roles:  # noqa: C901
         return roles
     roles.agent = clause.subject
     if giving and (len(objects) >= 2 or (objects and gap == "object")) and gap != "recipient":
-        if gap != "object" or len(objects) >= 2 or _personal(objects[0]):
+        if gap != "object" or len(objects) >= 2 or is_personal(objects[0]):
             roles.recipient, objects = objects[0], objects[1:]
     elif (
         giving
         and len(objects) == 1
         and clause.verb in {"tell", "teach", "pay", "show"}
-        and _personal(objects[0])
+        and is_personal(objects[0])
     ):
         roles.recipient, objects = objects[0], []
     elif (
@@ -277,7 +284,7 @@ def roles_of(clause: Clause, gap: str = "") -> Roles:  # noqa: C901
             "leave",
         }
         and len(objects) >= 2
-        and _personal(objects[0])
+        and is_personal(objects[0])
     ):
         roles.recipient, objects = objects[0], objects[1:]
     roles.theme = objects
@@ -291,7 +298,8 @@ def roles_of(clause: Clause, gap: str = "") -> Roles:  # noqa: C901
     return roles
 
 
-def _personal(phrase: Phrase) -> bool:
+def is_personal(phrase: Phrase) -> bool:
+    """Whether a phrase names or means a person."""
     lex = lexicon()
     return bool(phrase.names or phrase.head.is_("O") or lex.keys(phrase.head.low) & lex.persons)
 
@@ -310,14 +318,14 @@ class Aliases:
             if subject is None:
                 continue
             named = [p for p in fact.clause.objects if p.names and p.head.is_("E")]
-            subject = fact.referents.get(subject.start, subject)
+            subject = fact.meant(subject)
             if named and (fact.clause.verb in {"call", "name"} and fact.clause.passive):
                 self._add(named[0].names, subject, fact)
             elif named and fact.clause.verb in {"call", "name"} and len(fact.clause.objects) >= 2:
                 self._add(named[-1].names, fact.clause.objects[0], fact)
             elif named and fact.clause.verb == "be":
                 if subject.head.low == "name" and (whose := subject.owner or subject.of):
-                    self._add(named[0].names, fact.referents.get(whose.start, whose), fact)
+                    self._add(named[0].names, fact.meant(whose), fact)
                 elif not subject.head.is_("E"):
                     self._add(named[0].names, subject, fact)
             elif subject.names and subject.head.is_("E") and fact.clause.verb == "be":

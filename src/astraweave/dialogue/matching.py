@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from astraweave.dialogue.facts import Aliases, Fact, roles_of, who
+from astraweave.dialogue.facts import is_personal as _personal
 from astraweave.dialogue.language.clauses import Clause, Phrase
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question
@@ -37,6 +38,9 @@ _LIGHT = frozenset(
         "manage",
         "end",
     ]
+)
+_TITLES = frozenset(
+    ["sir", "dame", "saint", "brother", "sister", "father", "mother", "old", "uncle", "aunt", "mister", "miss", "mistress"]  # noqa: E501
 )
 _EVALUATIVE = frozenset(
     [
@@ -93,21 +97,44 @@ _EVALUATIVE = frozenset(
         "many",
     ]
 )
-_STANDING = frozenset(
-    ["lead", "go", "stand", "lie", "sit", "hang", "grow", "remain", "have", "live", "run"]
+_PUTTING = frozenset(
+    ["put", "place", "keep", "leave", "hide", "be", "lie", "find", "store", "stash", "bury", "lay", "stow", "stand", "hang", "tuck", "lock", "set"]  # noqa: E501
 )
+_STANDING = frozenset(
+    [
+        "come",
+        "attend",
+        "arrive",
+        "gather",
+        "lead",
+        "go",
+        "stand",
+        "lie",
+        "sit",
+        "hang",
+        "grow",
+        "remain",
+        "have",
+        "live",
+        "run",
+    ]
+)
+_NEUTRAL = frozenset(["it", "there", "that", "this", "they", "he", "she"])
 _LIKING = frozenset(["favourite", "favorite", "best", "most", "prefer", "love", "like"])
 _VERB_IMPLIES = {
     "receive": "give send inherit leave",
-    "get": "give buy receive win inherit find",
+    "get": "have give buy receive win inherit find trade swap exchange",
     "win": "award",
     "own": "buy",
-    "sell": "buy",
-    "buy": "sell",
+    "sell": "buy trade",
+    "buy": "sell pay trade",
     "pay": "cost buy owe sell",
     "cost": "pay buy",
     "raise": "keep have",
     "keep": "have own",
+    "put": "hide keep bury",
+    "end": "drop fall lose leave throw put hide bury go",
+    "pull": "drag save",
     "have": "own keep get possess",
     "own ": "have",
     "serve": "work",
@@ -276,7 +303,7 @@ class Matcher:
             and id(question.target) not in seen
         ):
             found.append(question.target)
-        if question.gap in {"number", "owner"} and question.noun is not None:
+        if question.gap in {"number", "amount", "owner"} and question.noun is not None:
             found.append(question.noun)
         return found
 
@@ -284,6 +311,8 @@ class Matcher:
         found = [w for w in phrase.content() if not (w.is_("V") and not w.is_("NJ"))]
         for about in phrase.about:
             found += [w for p in about.phrases() if p is not phrase for w in p.content()]
+        if any(w.is_("E") and w.low not in self._lex.persons for w in found):
+            found = [w for w in found if not (w.is_("E") and w.low in self._lex.persons | _TITLES)]
         owner = phrase.owner
         while owner is not None:
             if not owner.head.is_("S"):
@@ -424,7 +453,7 @@ class Matcher:
                 and subject is not None
                 and fact.clause.verb in {"have", "own", "get", "keep", "buy"}
             ):
-                held = self.identity(fact.referents.get(subject.start, subject), fact)
+                held = self.identity(fact.meant(subject), fact)
                 return not asked or asked == held
             if asked and not candidates:
                 return self._mentions(asked, fact) or fact.source.speaker == asked
@@ -434,6 +463,16 @@ class Matcher:
             for part in owned
             if part.owner is not None
         )
+
+    def _selves(self, phrase: Phrase, fact: Fact) -> list[Phrase]:
+        """The phrase and what it stands for, its owner left out."""
+        found = [phrase, *phrase.others]
+        if phrase.of is not None:
+            found.append(phrase.of)
+        for part in list(found):
+            if part.names and part.head.is_("E"):
+                found += [d for d, _ in self.aliases.describe(part.names)]
+        return found
 
     def nested(self, phrase: Phrase, fact: Fact) -> list[Phrase]:
         """The phrase, what stands in it, and what it stands for."""
@@ -445,9 +484,7 @@ class Matcher:
                 continue
             found.append(part)
             todo += part.others
-            todo += [
-                p for p in (part.owner, part.of, fact.referents.get(part.start)) if p is not None
-            ]
+            todo += [p for p in (part.owner, part.of, fact.meant(part)) if p is not None]
         for part in list(found):
             if part.names and part.head.is_("E"):
                 found += [d for d, _ in self.aliases.describe(part.names)]
@@ -455,7 +492,7 @@ class Matcher:
 
     def same_owner(self, asked: Phrase, told: Phrase, fact: Fact) -> bool:
         """Whether two owners are one."""
-        told = fact.referents.get(told.start, told)
+        told = fact.meant(told)
         left, right = self.identity(asked, None), self.identity(told, fact)
         if left or right:
             return left == right
@@ -465,7 +502,7 @@ class Matcher:
 
     def same_thing(self, asked: Phrase, told: Phrase, fact: Fact) -> bool:
         """Whether a phrase of the question and one of the fact mean the same."""
-        told = fact.referents.get(told.start, told)
+        told = fact.meant(told)
         left, right = self.identity(asked, None), self.identity(told, fact)
         if left or right:
             if left and left == right:
@@ -480,9 +517,7 @@ class Matcher:
             return False
         if asked.names and told.names:
             return True
-        for part in self.nested(told, fact):
-            if part is not told and part is told.owner:
-                continue
+        for part in self._selves(told, fact):
             if (
                 asked.names
                 and part.names
@@ -517,8 +552,8 @@ class Matcher:
         told = roles_of(fact.clause)
         swap = self.converse(clause, fact.clause)
         told_core, asked_core = told.core(), asked.core()
-        for role, phrases in asked_core.items():
-            role = swap.get(role, role)
+        for role_asked, phrases in asked_core.items():
+            role = swap.get(role_asked, role_asked)
             here = [p for q in told_core.get(role, []) for p in q.everyone()]
             elsewhere = [
                 p
@@ -531,8 +566,18 @@ class Matcher:
                 if any(self.same_thing(phrase, p, fact) for p in here):
                     continue
                 if any(self.same_thing(phrase, p, fact) for p in elsewhere):
+                    themes = [p for q in told_core.get("theme", []) for p in q.everyone()]
+                    moved = role == "agent" and not clause.objects and not _personal(phrase)
+                    if moved and any(self.same_thing(phrase, p, fact) for p in themes):
+                        continue  # "where did the ring end up": it was put there
                     return False
-                if here and role == "agent":
+                if phrase.head.low in _NEUTRAL or (
+                    here and all(p.head.low in _NEUTRAL for p in here)
+                ):
+                    continue
+                if here and role != "theme":
+                    return False
+                if here and _personal(phrase) and all(_personal(p) for p in here):
                     return False
         return True
 
@@ -582,6 +627,10 @@ class Matcher:
             return {"theme": "agent", "agent": "theme"}
         if told.verb in fears and asked.verb not in fears:
             return {"theme": "agent", "agent": "theme"}
+        if asked.verb == "rob" and told.verb != "rob":
+            return {"theme": "origin"}
+        if asked.verb == "buy" and told.verb == "pay":
+            return {"origin": "recipient"}
         if asked.verb == "pay" and told.verb in {"sell"}:
             return {"agent": "recipient", "recipient": "agent"}
         if {asked.verb, told.verb} == {"cost", "pay"} or {asked.verb, told.verb} == {"cost", "buy"}:
@@ -613,7 +662,7 @@ class Matcher:
 
     # -- the verb -------------------------------------------------------------------------------
 
-    def _verb(self, clause: Clause, question: Question, fact: Fact) -> float | None:
+    def _verb(self, clause: Clause, question: Question, fact: Fact) -> float | None:  # noqa: C901
         """How well the fact's verbs support the question's; None when they contradict it."""
         if question.gap in {"name", "age", "colour", "job", "about", "material"}:
             return 1.0
@@ -653,6 +702,8 @@ class Matcher:
             return self._has(question, fact)
         if verb in {"do", "happen"}:
             return 0.5
+        if verb in _PUTTING and lemmas & _PUTTING and question.gap == "place":
+            return 0.8
         best = max(
             (self.similarity.near(verb, other) for other in lemmas if other not in _LIGHT),
             default=0.0,

@@ -135,7 +135,7 @@ def retell(fact: Fact, *, swap: bool) -> str:
             replaced[position] = said
     text = _spliced(fact, start, end, replaced, swap=swap)
     if ruler.subject_shared and ruler.subject is not None:
-        subject = fact.referents.get(ruler.subject.start, ruler.subject)
+        subject = fact.meant(ruler.subject)
         text = f"{retell_phrase(subject, swap=swap)} {text}"
     if start == 0:
         text = _OPENERS.sub("", text) or text

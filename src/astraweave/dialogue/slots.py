@@ -8,7 +8,7 @@ from typing import Protocol
 from astraweave.dialogue.facts import Fact, roles_of
 from astraweave.dialogue.language.clauses import Clause, Phrase
 from astraweave.dialogue.language.lexicon import lexicon
-from astraweave.dialogue.language.questions import Question
+from astraweave.dialogue.language.questions import GIVING, Question
 from astraweave.dialogue.language.words import Word, number_value
 
 __all__ = ["Slot", "find_slot"]
@@ -99,7 +99,7 @@ def find_slot(question: Question, fact: Fact, judge: Judge) -> Slot | None:
 def person_like(phrase: Phrase, fact: Fact) -> bool:
     """Whether a phrase can be a person."""
     lex = lexicon()
-    phrase = fact.referents.get(phrase.start, phrase)
+    phrase = fact.meant(phrase)
     if phrase.names:
         return True
     head = phrase.head
@@ -180,7 +180,7 @@ def _filled(
     preposition: str = "",
     trust: float = 1.0,
 ) -> Slot | None:
-    if phrase is None:
+    if phrase is None or phrase.head.low in _NOBODY:
         return None
     if not _new(phrase, question, fact, judge):
         return None
@@ -201,6 +201,8 @@ def _subject(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     clause, told = question.clause, fact.clause
     roles = roles_of(told)
     swap = judge.converse(clause, told)
+    if clause.passive and clause.objects and clause.verb in GIVING:
+        return _first(roles.core().get("recipient", []), question, fact, judge)
     if clause.passive and told.verbs:
         phrases = roles.theme
         return _first(phrases, question, fact, judge)
@@ -218,6 +220,9 @@ def _subject(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     return None
 
 
+_NOBODY = frozenset(
+    ["someone", "somebody", "something", "anyone", "anybody", "anything", "nobody", "nothing", "everyone", "everything"]  # noqa: E501
+)
 _FRIGHTENING = frozenset(["scare", "frighten", "terrify", "worry"])
 
 
@@ -233,7 +238,7 @@ def _first(
     return None
 
 
-def _object(question: Question, fact: Fact, judge: Judge) -> Slot | None:
+def _object(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # noqa: C901
     clause, told = question.clause, fact.clause
     if "action" in question.hints:
         return (
@@ -250,6 +255,15 @@ def _object(question: Question, fact: Fact, judge: Judge) -> Slot | None:
         found = roles.complement or roles.theme
         return _first(found, question, fact, judge)
     found = core.get(role, [])
+    behind = [p for prep, p in told.places if prep == "for"]
+    if clause.verb == "buy" and told.verb == "pay":
+        return _first(behind, question, fact, judge)
+    given = [p for prep, p in clause.places if prep == "for"]
+    if given and told.verb in {"trade", "swap", "exchange", "sell", "barter", "give"}:  # noqa: SIM102
+        if any(judge.same_thing(given[0], p, fact) for p in roles.theme):
+            return _first(behind, question, fact, judge)
+    if swap and len(told.verbs) > 1 and told.verbs[0].lemma in {"learn", "teach"}:
+        return Slot(whole=True, trust=0.8)
     if slot := _first(found, question, fact, judge):
         return slot
     if slot := _first(roles.complement, question, fact, judge):
@@ -334,6 +348,8 @@ def _behind(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # noq
         return _first(
             [p for p in (roles.agent, *roles.theme) if p is not None], question, fact, judge
         )
+    if asked == "for" and len(told.verbs) > 1:
+        return Slot(whole=True, trust=0.8)
     if asked == "for" and question.clause.verb in {
         "look",
         "search",
@@ -438,6 +454,8 @@ def _place(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # noqa
 _MOTION = frozenset(
     [
         "go",
+        "leave",
+        "depart",
         "head",
         "travel",
         "sail",
@@ -590,21 +608,26 @@ def _number(question: Question, fact: Fact, judge: Judge) -> Slot | None:
 
 def _amount(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     lex = lexicon()
-    for given in fact.clause.phrases():
-        for part in given.everyone():
-            if _counted(part) is None or is_time(part):
-                continue
-            if any(lex.keys(w.low) & lex.units for w in part.words) or part.of is not None:
+    noun = question.noun
+    parts = [part for given in fact.clause.phrases() for part in given.everyone()]
+    for part in parts:
+        if noun is not None and part.of is not None:  # noqa: SIM102
+            if any(lex.same(noun.head.low, w.low) for w in part.of.content()):
                 return Slot(part)
-            if part.head.is_("M") and question.clause.verb in {
-                "pay",
-                "cost",
-                "owe",
-                "be",
-                "buy",
-                "sell",
-            }:
-                return Slot(part, trust=0.8)
+    for part in parts:
+        if _counted(part) is None or is_time(part):
+            continue
+        if part.of is not None or any(lex.keys(w.low) & lex.units for w in part.words):
+            return Slot(part)
+        if part.head.is_("M") and question.clause.verb in {
+            "pay",
+            "cost",
+            "owe",
+            "be",
+            "buy",
+            "sell",
+        }:
+            return Slot(part, trust=0.8)
     return None
 
 
@@ -625,6 +648,8 @@ def _measure(question: Question, fact: Fact, judge: Judge) -> Slot | None:
 
 def _reason(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     told = fact.clause
+    if any(c.subject is not None and c.subject.head.low == "reason" for c in fact.siblings):
+        return Slot(whole=True)
     for clause in fact.siblings:
         if (
             clause.link in {"because", "since", "so_that", "so", "as"}
@@ -1014,7 +1039,7 @@ def _manner(question: Question, fact: Fact, judge: Judge) -> Slot | None:
         return Slot(whole=True, trust=0.8)
     for prep, phrase in told.places:
         if (
-            prep in {"by", "with", "through", "on", "in"}
+            prep in {"by", "with", "through", "on", "in", "from"}
             and not is_time(phrase)
             and _new(phrase, question, fact, judge)
         ):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, words
 
+_RULING = frozenset(["learn", "teach", "refuse", "forget"])
 _PARTICLES = frozenset(["up", "down", "out", "off", "over", "away", "back"])
 
 __all__ = ["Clause", "Phrase", "Reader", "read"]
@@ -76,6 +77,8 @@ class Clause:
     @property
     def verb(self) -> str:
         """Lemma of the verb that carries the meaning; "be" for a copula."""
+        if len(self.verbs) > 1 and self.verbs[0].lemma in _RULING:
+            return self.verbs[0].lemma
         return self.verbs[-1].lemma if self.verbs else ("be" if self.auxiliaries else "")
 
     def phrases(self) -> Iterator[Phrase]:
@@ -192,7 +195,7 @@ class Reader:
             elif word.is_("V") and not word.is_("N"):
                 # "a broken cart": a participle between determiner and noun
                 inside = (
-                    found
+                    (found or word.is_("J"))
                     and not heads
                     and word.forms & {"part", "ing"}
                     and self._phrase_begins(after)
@@ -287,6 +290,8 @@ class Reader:
                 if phrase.head.low in lexicon().persons or phrase.owner is not None:
                     self._take_names(phrase)
                     self.at += 1
+        if (word := self.peek()) is not None and word.low == ",":
+            self._apposition(phrase)
         if (word := self.peek()) is not None and word.low == "of":
             saved = self.at
             self.at += 1
@@ -311,6 +316,32 @@ class Reader:
                 phrase.others.extend(other.everyone())
                 other.others = []
         phrase.end = self.at
+
+    def _apposition(self, phrase: Phrase) -> None:
+        """Read ", a cooper," as "is a cooper"."""
+        saved, after = self.at, self.peek(1)
+        if after is None or after.low not in {"a", "an", "the"}:
+            return
+        self.at += 1
+        other = self.phrase(subject=True)
+        closing = self.peek()
+        lex = lexicon()
+        person = other is not None and not other.others and lex.keys(other.head.low) & lex.persons
+        if other is None or not person or closing is None or closing.low != ",":
+            self.at = saved
+            return
+        self.at += 1
+        copula = Word("is", "is", 0, 0, {"A"}, "be")
+        self.found.append(
+            Clause(
+                subject=phrase,
+                auxiliaries=[copula],
+                objects=[other],
+                start=saved,
+                end=self.at,
+                relative=True,
+            )
+        )
 
     def _take_names(self, phrase: Phrase) -> None:
         names = []
@@ -383,6 +414,10 @@ class Reader:
             return self._mark(made, word, started=started)
         if word.is_("C"):
             return self._conjunction(made, word, after, started=started)
+        if word.low == "that" and word.is_("W") and made.verb == "be" and started:
+            self.at += 1
+            self.pending = "that"
+            return True
         if word.is_("W") and started and not word.is_("D"):
             return self._relative_or_end(made, word)
         if word.is_("W") and not started and made.subject is not None:
@@ -593,7 +628,8 @@ class Reader:
         ):
             self.at += 1
             after = self.peek()
-        phrase = self.phrase() if self._phrase_begins(after) else None
+        waiting = made.subject is not None and not (made.verbs or made.auxiliaries)
+        phrase = self.phrase(subject=waiting) if self._phrase_begins(after) else None
         if phrase is not None:
             made.places.append((word.low, phrase))
         elif after is not None and after.low in {"here", "there", "home", "abroad"}:

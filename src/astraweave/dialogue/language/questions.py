@@ -368,13 +368,10 @@ def _how(bare: str, rest: list[Word], after: Word, lead: str) -> Question:
         clause = _clause(_uninvert(tail))
         if tail and tail[0].low == "older":
             return Question("number", clause, bare)
-        gap: Gap = "number" if noun is not None else "amount"
-        if (
-            noun is not None
-            and not lexicon().keys(noun.head.low) & {"money", "gold", "silver", "coin"}
-            and after.low == "much"
-        ):
-            gap = "number"
+        counted = noun is not None and after.low == "many"
+        if noun is not None and lexicon().keys(noun.head.low) & {"money", "gold", "silver", "coin"}:
+            noun = noun if counted else None
+        gap: Gap = "number" if counted else "amount"
         return Question(gap, clause, bare, noun=noun, preposition=lead)
     if after.low in _MEASURES:
         clause = _clause(_uninvert(rest[1:]))
@@ -479,6 +476,8 @@ def _phrase_after(rest: list[Word]) -> bool:
         if word.is_("RG") and not word.is_("N"):
             continue
         if word.is_("J") and not word.is_("NV"):
+            return False
+        if word.is_("V") and word.forms & {"ing"}:
             return False
         return word.is_("DSOENM") and not (word.is_("V") and not word.is_("N"))
     return False

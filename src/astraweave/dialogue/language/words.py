@@ -439,7 +439,7 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
             noun_follows = after.is_("NJEM") and not after.is_("P")
             word.can = {"S"} if noun_follows else {"O"}
         elif low == "that" and before is not None:
-            if before.is_("NEO") and after is not None and after.is_("VAOSED"):
+            if before.is_("NEOA") and after is not None and after.is_("VAOSED"):
                 word.can = {"W"}
             elif after is not None and after.is_("NJM") and not after.is_("OSD"):
                 word.can = {"D"}
@@ -447,6 +447,10 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
             word.can.add("V")
             word.forms = word.forms or {"past", "part"}
             word.lemma = min(lexicon().keys(low) | {low[:-2]}, key=len)
+        elif low == "used" and after is not None and after.low == "to":
+            word.can, word.lemma = {"A"}, "use"
+        elif _participle_before_noun(word, before, after):
+            word.can = {"V", "J"}
         elif (
             low in {"last", "fall", "spring", "march"}
             and after is not None
@@ -463,6 +467,19 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
                 word.can.discard("V")
             elif before.low == "to" or (before.is_("O") and not before.is_("DS")):
                 word.can.discard("N") if before.low != "to" or word.forms & {"base"} else None
+
+
+def _participle_before_noun(word: Word, before: Word | None, after: Word | None) -> bool:
+    """Whether "painted" stands as an adjective: "with painted faces"."""
+    return (
+        word.can == {"V"}
+        and word.low.endswith("ed")
+        and before is not None
+        and before.is_("PC")
+        and after is not None
+        and after.is_("N")
+        and not after.is_("DSOP")
+    )
 
 
 def _clause_follows(found: list[Word], start: int) -> bool:
