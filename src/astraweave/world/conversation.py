@@ -118,7 +118,9 @@ class Conversations:
             self._journal.record(
                 "line", {"npc": mind.id, "heard": heard.text, "spoken": spoken.text}
             )
-            await asyncio.shield(self._runtime.block(self._remember, mind, turns, said.speaker))
+            await asyncio.shield(
+                self._runtime.block(self._remember, mind, turns, said.speaker, keep)
+            )
         telemetry.count("lines")
         return line.report
 

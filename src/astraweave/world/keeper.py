@@ -56,6 +56,7 @@ class Keeper:
     ) -> None:
         self.slot = slot
         self.store = MemoryStore(slot.connection, embedder, telemetry=telemetry)
+        slot.attach(self.store)
         self.rag = RagPipeline(self.store, embedder, world=view, telemetry=telemetry)
         self._telemetry = telemetry
         self._turns: dict[str, int] = {}
