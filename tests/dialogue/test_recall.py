@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from astraweave.dialogue import Answerer
+from astraweave.context import Turn
+from astraweave.dialogue import Answerer, memory_text
 from astraweave.dialogue.facts import Source
 from astraweave.persona import Persona
 
@@ -18,6 +19,16 @@ SCENES = [
     for scene in tomllib.loads(path.read_text(encoding="utf-8"))["scene"]
 ]
 UNKNOWN = "I don't know"
+
+
+def kept(said: list[str]) -> list[str]:
+    """What a character writes down of a conversation."""
+    history: list[Turn] = []
+    texts = []
+    for text in said:
+        texts.append(memory_text(text, history))
+        history.append(Turn(role="user", speaker="player", text=text))
+    return texts
 
 
 def said_back(answer) -> str:
@@ -32,7 +43,7 @@ def judge(scene) -> tuple[int, list[str], list[str]]:
     sources = [Source(fact, "tam", "player", order=-1) for fact in persona.facts]
     sources += [
         Source(text, "player", "tam", memory_id=number, order=number)
-        for number, text in enumerate(scene["say"], start=1)
+        for number, text in enumerate(kept(scene["say"]), start=1)
     ]
     answerer = Answerer()
     right, missed, wrong = 0, [], []

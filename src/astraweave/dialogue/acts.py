@@ -168,15 +168,19 @@ def act_of(utterance: str, listener: str = "") -> Act:
     return Act(kind="smalltalk")
 
 
+_DID_YOU_KNOW = re.compile(
+    r"^(?:did|do) you know[\s,]+(?:that )?"
+    r"(?!who|what|where|when|how|which|whose|if|whether|why|the name|about|of|me\b)",
+    re.IGNORECASE,
+)
+
+
 def _tells_in_question(sentence: str) -> bool:
-    return bool(
-        re.match(
-            r"^(?:did|do) you know (?:that"
-            r" )?(?!who|what|where|when|how|which|whose|if|whether|why|the name|my|about|of)",
-            sentence,
-            re.IGNORECASE,
-        )
-    ) and not re.search(r"\b(?:who|where|what|how)\b", sentence[12:], re.IGNORECASE)
+    """As in "Did you know that my horse is called Bramble?"."""
+    opening = _DID_YOU_KNOW.match(sentence)
+    if opening is None:
+        return False
+    return any(c.subject and (c.verbs or c.auxiliaries) for c in read(sentence[opening.end() :]))
 
 
 def is_telling(sentence: str, listener: str = "") -> bool:
@@ -187,6 +191,8 @@ def is_telling(sentence: str, listener: str = "") -> bool:
         return False
     if read_question(sentence, listener=listener) is not None and not _tells_in_question(sentence):
         return False
+    if _tells_in_question(sentence):
+        sentence = _DID_YOU_KNOW.sub("", sentence)
     lex = lexicon()
     found = words(sentence)
     anchored = any(w.is_("EM") or w.low in {"i", "my", "we", "our", "me", "us"} for w in found)

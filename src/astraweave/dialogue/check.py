@@ -9,11 +9,11 @@ trust.
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from importlib import resources
+from itertools import pairwise
 
 import msgspec
 
@@ -106,6 +106,12 @@ class _Known:
                     self.negated = True
                 keys |= lex.keys(word.low)
         self.keys = frozenset(keys)
+        self._order = [w for w in _tokens(text) if w in self.names]
+
+    def in_order(self, names: list[str]) -> bool:
+        """Whether names stand in the order in which the text has them: who did it comes first."""
+        left = iter(self._order)
+        return all(name in left for name in names)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -187,10 +193,13 @@ def _repeats(tokens: list[str], line: str, recent: Sequence[str]) -> bool:
         return True
     if _shares(tokens, _tokens(line), _SHARED_WORDS):
         return True
+    pairs = [p for p in pairwise(tokens) if max(map(len, p)) > 3]
+    if len(set(pairs)) < len(pairs):
+        return True
     triples = [tuple(tokens[i : i + 3]) for i in range(len(tokens) - 2)]
     if len(set(triples)) < len(triples) or any(
         a == b
-        for a, b in itertools.pairwise(tokens)
+        for a, b in pairwise(tokens)
         if a not in {"very", "well", "so", "that", "had", "no", "aye", "now"}
     ):
         return True
@@ -274,74 +283,93 @@ def _names_and_numbers(found: list[Word], knowledge: Knowledge) -> list[str]:
     return reasons
 
 
-def _content(clause: Clause, found: list[Word]) -> list[Word]:
-    del clause
+def _content(span: list[Word]) -> list[Word]:
+    lex = lexicon()
+    shades = lex.colours | lex.materials
     return [
-        w
-        for w in found
-        if (w.is_("NEVM") and not w.is_("AOSD"))
-        or (w.is_("J") and w.low in lexicon().colours | lexicon().materials)
+        w for w in span if (w.is_("NEVM") and not w.is_("AOSD")) or (w.is_("J") and w.low in shades)
     ]
 
 
 def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> str | None:
     span = found[clause.start : clause.end] or found
-    content = _content(clause, span)
+    content = [w for w in _content(span) if w.low not in _INTERJECTIONS]
     strange = [w for w in content if not _free(w)]
-    named = [w for w in content if w.is_("E")]
-    if strange and not all(
-        (w.is_("E") and w.low in knowledge.names) or knowledge.keys & lexicon().keys(w.low)
-        for w in strange
-    ):
+    if not all(_known_anywhere(w, knowledge) for w in strange):
         return "claim"
-    specific = bool(strange or named) or _asserts_past(clause) or _whose(span)
-    if not specific:
+    happened = _asserts_past(clause) or _holds(clause)
+    if not (strange or happened or _whose(span)):
         return None
-    needed = [w for w in content if not _light(w)]
-    if not needed and not _asserts_past(clause):
-        return None
-    about_self = (clause.subject is not None and clause.subject.head.low in {"i", "we"}) or any(
-        w.low in {"my", "our"} for w in span
-    )
-    pools = (
-        knowledge.own
-        if about_self and not any(w.low in {"you", "your"} for w in span)
-        else [*knowledge.sources, *knowledge.own]
-    )
+    needed = [w for w in content if not _light(w)] if happened or _whose(span) else strange
+    first_person = any(w.low in {"i", "my", "we", "our"} for w in span)
+    about_player = any(w.low in {"you", "your"} for w in span)
+    pools = [*knowledge.sources, *knowledge.own]
+    if first_person and not about_player:
+        pools = knowledge.own
+    names = [w.low for w in needed if w.is_("E")]
     for known in pools:
-        if known.negated == clause.negated and all(_in(w, known) for w in needed) and needed:
+        agrees = known.negated == clause.negated and known.in_order(names)
+        if needed and agrees and all(_in(w, known) for w in needed):
             return None
-    return "claim" if needed or _asserts_past(clause) else None
+    return "claim"
+
+
+_INTERJECTIONS = frozenset(
+    ["aye", "nay", "oh", "ah", "hm", "heh", "ha", "mm", "yes", "no", "god", "gods"]
+)
+
+
+def _known_anywhere(word: Word, knowledge: Knowledge) -> bool:
+    if word.is_("E"):
+        return word.low in knowledge.names
+    if word.is_("M"):
+        return (number_value(word.low) or 0.0) in knowledge.numbers
+    return bool(knowledge.keys & lexicon().keys(word.low))
+
+
+def _holds(clause: Clause) -> bool:
+    """Whether something lasting is said of the player: "you have", "you live"."""
+    subject = clause.subject
+    return (
+        subject is not None
+        and subject.head.low == "you"
+        and clause.verb in {"have", "own", "live", "keep", "owe", "possess", "belong"}
+        and clause.link not in {"if", "when"}
+    )
 
 
 def _free(word: Word) -> bool:
-    return word.is_("E") is False and bool(lexicon().keys(word.low) & _flavour())
+    if word.is_("M"):
+        return word.low == "one"
+    return word.low in _flavour() or bool(lexicon().keys(word.low) & _flavour())
 
 
 def _light(word: Word) -> bool:
-    return bool(
-        lexicon().keys(word.low)
-        & {
-            "be",
-            "have",
-            "do",
-            "say",
-            "tell",
-            "remember",
-            "know",
-            "think",
-            "time",
-            "thing",
-            "day",
-            "mind",
-            "word",
-        }
-    ) and not word.is_("E")
+    return not word.is_("E") and bool(lexicon().keys(word.low) & _LIGHT)
+
+
+_LIGHT = frozenset(
+    [
+        "be",
+        "have",
+        "do",
+        "say",
+        "tell",
+        "remember",
+        "know",
+        "think",
+        "time",
+        "thing",
+        "day",
+        "mind",
+        "word",
+    ]
+)
 
 
 def _in(word: Word, known: _Known) -> bool:
     if word.is_("E"):
-        return word.low in known.names or word.low in known.keys
+        return word.low in known.names
     if word.is_("M"):
         return (number_value(word.low) or 0.0) in known.numbers
     return bool(lexicon().keys(word.low) & known.keys)
@@ -406,7 +434,12 @@ def _asserts_past(clause: Clause) -> bool:
     subject = clause.subject
     if subject is None or clause.link in {"if", "when", "unless"}:
         return False
+    somebody = subject.head.is_("OE") or bool(lexicon().keys(subject.head.low) & lexicon().persons)
+    if not somebody or subject.head.low in {"it", "that", "this", "nobody", "everybody"}:
+        return False
     main = clause.verbs[0] if clause.verbs else None
+    if main is not None and main.lemma in {"hope", "wish", "wonder", "guess", "suppose", "doubt"}:
+        return False
     told = (
         main is not None
         and "past" in main.forms
@@ -446,7 +479,7 @@ def _asserts_past(clause: Clause) -> bool:
 
 def _presumes(found: list[Word], knowledge: Knowledge) -> bool:
     """Whether a question takes for granted what nobody said: "how is your wife?"."""
-    strange = [w for w in _content(Clause(), found) if not _free(w) and not w.is_("E")]
+    strange = [w for w in _content(found) if not _free(w) and not w.is_("E")]
     for word in strange:
         if not knowledge.keys & lexicon().keys(word.low):
             return True

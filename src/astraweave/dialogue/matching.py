@@ -40,7 +40,21 @@ _LIGHT = frozenset(
     ]
 )
 _TITLES = frozenset(
-    ["sir", "dame", "saint", "brother", "sister", "father", "mother", "old", "uncle", "aunt", "mister", "miss", "mistress"]  # noqa: E501
+    [
+        "sir",
+        "dame",
+        "saint",
+        "brother",
+        "sister",
+        "father",
+        "mother",
+        "old",
+        "uncle",
+        "aunt",
+        "mister",
+        "miss",
+        "mistress",
+    ]
 )
 _EVALUATIVE = frozenset(
     [
@@ -98,7 +112,26 @@ _EVALUATIVE = frozenset(
     ]
 )
 _PUTTING = frozenset(
-    ["put", "place", "keep", "leave", "hide", "be", "lie", "find", "store", "stash", "bury", "lay", "stow", "stand", "hang", "tuck", "lock", "set"]  # noqa: E501
+    [
+        "put",
+        "place",
+        "keep",
+        "leave",
+        "hide",
+        "be",
+        "lie",
+        "find",
+        "store",
+        "stash",
+        "bury",
+        "lay",
+        "stow",
+        "stand",
+        "hang",
+        "tuck",
+        "lock",
+        "set",
+    ]
 )
 _STANDING = frozenset(
     [

@@ -221,7 +221,18 @@ def _subject(question: Question, fact: Fact, judge: Judge) -> Slot | None:
 
 
 _NOBODY = frozenset(
-    ["someone", "somebody", "something", "anyone", "anybody", "anything", "nobody", "nothing", "everyone", "everything"]  # noqa: E501
+    [
+        "someone",
+        "somebody",
+        "something",
+        "anyone",
+        "anybody",
+        "anything",
+        "nobody",
+        "nothing",
+        "everyone",
+        "everything",
+    ]
 )
 _FRIGHTENING = frozenset(["scare", "frighten", "terrify", "worry"])
 

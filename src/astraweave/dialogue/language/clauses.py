@@ -13,6 +13,28 @@ from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, words
 
 _RULING = frozenset(["learn", "teach", "refuse", "forget"])
+_THINKING = frozenset(
+    [
+        "say",
+        "tell",
+        "think",
+        "know",
+        "hear",
+        "hope",
+        "believe",
+        "swear",
+        "claim",
+        "mean",
+        "guess",
+        "suppose",
+        "wish",
+        "see",
+        "find",
+        "dream",
+        "fear",
+        "bet",
+    ]
+)
 _PARTICLES = frozenset(["up", "down", "out", "off", "over", "away", "back"])
 
 __all__ = ["Clause", "Phrase", "Reader", "read"]
@@ -456,17 +478,26 @@ class Reader:
                 and not word.forms <= {"ing", "part", "past"}
                 and not self._chain(made, word)
             ):
-                return True
+                return self._give_back(made)
             made.verbs.append(word)
             self.at += 1
             return False
         if word.is_("A"):
-            return True if made.verbs and made.subject is not None else self._skip()
+            if made.verbs and made.subject is not None:
+                return self._give_back(made)
+            return self._skip()
         if self._phrase_begins(word):
             return self._take_phrase(made, word, started=started)
         if word.is_("RJ"):
             made.extras.append(word)
         return self._skip()
+
+    def _give_back(self, made: Clause) -> bool:
+        """As in "I hope the road was kind": the last phrase is the subject of what follows."""
+        if made.objects and made.objects[-1].end == self.at and made.verb in _THINKING:
+            self.at = made.objects.pop().start
+            self.pending = "that"
+        return True
 
     def _skip(self) -> bool:
         self.at += 1

@@ -227,6 +227,7 @@ _TOKEN = re.compile(
 )
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(]?\w)|\s*;\s*|\s+[—–]\s+|\s+-\s+")
 _ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|sr|jr)\.$", re.IGNORECASE)
+_MAX_WORDS = 120
 _QUOTED = re.compile(r"(?<!\w)'([^']{1,60})'(?!\w)")
 _QUOTES = frozenset('"“”‘«»()')
 
@@ -285,10 +286,9 @@ def number_value(low: str) -> float | None:
 
 
 def words(sentence: str) -> list[Word]:
-    """Words of one sentence, each with what it can be."""
-    raw = [
-        w for w in _raw(_QUOTED.sub(r'"\1"', sentence.replace("’", "'"))) if w.text not in _QUOTES
-    ]
+    """Words of one sentence (the first 120), each with what it can be."""
+    quoted = _QUOTED.sub(r'"\1"', sentence.replace("’", "'"))
+    raw = [w for w in _raw(quoted) if w.text not in _QUOTES][:_MAX_WORDS]
     result: list[Word] = []
     index = 0
     while index < len(raw):
@@ -321,7 +321,7 @@ def _raw(sentence: str) -> list[Word]:
         if low == "t" and len(found) >= 2 and found[-1].text == "'" and found[-1].end == start:
             found.pop()
             stem = found[-1]
-            if stem.low.endswith("n") and stem.low != "can":
+            if stem.low.endswith("n") and stem.low not in {"n", "can"}:
                 stem.text, stem.low, stem.end = stem.text[:-1], stem.low[:-1], stem.end - 1
             found.append(Word("n't", "not", stem.end, end))
             continue

@@ -1,0 +1,205 @@
+"""Lines from composed text and from a model that says what the test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astraweave.context import Turn
+from astraweave.core.text import sanitize
+from astraweave.core.worldview import Entity, Fact, WorldView
+from astraweave.dialogue import DialogueGenerator, Situation
+from astraweave.errors import InputError, ModelUnavailable
+from astraweave.llm.protocol import Chunk, GenerationRequest
+from astraweave.persona import Persona
+from astraweave.rag import Memory, Retrieved
+
+TAM = Persona.builtin("tam")
+TOLD = ["My sister Mira hid a silver ring under the old mill.", "I have five goats."]
+
+
+def retrieved(texts=TOLD, speaker="player"):
+    return tuple(
+        Retrieved(
+            memory=Memory(id=n, owner="tam", text=text, speaker=speaker, addressee="tam"), score=1.0
+        )
+        for n, text in enumerate(texts, start=7)
+    )
+
+
+def situation(said, *, seed=1, history=(), memories=(), **more):
+    return Situation(
+        persona=TAM,
+        speaker="player",
+        utterance=sanitize(said),
+        history=history,
+        memories=memories,
+        rng=random.Random(seed),
+        **more,
+    )
+
+
+class Script:
+    """A model's road that says one text in pieces, waits, or fails."""
+
+    def __init__(self, text="", *, piece=3, delay=0.0, error=None):
+        self.text, self.piece, self.delay, self.error = text, piece, delay, error
+        self.requests: list[GenerationRequest] = []
+        self.cancelled = 0
+
+    def submit(self, request, *, deadline=None, owner=""):
+        if self.error is not None and not self.text:
+            raise self.error
+        self.requests.append(request)
+        return self
+
+    def cancel(self):
+        self.cancelled += 1
+
+    async def __aiter__(self) -> AsyncIterator[Chunk]:
+        for at in range(0, len(self.text), self.piece):
+            await asyncio.sleep(self.delay)
+            yield Chunk(text=self.text[at : at + self.piece])
+        if self.error is not None:
+            raise self.error
+        yield Chunk(finish_reason="stop")
+
+
+def speak(script, *args, deadline_s=5.0, **kwargs):
+    async def run():
+        line = DialogueGenerator(script).begin(situation(*args, **kwargs), deadline_s=deadline_s)
+        return line, [clause async for clause in line]
+
+    return asyncio.run(run())
+
+
+def test_answer_names_the_slot_and_its_memory():
+    line, clauses = speak(None, "Where did Mira hide the ring?", memories=retrieved())
+    assert "under the old mill" in line.text.lower()
+    assert "your sister Mira hid a silver ring" in line.text
+    assert clauses[0].memories == (7,)
+    assert (line.report.act, line.report.answer) == ("question", "known")
+    assert line.report.tiers == {"composed": 1}
+
+
+def test_nothing_is_made_up():
+    for asked in ("How old is my sister?", "Who hid the lantern?", "How many sheep do I have?"):
+        line, _ = speak(None, asked, memories=retrieved())
+        assert "I don't know" in line.text
+        assert line.report.answer == "unknown"
+
+
+def test_questions_in_memory_are_no_facts():
+    asked = retrieved(["Did Mira hide a ring in the well?", "Where is my gold?"])
+    line, _ = speak(None, "Where did Mira hide the ring?", memories=asked)
+    assert line.report.answer == "unknown"
+
+
+def test_what_others_said_is_quoted():
+    told = retrieved(["I saw a wolf by the mill."], speaker="bren")
+    line, _ = speak(None, "Where did Bren see a wolf?", memories=told, names={"bren": "Bren"})
+    assert "Bren" in line.text
+    assert "I saw a wolf by the mill" in line.text
+
+
+def test_world_facts_answer():
+    view = WorldView()
+    view.add(
+        Entity(id="orla", name="Orla", kind="person", place="inn"),
+        Entity(id="inn", name="the Crooked Oar", kind="place"),
+    )
+    view.state(Fact("orla", "is married to", "hob"))
+    line, _ = speak(None, "Where is Orla?", world=view.snapshot())
+    assert "Crooked Oar" in line.text
+
+
+def test_model_carries_on_behind_the_opening():
+    script = Script(" The fire is warm today. Sit down a while.")
+    line, clauses = speak(script, "It looks like rain.")
+    assert [c.tier for c in clauses] == ["composed", "model", "model"]
+    assert line.text.endswith("The fire is warm today. Sit down a while.")
+    assert script.requests[0].prefix == clauses[0].text
+    assert (line.report.drafted, line.report.passed, line.report.shown) == (2, 2, 2)
+    assert line.report.model_first_clause_ms is not None
+
+
+def test_refused_clause_is_replaced_and_never_shown():
+    script = Script(" Garrick stole your sword. The fire is warm.")
+    line, clauses = speak(script, "It looks like rain.")
+    assert "Garrick" not in line.text
+    assert [c.tier for c in clauses] == ["composed", "composed"]
+    assert script.cancelled
+    assert line.report.failed
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("gone"), TimeoutError()])
+def test_line_is_whole_without_the_model(error):
+    line, clauses = speak(Script(error=error), "My sister is called Mira.")
+    assert line.text
+    assert {c.tier for c in clauses} == {"composed"}
+    assert line.report.model_error == type(error).__name__
+
+
+def test_late_model_does_not_hold_the_line():
+    line, clauses = speak(
+        Script(" The fire is warm today.", delay=30.0), "It looks like rain.", deadline_s=0.05
+    )
+    assert [c.tier for c in clauses] == ["composed", "composed"]
+    assert line.report.model_error == "TimeoutError"
+
+
+def test_unknown_answers_are_left_alone_by_the_model():
+    script = Script(" Maybe in the well.")
+    line, _ = speak(script, "Where is the key of the chapel?", memories=retrieved())
+    assert not script.requests
+    assert "I don't know" in line.text
+
+
+def test_same_seed_same_line():
+    first, _ = speak(None, "Hello there!", seed=5)
+    assert first.text == speak(None, "Hello there!", seed=5)[0].text
+
+
+def test_no_line_is_repeated_within_twenty():
+    said = ["Hm, nice day.", "Goodbye.", "How old is the king?", "Hello!", "Thanks."]
+
+    async def run():
+        generator, history, rng = DialogueGenerator(), [], random.Random(3)
+        for turn in range(100):
+            text = said[turn % len(said)] if turn < 60 else said[turn // 20]
+            line = generator.begin(
+                Situation(
+                    persona=TAM,
+                    speaker="player",
+                    utterance=sanitize(text),
+                    history=tuple(history),
+                    rng=rng,
+                )
+            )
+            async for _ in line:
+                pass
+            recent = [t.text for t in history if t.role == "assistant"][-20:]
+            assert line.text not in recent
+            history += [
+                Turn(role="user", speaker="player", text=text),
+                Turn(role="assistant", speaker="tam", text=line.text),
+            ]
+
+    asyncio.run(run())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(min_size=1, max_size=200))
+def test_any_utterance_gets_a_line(text):
+    try:
+        sanitize(text)
+    except InputError:
+        return
+    line, clauses = speak(None, text, memories=retrieved())
+    assert line.text.strip()
+    assert line.text == "".join(c.text for c in clauses)
