@@ -13,10 +13,12 @@ import gguf
 import numpy as np
 import onnxruntime as ort
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from astraweave.errors import CorruptDataError, UnsupportedModel
+from astraweave.errors import AstraweaveError, CorruptDataError, UnsupportedModel
 from astraweave.models import ModelFiles
 from astraweave.models.convert.gguf_file import TENSOR_TYPES
 from astraweave.models.convert.llama import convert_decoder
@@ -325,6 +327,31 @@ def test_a_file_that_is_cut_short_is_corrupt(tmp_path: Path, kept: int) -> None:
     path = write_gguf(tmp_path / "m.gguf")
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(CorruptDataError, match=r"m\.gguf"):
+        convert_decoder(path, tmp_path / "m.onnx", context=CONTEXT)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_damage_gives_a_graph_or_an_error_of_ours(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "m.gguf"
+    whole = write_gguf(tmp_path / "whole.gguf", seed=3).read_bytes()
+    header = whole.index(b"blk.1.ffn_down.weight") + 64
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(0, header))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    try:
+        convert_decoder(path, tmp_path / "m.onnx", context=CONTEXT)
+    except AstraweaveError as error:
+        assert "m.gguf" in str(error)  # noqa: PT017 (an error is allowed, not wanted)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e35])
+def test_weights_that_are_no_numbers_are_corrupt(tmp_path: Path, wrong: float) -> None:
+    path = write_gguf(tmp_path / "m.gguf")
+    weights = np.array([0.5, wrong, 0.5], np.float32).tobytes()
+    path.write_bytes(path.read_bytes()[: -len(weights)] + weights)
+    with pytest.raises(CorruptDataError, match="no number"):
         convert_decoder(path, tmp_path / "m.onnx", context=CONTEXT)
 
 

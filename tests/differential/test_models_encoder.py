@@ -186,9 +186,14 @@ def test_a_config_that_does_not_fit_is_corrupt(tmp_path: Path) -> None:
     config.write_text(json.dumps(CONFIG | {"num_hidden_layers": 3}))
     with pytest.raises(CorruptDataError, match=r"encoder\.layer\.2"):
         convert_encoder(weights, config, tmp_path / "e.onnx")
-    config.write_text("{")
-    with pytest.raises(CorruptDataError, match="config"):
-        convert_encoder(weights, config, tmp_path / "e.onnx")
+    for text in (
+        b"{",
+        b'{"model_type": "\xff"}',
+        json.dumps(CONFIG | {"num_attention_heads": 5}).encode(),
+    ):
+        config.write_bytes(text)
+        with pytest.raises(CorruptDataError, match="config"):
+            convert_encoder(weights, config, tmp_path / "e.onnx")
 
 
 def test_other_ways_of_pooling_are_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import msgspec
 
 from astraweave.errors import CorruptDataError
 from astraweave.models._disk import sha256_of, write_file
+from astraweave.models._json import decode_json
 from astraweave.models.progress import Progress, no_progress
 
 __all__ = ["STAMP", "Manifest", "Sealed", "check", "seal"]
@@ -54,8 +55,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """
         path = folder / cls.NAME
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError) as error:
+            return decode_json(path.read_bytes(), cls)
+        except (OSError, ValueError) as error:
             raise _corrupt(model_id, path, f"cannot be read ({error})") from None
 
 
@@ -136,8 +137,8 @@ def _note(folder: Path, found: Mapping[str, list[int | str]]) -> None:
 
 def _noted(folder: Path) -> dict[str, list[int | str]]:
     try:
-        return msgspec.json.decode((folder / STAMP).read_bytes(), type=dict[str, list[int | str]])
-    except (OSError, msgspec.DecodeError):
+        return decode_json((folder / STAMP).read_bytes(), dict[str, list[int | str]])
+    except (OSError, ValueError):
         return {}
 
 

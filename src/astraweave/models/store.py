@@ -30,6 +30,7 @@ from astraweave.errors import (
     ModelUnavailable,
 )
 from astraweave.models._disk import place, remove, scratch, storage
+from astraweave.models._json import decode_json
 from astraweave.models._lock import FileLock
 from astraweave.models._seal import Manifest, Sealed, check, seal
 from astraweave.models.convert import CONVERTER_VERSION, convert
@@ -80,7 +81,7 @@ class ModelFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     def read_config(self) -> dict[str, Any]:
         """What ``config.json`` says."""
-        return msgspec.json.decode(self.config.read_bytes(), type=dict[str, Any])
+        return decode_json(self.config.read_bytes(), dict[str, Any])
 
 
 class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -376,8 +377,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if not path.is_file():
             return None
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError) as error:
+            return decode_json(path.read_bytes(), cls)
+        except (OSError, ValueError) as error:
             raise CorruptDataError(
                 f"{path} is not the index of a bundle: {error}; write the bundle again",
                 path=str(path),

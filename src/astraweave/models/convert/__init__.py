@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from astraweave.errors import ConfigError, CorruptDataError
+from astraweave.models._json import decode_json
 from astraweave.models.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -121,8 +122,8 @@ def _encoder(card: ModelCard, sources: Path, folder: Path, progress: Progress) -
 def _without_padding(path: Path) -> bytes:
     """Published tokenizers pad and cut every text to one length; here the caller decides."""
     try:
-        document = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except msgspec.DecodeError as error:
+        document = decode_json(path.read_bytes(), dict[str, Any])
+    except ValueError as error:
         raise CorruptDataError(f"{path} is not JSON: {error}", path=str(path)) from None
     return msgspec.json.encode({**document, "truncation": None, "padding": None})
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astraweave.errors import CorruptDataError, MissingExtraError, UnsupportedModel
+from astraweave.models._json import decode_json
 from astraweave.models.convert.graph import GraphBuilder
 from astraweave.models.progress import Progress, no_progress
 
@@ -55,11 +56,16 @@ class EncoderShape(msgspec.Struct, frozen=True, kw_only=True):
             It describes something else than a plain BERT.
         """
         try:
-            shape = msgspec.json.decode(path.read_bytes(), type=cls)
-        except msgspec.DecodeError as error:
+            shape = decode_json(path.read_bytes(), cls)
+        except ValueError as error:
             raise CorruptDataError(
                 f"{path} is not the config of a BERT: {error}", path=str(path)
             ) from None
+        if shape.num_attention_heads < 1 or shape.hidden_size % shape.num_attention_heads:
+            raise CorruptDataError(
+                f"{path}: {shape.num_attention_heads} heads do not divide {shape.hidden_size}",
+                path=str(path),
+            )
         wanted = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
         for field, value in wanted.items():
             if (found := getattr(shape, field)) != value:
@@ -289,8 +295,8 @@ def read_pooling(path: Path) -> Pooling:
         It asks for another way than mean or cls.
     """
     try:
-        modes: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except msgspec.DecodeError as error:
+        modes: dict[str, Any] = decode_json(path.read_bytes(), dict[str, Any])
+    except ValueError as error:
         raise CorruptDataError(f"{path} is not JSON: {error}", path=str(path)) from None
     chosen = [k for k, on in modes.items() if k.startswith("pooling_mode_") and on is True]
     if chosen == ["pooling_mode_mean_tokens"]:

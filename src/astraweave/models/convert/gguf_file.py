@@ -19,6 +19,9 @@ TENSOR_TYPES = frozenset(
 )
 """Tensor types that can be read."""
 
+_LARGEST = 1e30
+"""No weight comes near it; beyond it float32 overflows."""
+
 
 class GgufFile:
     """One open GGUF.
@@ -64,22 +67,38 @@ class GgufFile:
         """A metadata value by its key behind the architecture's name."""
         return self.get(f"{self.architecture}.{key}", default)
 
-    def integer(self, key: str) -> int:
-        """A number that the file must have, by its key behind the architecture's name.
+    def integer(self, key: str, default: int | None = None) -> int:
+        """A positive whole number, by its key behind the architecture's name.
 
         Raises
         ------
         CorruptDataError
-            It is not there or is not a positive whole number.
+            It is not such a number, or is not there and there is no default.
         """
-        value = self.of_architecture(key)
+        value = self.of_architecture(key, default)
         if not isinstance(value, int) or value < 1:
-            raise CorruptDataError(
-                f"{self.path}: {self.architecture}.{key} is {value!r}, not a positive number",
-                path=str(self.path),
-                key=key,
-            )
+            raise self._wrong(key, value, "a positive whole number")
         return value
+
+    def number(self, key: str, default: float) -> float:
+        """A positive number, by its key behind the architecture's name.
+
+        Raises
+        ------
+        CorruptDataError
+            It is not such a number.
+        """
+        value = self.of_architecture(key, default)
+        if not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise self._wrong(key, value, "a positive number")
+        return float(value)
+
+    def _wrong(self, key: str, value: object, wanted: str) -> CorruptDataError:
+        return CorruptDataError(
+            f"{self.path}: {self.architecture}.{key} is {value!r}, not {wanted}",
+            path=str(self.path),
+            key=key,
+        )
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
@@ -110,7 +129,14 @@ class GgufFile:
             )
         self._used.add(name)
         data = tensor.data if rows is None else tensor.data[rows]
-        return np.asarray(self._dequantize(data, kind), dtype=np.float32)
+        values = np.asarray(self._dequantize(data, kind), dtype=np.float32)
+        if not np.abs(values).max(initial=0) < _LARGEST:  # so that NaN fails too
+            raise CorruptDataError(
+                f"{self.path}: the tensor {name} holds what is no number",
+                path=str(self.path),
+                tensor=name,
+            )
+        return values
 
     def unused(self, known: Iterable[str] = ()) -> list[str]:
         """Tensors that nobody has read and that are not in `known`."""

@@ -23,85 +23,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave.errors import UnsupportedModel
+from astraweave.models.convert.decoder_shape import DecoderShape, unsupported
 from astraweave.models.convert.gguf_file import GgufFile
 from astraweave.models.convert.graph import GraphBuilder
 from astraweave.models.convert.quantize import BLOCK, Blocks, asymmetric, symmetric
 from astraweave.models.progress import Progress, no_progress
 
-__all__ = ["ARCHITECTURES", "DecoderShape", "Precision", "convert_decoder"]
+__all__ = ["Precision", "convert_decoder"]
 
 Precision = Literal["int8", "fp32"]
-
-ARCHITECTURES = ("llama", "qwen2", "qwen3")
-"""What ``general.architecture`` may be; Mistral and SmolLM call themselves llama."""
 
 _ROWS = 8192
 """Rows of a matrix that are dequantised at a time."""
 _ACCURACY = 4
 """MatMulNBits: quantise activations to int8 too; the fast kernels."""
 _IGNORED = ("rope_freqs.weight",)
-
-
-class DecoderShape(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of a decoder."""
-
-    layers: int
-    width: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    hidden: int
-    vocabulary: int
-    context: int
-    epsilon: float
-    rope_base: float
-    rope_factor: float
-
-    @classmethod
-    def of(cls, file: GgufFile, context: int) -> DecoderShape:
-        """Read them, refusing by name what the graph cannot do.
-
-        Raises
-        ------
-        UnsupportedModel
-            An architecture, a rope scaling, experts or a shape that is not known.
-        CorruptDataError
-            A number is missing.
-        """
-        name = file.architecture
-        if name not in ARCHITECTURES:
-            raise _unsupported(
-                file, f"the architecture {name!r}", f"known are {', '.join(ARCHITECTURES)}"
-            )
-        width, heads = file.integer("embedding_length"), file.integer("attention.head_count")
-        head_size = file.of_architecture("attention.key_length") or width // heads
-        _check_features(file, head_size)
-        scaling = file.of_architecture("rope.scaling.type", "none")
-        factor = 1.0
-        if scaling == "linear":
-            factor = float(file.of_architecture("rope.scaling.factor", 1.0))
-        elif scaling != "none":
-            raise _unsupported(file, f"rope scaling {scaling!r}", "known are none and linear")
-        window = file.of_architecture("attention.sliding_window") or context
-        return cls(
-            layers=file.integer("block_count"),
-            width=width,
-            heads=heads,
-            kv_heads=file.of_architecture("attention.head_count_kv") or heads,
-            head_size=head_size,
-            hidden=file.integer("feed_forward_length"),
-            vocabulary=file.shape("token_embd.weight")[0],
-            # Within its window, sliding attention is the same as full attention.
-            context=min(context, file.integer("context_length"), window),
-            epsilon=float(file.of_architecture("attention.layer_norm_rms_epsilon", 1e-5)),
-            rope_base=float(file.of_architecture("rope.freq_base", 10_000.0)),
-            rope_factor=factor,
-        )
 
 
 def convert_decoder(
@@ -142,34 +81,10 @@ def convert_decoder(
             hidden, residual = decoder.layer(layer, hidden, residual)
         decoder.end(hidden)
         if unknown := file.unused(_IGNORED):
-            raise _unsupported(file, f"the tensor {unknown[0]!r}", "it would have been left out")
+            raise unsupported(file, f"the tensor {unknown[0]!r}", "it would have been left out")
         builder.save()
     progress("convert", shape.layers, shape.layers)
     return shape
-
-
-def _check_features(file: GgufFile, head_size: int) -> None:
-    if file.of_architecture("attention.value_length", head_size) != head_size:
-        raise _unsupported(file, "values of another size than keys")
-    if file.of_architecture("rope.dimension_count", head_size) != head_size:
-        raise _unsupported(file, "rotary embedding of a part of each head")
-    if file.of_architecture("expert_count", 0):
-        raise _unsupported(file, "a mixture of experts")
-    kv_heads = file.of_architecture("attention.head_count_kv")
-    if not isinstance(kv_heads, int | None):
-        raise _unsupported(file, "a number of heads that differs between layers")
-    for key in ("embedding_length", "feed_forward_length"):
-        if file.integer(key) % BLOCK:
-            raise _unsupported(file, f"{key} {file.integer(key)}", f"not a multiple of {BLOCK}")
-
-
-def _unsupported(file: GgufFile, what: str, why: str = "") -> UnsupportedModel:
-    return UnsupportedModel(
-        f"{file.path}: {what} is not supported{f' ({why})' if why else ''}",
-        path=str(file.path),
-        architecture=file.architecture,
-        feature=what,
-    )
 
 
 class _Decoder:
