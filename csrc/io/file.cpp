@@ -113,7 +113,7 @@ void write_all(const fs::path& path, std::string_view content) {
 }  // namespace
 
 std::string read_file(const fs::path& path) {
-  Stream stream(path, false);
+  const Stream stream(path, false);
   if (stream.get() == nullptr) fail("open", path, last_error());
   std::error_code reason;
   const auto size = fs::file_size(path, reason);

@@ -136,12 +136,12 @@ void append_lowercase(std::string& out, char32_t code_point) {
 
 void append_decomposition(std::u32string& out, char32_t code_point) {
   if (!has(code_point, kHasDecomposition)) {
-    out += code_point;
+    out.push_back(code_point);
   } else if (code_point >= kHangul && code_point < kHangulEnd) {
     const char32_t offset = code_point - kHangul;
-    out += kLead + offset / (kVowels * kTails);
-    out += kVowel + offset / kTails % kVowels;
-    if (offset % kTails != 0) out += kTail + offset % kTails;
+    out.push_back(kLead + offset / (kVowels * kTails));
+    out.push_back(kVowel + offset / kTails % kVowels);
+    if (offset % kTails != 0) out.push_back(kTail + offset % kTails);
   } else if (const tables::CharMapping* row = find(tables::kDecompositions, code_point)) {
     for (const char32_t part : row->to) {
       if (part != 0) out += part;
