@@ -203,7 +203,8 @@ def is_telling(sentence: str, listener: str = "") -> bool:
         about_you = subject.head.low == "you" or (
             subject.owner is not None and subject.owner.head.low == "your"
         )
-        if about_you:
+        here = subject.words[0].low in {"that", "this", "these", "those", "it", "there"}
+        if about_you or (here and not anchored):
             continue
         content = [
             w for p in clause.phrases() for w in p.content() if not w.is_("O")

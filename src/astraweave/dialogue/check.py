@@ -301,6 +301,10 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
     if not (strange or happened or _whose(span)):
         return None
     needed = [w for w in content if not _light(w)] if happened or _whose(span) else strange
+    if strange:  # "the soup was warm" when it was cold
+        needed = needed + [
+            w for w in span if w.is_("J") and w.low not in _PRAISE and w not in needed
+        ]
     first_person = any(w.low in {"i", "my", "we", "our"} for w in span)
     about_player = any(w.low in {"you", "your"} for w in span)
     pools = [*knowledge.sources, *knowledge.own]
@@ -314,6 +318,7 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
     return "claim"
 
 
+_PRAISE = frozenset(["good", "fine", "great", "lot", "nice", "fair", "better", "best", "own"])
 _INTERJECTIONS = frozenset(
     ["aye", "nay", "oh", "ah", "hm", "heh", "ha", "mm", "yes", "no", "god", "gods"]
 )

@@ -19,12 +19,11 @@ from astraweave.persona import Persona
 __all__ = ["Composer", "pattern_library"]
 
 _SAD = re.compile(
-    r"\b(?:died?|dead|killed|stolen|stole|lost|burn(?:ed|t)|drown(?:ed|s)?|broke|broken|sick|ill|hurt|wounded|bit|buried|robbed|sank|sunk|widow(?:er|ed)?|afraid|ach(?:e|es|ed)|"
+    r"\b(?:died?|dead|killed|stolen|stole|lost|burn(?:ed|t)|drown(?:ed|s)?|broke|sick|ill|hurt|wounded|bit|buried|robbed|sank|sunk|widow(?:er|ed)?|afraid|ach(?:e|es|ed)|"
     r"missing|starv(?:ed|ing)|miss)\b",
-    re.IGNORECASE,
 )
 _GLAD = re.compile(
-    r"\b(?:married|wedding|won|born|found|healed|recovered|in"
+    r"\b(?:married|wedding|won|found|healed|recovered|in"
     r" love|engaged|birthday|prize|rescued)\b",
     re.IGNORECASE,
 )
@@ -100,7 +99,7 @@ class Composer:
 
     def recap(self, told: Sequence[Fact], rng: random.Random, recent: Sequence[str]) -> str:
         """What is remembered of somebody, in one line."""
-        said = [text for fact in told[:2] if (text := _closed(retell(fact, swap=True)))]
+        said = [text for fact in told[:3] if (text := _closed(retell(fact, swap=True)))]
         if not said:
             return self.pick("recap_nothing", {}, rng, recent)
         line = self.pick("recap", {"retold": said[0]}, rng, recent)
@@ -163,7 +162,11 @@ def echo_of(told: str, speaker: str, listener: str) -> dict[str, str]:
         for f in facts_of(Source(told, speaker, listener))
         if f.clause.verbs or f.clause.auxiliaries
     ]
-    mains = [f for f in facts if not f.clause.relative and f.clause.subject is not None]
+    mains = [
+        f
+        for f in facts
+        if not f.clause.relative and not f.clause.link and f.clause.subject is not None
+    ]
     if not mains:
         return {}
     fact = mains[0]
@@ -182,43 +185,23 @@ def _echo(fact: Fact) -> str:
     if clause.negated:
         return ""
     roles = roles_of(clause)
-    new = next(
-        (
-            p
-            for p in (*roles.theme, *roles.complement)
-            if not p.head.is_("O") and p is not clause.subject
-        ),
-        None,
-    )
-    pieces: list[str] = []
-    if new is not None:
-        pieces.append(_said(new, fact))
-        behind = [
-            (prep, p)
-            for prep, p in clause.places
-            if prep not in {"@time", "by", "to", "for", "as"}
-            and p.start >= new.end
-            and p.start <= new.end + 1
-        ]
-        if behind and len(pieces[0].split()) <= 4:
-            pieces.append(f"{behind[0][0].replace('_', ' ')} {_said(behind[0][1], fact)}")
-    elif clause.places and clause.verb not in {"be"}:
-        prep, phrase = clause.places[0]
-        if prep == "@time" or phrase.head.is_("O"):
-            return ""
-        pieces.append(
-            f"{prep.replace('_', ' ')} {_said(phrase, fact)}"
-            if prep not in {"by", "as", "of"}
-            else _said(phrase, fact)
-        )
-    text = " ".join(pieces)
-    return text if 0 < len(text.split()) <= 9 else ""
+    things = [p for p in (*roles.theme, *roles.complement) if not p.head.is_("O")]
+    new = next((p for p in things if p is not clause.subject), None)
+    if new is None or new.words[0].low in {"the", "this", "that"} or (new.owner and not new.names):
+        return ""  # "The lantern." says too little: the whole clause is said back
+    text = _said(new, fact)
+    if len(text.split()) <= 4:
+        for prep, phrase in clause.places:
+            behind = new.end <= phrase.start <= new.end + 1
+            if behind and prep not in {"@time", "by", "to", "for", "as"}:
+                text += f" {prep.replace('_', ' ')} {_said(phrase, fact)}"
+                break
+    if len(text.split()) < 2 and not new.names:
+        return ""
+    return text if len(text.split()) <= 9 else ""
 
 
-def _said(phrase: object, fact: Fact) -> str:
-    from astraweave.dialogue.language.clauses import Phrase
-
-    assert isinstance(phrase, Phrase)
+def _said(phrase: Phrase, fact: Fact) -> str:  # noqa: F821
     meant = fact.meant(phrase)
     return retell_phrase(meant, swap=True)
 

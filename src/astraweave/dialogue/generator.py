@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Literal, Protocol
 
@@ -31,6 +32,11 @@ Tier = Literal["model", "composed"]
 _MAX_TOKENS = 28
 _STOP = ("\n", "User:", "Player:")
 _SAMPLING = SamplingParams(temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.15)
+_MIN_MODEL_WORDS = 4
+_CHEER = re.compile(
+    r"\b(?:well done|congratulations|fine day|great name|happy|wonderful|glad)\b", re.IGNORECASE
+)
+"""Cheer from a model that has not understood what it was told."""
 _LATE = 0.01
 """Seconds kept back at the deadline for the composed remainder."""
 
@@ -275,6 +281,10 @@ class Line:
         reasons = list(verdict.reasons)
         if plan.answer is not None and _denies(piece):
             reasons.append("contradiction")
+        if len(piece.split()) < _MIN_MODEL_WORDS:
+            reasons.append("short")
+        if plan.act.kind in {"telling", "apology"} and _CHEER.search(piece):
+            reasons.append("tone")
         if not piece.rstrip().endswith((".", "!", "?", "…", '"')):
             reasons.append("cut")
         if reasons:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from astraweave.dialogue.acts import Act, act_of, is_telling
+from astraweave.dialogue.acts import Act, act_of
 from astraweave.dialogue.answer import Answer, Answerer
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.facts import Fact, Source, facts_of
+from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.questions import Question
-from astraweave.dialogue.language.words import sentences
+from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.retell import retell
 from astraweave.dialogue.situation import Situation, sources_of
 
@@ -57,14 +58,14 @@ class Planner:
         recent = situation.recent_lines()
         if act.kind == "question" and act.question is not None:
             return self._answer(situation, act, act.question, recent)
-        if act.kind == "telling":
+        if act.kind == "telling" and _weighty(act.told):
             line = self._composer.telling(act.told, situation.speaker, situation.rng, recent)
             return self._split(act, line)
         if act.kind == "recap":
             return self._recap(situation, act, recent)
         if act.kind == "greeting":
             return self._greet(situation, act, recent)
-        if act.kind == "smalltalk":
+        if act.kind in {"smalltalk", "telling"}:
             opener = self._composer.opener(situation.rng, recent)
             rest = self._composer.pick("smalltalk", {}, situation.rng, recent)
             return Plan(act, opener, rest)
@@ -127,9 +128,7 @@ class Planner:
         found: list[tuple[Fact, Source]] = []
         importance = {r.memory.id: r.memory.importance for r in situation.memories}
         for source in sources_of(situation):
-            if source.speaker != situation.speaker or not any(
-                is_telling(s) for s in sentences(source.text)
-            ):
+            if source.speaker != situation.speaker or act_of(source.text).kind != "telling":
                 continue
             for fact in facts_of(source):
                 clause = fact.clause
@@ -154,6 +153,20 @@ class Planner:
         """The first sentence opens; the others are the remainder."""
         parts = sentences(line)
         return Plan(act, parts[0], " ".join(parts[1:])) if parts else Plan(act, line)
+
+
+def _weighty(told: str) -> bool:
+    """Whether something told deserves to be named: somebody, a number, a place or a deed is in it."""  # noqa: E501
+    for sentence in sentences(told):
+        if any(w.is_("EM") or w.low in _MINE for w in words(sentence)):
+            return True
+        for clause in read(sentence):
+            if (clause.verbs and clause.objects) or any(p != "@time" for p, _ in clause.places):
+                return True
+    return False
+
+
+_MINE = frozenset(["i", "my", "me", "we", "our", "us"])
 
 
 def _about_listener(question: Question) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from astraweave.context.turn import Turn
-from astraweave.dialogue.acts import is_telling
+from astraweave.dialogue.acts import act_of, is_telling
 from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.lexicon import lexicon
@@ -101,7 +101,7 @@ def _resolved(text: str, history: Sequence[Turn]) -> str:
                 and person
             ):
                 return text
-            meant = _last_mentioned(history, person=person)
+            meant = _last_mentioned(history, low)
             if meant is None:
                 return text
             said = retell_phrase(meant, swap=False)
@@ -112,23 +112,95 @@ def _resolved(text: str, history: Sequence[Turn]) -> str:
     return text
 
 
-def _last_mentioned(history: Sequence[Turn], *, person: bool) -> Phrase | None:
+_FEMALE = frozenset(
+    [
+        "woman",
+        "girl",
+        "lady",
+        "mother",
+        "mum",
+        "mama",
+        "sister",
+        "daughter",
+        "wife",
+        "aunt",
+        "niece",
+        "grandmother",
+        "grandma",
+        "gran",
+        "queen",
+        "princess",
+        "widow",
+        "bride",
+        "witch",
+        "priestess",
+        "nun",
+        "midwife",
+        "lass",
+        "mistress",
+        "stepmother",
+        "stepsister",
+        "granddaughter",
+        "goddaughter",
+        "duchess",
+    ]  # noqa: E501
+)
+_MALE = frozenset(
+    [
+        "man",
+        "boy",
+        "lord",
+        "father",
+        "dad",
+        "papa",
+        "brother",
+        "son",
+        "husband",
+        "uncle",
+        "nephew",
+        "grandfather",
+        "grandpa",
+        "king",
+        "prince",
+        "widower",
+        "groom",
+        "wizard",
+        "priest",
+        "monk",
+        "lad",
+        "gentleman",
+        "stepfather",
+        "stepbrother",
+        "grandson",
+        "godson",
+        "duke",
+        "baron",
+        "abbot",
+    ]  # noqa: E501
+)
+
+
+def _last_mentioned(history: Sequence[Turn], pronoun: str) -> Phrase | None:
+    """Whom or what "she", "he", "it" or "they" means, in the latest tellings."""
     lex = lexicon()
-    for text in _earlier(history)[:2]:
+    person = pronoun not in {"it", "they"}
+    wrong = _MALE if pronoun in {"she", "her"} else _FEMALE
+    for text in _earlier(history)[:4]:
+        if act_of(text).kind != "telling":
+            continue
         for fact in reversed(facts_of(Source(text, "", ""))):
             for phrase in fact.clause.phrases():
-                is_person = bool(phrase.names and phrase.head.is_("E")) or bool(
-                    lex.keys(phrase.head.low) & lex.persons
-                )
-                if (
-                    phrase.head.is_("O")
-                    or not phrase.words
-                    or lex.keys(phrase.head.low) & lex.times
-                ):
+                keys = lex.keys(phrase.head.low)
+                if phrase.head.is_("O") or not phrase.words or keys & lex.times:
                     continue
-                animal = lex.is_kind("animal", phrase.head.low)
-                if is_person == person or (animal and person):
-                    if phrase.head.low == "name" and phrase.owner is not None:
-                        return phrase.owner
+                if phrase.head.low == "name" and phrase.owner is not None:
+                    phrase, keys = phrase.owner, lex.keys(phrase.owner.head.low)
+                plural = phrase.head.low not in keys and bool(keys & lex.persons)
+                is_person = bool(phrase.names and phrase.head.is_("E")) or bool(keys & lex.persons)
+                fits = is_person or lex.is_kind("animal", phrase.head.low)
+                if person and fits and not keys & wrong and not plural:
                     return phrase
+                if not person and not is_person:
+                    return phrase
+        return None
     return None

@@ -73,15 +73,16 @@ def _swapped(word: Word, before: Word | None, after: Word | None, found: list[Wo
 def segment(fact: Fact) -> tuple[int, int, Clause]:
     """The stretch of the sentence that holds the fact's clause, and the clause that rules it."""
     mains = sorted(
-        (c for c in fact.siblings if not c.relative and not c.link and _inside(c, fact)),
+        (c for c in fact.sentence_clauses if not c.relative and not c.link and _says(c)),
         key=lambda c: c.start,
     )
     ruler = next((c for c in reversed(mains) if c.start <= fact.clause.start), None)
     if ruler is None:
-        return 0, len(fact.words), fact.clause
+        # "Once, when I was seven, I fell ...": what comes first belongs to the first main clause
+        ruler = mains[0] if mains else fact.clause
     later = [c.start for c in mains if c.start > ruler.start]
     end = min(later, default=len(fact.words))
-    start = ruler.start if ruler is not mains[0] else 0
+    start = ruler.start if mains and ruler is not mains[0] else 0
     while end > start and (
         fact.words[end - 1].is_("C.")
         or (fact.words[end - 1].low in {"then", "so", "also"} and end < len(fact.words))
@@ -90,9 +91,8 @@ def segment(fact: Fact) -> tuple[int, int, Clause]:
     return start, end, ruler
 
 
-def _inside(clause: Clause, fact: Fact) -> bool:
-    """Whether the clause belongs to the fact's own sentence (siblings span the whole text)."""
-    return clause in fact.sentence_clauses
+def _says(clause: Clause) -> bool:
+    return clause.subject is not None and bool(clause.verbs or clause.auxiliaries)
 
 
 _OPENERS = re.compile(
@@ -104,6 +104,13 @@ _OPENERS = re.compile(
     r" (?:said|told you)|to tell the truth|truth be told|between us|"
     r"for what it's worth|as it happens|in fact|i mean|i told you(?: that)?|just so you know|fun"
     r" fact|believe it or not|as you know|today|this morning)\b[\s,:!.…—-]*)+(?=\w)",
+    re.IGNORECASE,
+)
+
+
+_CLOSERS = re.compile(
+    r"(?:[\s,]+(?:by the way|by the by|you know|you see|i think|i believe|i suppose|mind you|"
+    r"tam|smith|friend|my friend|if you must know|as it happens|too))+$",
     re.IGNORECASE,
 )
 
@@ -139,6 +146,7 @@ def retell(fact: Fact, *, swap: bool) -> str:
         text = f"{retell_phrase(subject, swap=swap)} {text}"
     if start == 0:
         text = _OPENERS.sub("", text) or text
+    text = _CLOSERS.sub("", text.strip(" ,.;:!")) or text
     return _lowered(text.strip(" ,.;:!"), fact)
 
 

@@ -182,6 +182,8 @@ def _filled(
 ) -> Slot | None:
     if phrase is None or phrase.head.low in _NOBODY:
         return None
+    if phrase.head.low in _LOOSE and fact.meant(phrase) is phrase:
+        return None  # nobody knows who "he" is
     if not _new(phrase, question, fact, judge):
         return None
     trust *= _fits_noun(question, phrase, fact)
@@ -220,6 +222,7 @@ def _subject(question: Question, fact: Fact, judge: Judge) -> Slot | None:
     return None
 
 
+_LOOSE = frozenset(["he", "she", "they", "him", "her", "them", "it"])
 _NOBODY = frozenset(
     [
         "someone",

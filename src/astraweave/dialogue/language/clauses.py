@@ -444,6 +444,10 @@ class Reader:
             return self._relative_or_end(made, word)
         if word.is_("W") and not started and made.subject is not None:
             return self._relative_or_end(made, word)
+        opens = word.is_("B") and (not word.is_("P") or self._clause_at(self.at + 1))
+        if opens and not started and made.subject is None and not made.link:
+            made.link = word.low
+            return self._skip()
         if word.is_("B") and (started or made.subject is not None) and not word.is_("P"):
             return True
         if word.is_("B") and word.is_("P") and started and self._clause_at(self.at + 1):
@@ -765,6 +769,9 @@ class Reader:
             and made.verbs
         ):
             return True
+        behind = made.link and made.link != "that" and (made.objects or made.extras or made.places)
+        if started and behind and self._clause_at(self.at):
+            return True  # "When I was a boy my mother sang"
         asked = bool(made.auxiliaries) and not made.verbs and made.subject is None
         phrase = self.phrase(subject=not started or asked)
         if phrase is None:
@@ -785,7 +792,7 @@ class Reader:
                 or phrase.words[0].low
                 in {"last", "next", "this", "every", "each", "that", "one", "all", "the"}
             )
-            and (not (not started and after is not None and after.is_("A")))
+            and not (after is not None and after.is_("A"))
             and (made.objects or not started or made.verbs)
         ) and not (made.verb in {"like", "love", "hate", "prefer", "be"} and not made.objects):
             made.places.append(("@time", phrase))
@@ -822,9 +829,18 @@ class Reader:
             and not started
             and phrase.head is not word
             and self._clause_at(self.at)
-            and phrase.words[0].low != "yesterday"
+            and self._verbs_ahead() >= 2
         ):
             self.found.append(self._bare_relative(phrase))
+
+    def _verbs_ahead(self) -> int:
+        """How many verbs that can be nothing else stand before the next mark."""
+        count = 0
+        for word in self.words[self.at :]:
+            if word.is_("."):
+                break
+            count += word.is_("A") or (word.is_("V") and not word.is_("NJ"))
+        return count
 
     def _bare_relative(self, phrase: Phrase) -> Clause:
         """Read "I bought from Hob" behind "the mule"."""

@@ -144,6 +144,8 @@ def read_question(text: str, *, listener: str = "") -> Question | None:
     >>> read_question("Remind me who stole the boat.").gap
     'subject'
     """
+    if (topic := _topic_of(text)) is not None:
+        return topic
     bare, embedded = _unwrap(text, listener)
     if not bare:
         return None
@@ -169,6 +171,29 @@ def read_question(text: str, *, listener: str = "") -> Question | None:
                 return _trailing(bare, found, place)
         return Question("yesno", _clause(found), bare)
     return None
+
+
+_ABOUT = re.compile(
+    r"\b(?:(?:did|have) i (?:ever |already )?(?:tell|told|mention|mentioned|speak|spoken|talk)(?: to)?(?: you)?"  # noqa: E501
+    r"(?: anything)?(?: about| of)?|what (?:do|else do|can|did|have) (?:you|i|we) (?:know|tell|told|say|said|"  # noqa: E501
+    r"remember|recall|mention)(?: to)?(?: me| you)? (?:about|of)|(?:do|can) you (?:know|remember|recall|tell me) "  # noqa: E501
+    r"(?:anything|something|what i (?:said|told you)) (?:about|of)|tell me (?:more |something |all )?about)\s+"  # noqa: E501
+    r"(?P<topic>(?!that\b|you\b|how\b|what\b|where\b|who\b|when\b|why\b|it\b)[^?.!,]+)",
+    re.IGNORECASE,
+)
+
+
+def _topic_of(text: str) -> Question | None:
+    """As in "What do you know about Mira?": anything that is known of somebody or something."""
+    found = _ABOUT.search(text.replace("’", "'"))
+    if found is None:
+        return None
+    reader = Reader(words(found["topic"].strip()))
+    phrase = reader.phrase()
+    rest = reader.peek()
+    if phrase is None or phrase.head.low in {"me", "i", "myself"} or (rest and not rest.is_("R.")):
+        return None
+    return Question("about", Clause(), text, target=phrase)
 
 
 def _unwrap(text: str, listener: str) -> tuple[str, bool]:
