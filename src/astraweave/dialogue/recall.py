@@ -143,7 +143,7 @@ _FEMALE = frozenset(
         "granddaughter",
         "goddaughter",
         "duchess",
-    ]  # noqa: E501
+    ]
 )
 _MALE = frozenset(
     [
@@ -176,7 +176,7 @@ _MALE = frozenset(
         "duke",
         "baron",
         "abbot",
-    ]  # noqa: E501
+    ]
 )
 
 
