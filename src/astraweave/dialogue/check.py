@@ -18,6 +18,7 @@ from itertools import pairwise
 import msgspec
 
 from astraweave.dialogue.language.clauses import Clause, read
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, number_value, sentences, words
 
@@ -318,10 +319,8 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
     return "claim"
 
 
-_PRAISE = frozenset(["good", "fine", "great", "lot", "nice", "fair", "better", "best", "own"])
-_INTERJECTIONS = frozenset(
-    ["aye", "nay", "oh", "ah", "hm", "heh", "ha", "mm", "yes", "no", "god", "gods"]
-)
+_PRAISE = group("check.praise")
+_INTERJECTIONS = group("check.interjections")
 
 
 def _known_anywhere(word: Word, knowledge: Knowledge) -> bool:
@@ -353,23 +352,7 @@ def _light(word: Word) -> bool:
     return not word.is_("E") and bool(lexicon().keys(word.low) & _LIGHT)
 
 
-_LIGHT = frozenset(
-    [
-        "be",
-        "have",
-        "do",
-        "say",
-        "tell",
-        "remember",
-        "know",
-        "think",
-        "time",
-        "thing",
-        "day",
-        "mind",
-        "word",
-    ]
-)
+_LIGHT = group("check.light")
 
 
 def _in(word: Word, known: _Known) -> bool:

@@ -11,6 +11,7 @@ from importlib import resources
 
 from astraweave.dialogue.answer import Answer, spoken
 from astraweave.dialogue.facts import Fact, Source, facts_of, roles_of
+from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.words import sentences
 from astraweave.dialogue.retell import retell, retell_phrase
 from astraweave.errors import ConfigError
@@ -201,7 +202,7 @@ def _echo(fact: Fact) -> str:
     return text if len(text.split()) <= 9 else ""
 
 
-def _said(phrase: Phrase, fact: Fact) -> str:  # noqa: F821
+def _said(phrase: Phrase, fact: Fact) -> str:
     meant = fact.meant(phrase)
     return retell_phrase(meant, swap=True)
 
