@@ -254,7 +254,7 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
             noun_follows = after.is_("NJEM") and not after.is_("P")
             word.can = {"S"} if noun_follows else {"O"}
         elif low == "that" and before is not None:
-            if before.is_("NEOA") and after is not None and after.is_("VAOSED"):
+            if before.is_("NEOAV") and after is not None and after.is_("VAOSED"):
                 word.can = {"W"}
             elif after is not None and after.is_("NJM") and not after.is_("OSD"):
                 word.can = {"D"}
