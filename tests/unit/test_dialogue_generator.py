@@ -306,3 +306,24 @@ def test_one_speakers_words_are_not_anothers(asked, answer):
     )
     line, _ = speak(None, asked, memories=told, names={"bren": "Bren"})
     assert answer in line.text
+
+
+@pytest.mark.parametrize(
+    ("told", "asked", "said"),
+    [
+        ("Elsie keeps a tame crow.", "What does Elsie keep?", "a tame crow"),
+        (
+            "Tam, I should tell you that my brother joined the guard.",
+            "Who joined the guard?",
+            "your brother joined the guard",
+        ),
+        ("I know three languages.", "How many languages do I know?", "you know three languages"),
+        ("No wolves live in the marsh.", "What do you know about wolves?", "no wolves live"),
+        ("You know, I never ate an oyster.", "What did I never eat?", "you never ate an oyster"),
+        ("By the way, I own a mule.", "What do I own?", "you own a mule"),
+    ],
+)
+def test_what_is_said_back(told, asked, said):
+    line, _ = speak(None, asked, memories=retrieved([told]))
+    assert said.casefold() in line.text.casefold()
+    assert "tell me" not in line.text

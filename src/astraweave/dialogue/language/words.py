@@ -277,6 +277,8 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
                 word.can = {"B"}
             elif not _clause_follows(found, index + 1):
                 word.can.discard("B")
+        elif word.can == {"V", "J"} and before is not None and before.is_("DS"):
+            word.can = {"J"}  # "a tame crow"
         elif "V" in word.can and "N" in word.can and before is not None:
             if before.is_("DS") or (before.is_("J") and index > 1 and found[index - 2].is_("DSM")):
                 word.can.discard("V")
