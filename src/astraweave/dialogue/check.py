@@ -298,6 +298,8 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
     strange = [w for w in content if not _free(w)]
     if not all(_known_anywhere(w, knowledge) for w in strange):
         return "claim"
+    if any(w.low in _WHEN and w.low not in knowledge.keys for w in span):
+        return "claim"
     happened = _asserts_past(clause) or _holds(clause)
     if not (strange or happened or _whose(span)):
         return None
@@ -321,6 +323,11 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
 
 _PRAISE = group("check.praise")
 _INTERJECTIONS = group("check.interjections")
+
+
+_WHEN = frozenset(
+    ["tomorrow", "tonight", "yesterday", "monday", "tuesday", "wednesday", "thursday", "friday"]
+)
 
 
 def _known_anywhere(word: Word, knowledge: Knowledge) -> bool:

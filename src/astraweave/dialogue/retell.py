@@ -95,15 +95,19 @@ def _says(clause: Clause) -> bool:
     return clause.subject is not None and bool(clause.verbs or clause.auxiliaries)
 
 
+# Applied when persons are already traded: "I should tell you" has become "you should tell me", and
+# "you know," has become "I know,". What could carry meaning ("no wolves", "you know Bren") is
+# taken away only where a comma says that it is none.
 _OPENERS = re.compile(
-    r"^(?:(?:well|so|oh|ah|yes|no|hey|listen|actually|by the way|you know|you see|guess"
-    r" what|and|but|also|anyway|look|honestly|sorry|wait|"
-    r"did you know(?: that)?|i should tell you(?: that)?|i (?:wanted|want|have|need) to tell you(?:"
-    r" that)?|let me tell you(?: that)?|"
-    r"i (?:must|should) (?:mention|say|confess|admit)(?: that)?|remember(?: that)?|i think i"
-    r" (?:said|told you)|to tell the truth|truth be told|between us|"
-    r"for what it's worth|as it happens|in fact|i mean|i told you(?: that)?|just so you know|fun"
-    r" fact|believe it or not|as you know|today|this morning)\b[\s,:!.…—-]*)+(?=\w)",
+    r"^(?:(?:[a-z]+(?=, (?:you|let) )|well|so|oh|ah|yes|no|hey|listen|look|sorry|wait|smith|friend|"
+    r"I know|I see|you mean|remember|fun fact|in fact|honestly|anyway|guess what|as it happens|"
+    r"to tell the truth|truth be told|believe it or not|for what it's worth|between (?:us|you)|"
+    r"between me and you|as I know|just so I know)\s*[,:!.…—]+\s*"
+    r"|(?:and|but|also|actually|by the way|did I know(?: that)?|remember that|"
+    r"let (?:you|me) tell me(?: that)?|you (?:told|said to) me(?: that)?|"
+    r"you think you (?:said|told me)(?: that)?|"
+    r"you (?:should|must|ought to|have to|need to|want to|wanted to|might) "
+    r"(?:tell|mention|say|confess|admit)(?:(?: to)?(?: me)(?: that)?| that))\b[\s,:]*)+(?=\w)",
     re.IGNORECASE,
 )
 

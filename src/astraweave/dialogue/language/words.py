@@ -254,7 +254,7 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
             noun_follows = after.is_("NJEM") and not after.is_("P")
             word.can = {"S"} if noun_follows else {"O"}
         elif low == "that" and before is not None:
-            if before.is_("NEOA") and after is not None and after.is_("VAOSED"):
+            if before.is_("NEOAV") and after is not None and after.is_("VAOSED"):
                 word.can = {"W"}
             elif after is not None and after.is_("NJM") and not after.is_("OSD"):
                 word.can = {"D"}
@@ -277,6 +277,8 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
                 word.can = {"B"}
             elif not _clause_follows(found, index + 1):
                 word.can.discard("B")
+        elif word.can == {"V", "J"} and before is not None and before.is_("DS"):
+            word.can = {"J"}  # "a tame crow"
         elif "V" in word.can and "N" in word.can and before is not None:
             if before.is_("DS") or (before.is_("J") and index > 1 and found[index - 2].is_("DSM")):
                 word.can.discard("V")
