@@ -6,9 +6,9 @@ import re
 
 from astraweave.dialogue.facts import Fact
 from astraweave.dialogue.language.clauses import Clause, Phrase
-from astraweave.dialogue.language.words import Word, words
+from astraweave.dialogue.language.words import Word, sentences, words
 
-__all__ = ["retell", "retell_phrase", "shift"]
+__all__ = ["retell", "retell_phrase", "retell_text", "shift"]
 
 _TO_YOU = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
@@ -168,6 +168,25 @@ def _spliced(fact: Fact, start: int, end: int, replaced: dict[int, str], *, swap
     if at < end:
         pieces.append(shift(fact.words[at:end], fact.sentence, swap=swap))
     return " ".join(p for p in pieces if p).replace("\0 ", "")
+
+
+def retell_text(text: str, *, swap: bool) -> str:
+    """A whole text as reported speech, its sentences joined; no capital in front, no full stop."""
+    told = []
+    for sentence in sentences(text):
+        found = words(sentence)
+        if not found or sentence.rstrip().endswith("?"):
+            continue
+        said = _OPENERS.sub("", shift(found, sentence, swap=swap))
+        said = _CLOSERS.sub("", said.strip(" ,.;:!")).strip(" ,.;:!")
+        # A first word keeps its capital where it is a name.
+        plain = found[0].low == said.split(" ", 1)[0].lower() and not found[0].is_("E")
+        shifted = not said.startswith(found[0].text)
+        if said and (plain or shifted) and not re.match(r"I(?:'|\b)", said):
+            said = said[:1].lower() + said[1:]
+        if said:
+            told.append(said)
+    return ", and ".join(told)
 
 
 def retell_phrase(phrase: Phrase, *, swap: bool) -> str:
