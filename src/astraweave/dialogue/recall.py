@@ -52,7 +52,8 @@ def memory_text(utterance: str, history: Sequence[Turn]) -> str:
         return corrected
     if not is_telling(sentences(utterance)[0] if sentences(utterance) else utterance):
         return utterance
-    return _resolved(utterance, history)
+    # Only people: who "they" are is guessed too often to be written down.
+    return _resolved(utterance, history, people_only=True)
 
 
 def _earlier(history: Sequence[Turn]) -> list[str]:
@@ -87,14 +88,14 @@ def _corrected(utterance: str, history: Sequence[Turn]) -> str | None:
     return None
 
 
-def _resolved(text: str, history: Sequence[Turn]) -> str:
+def _resolved(text: str, history: Sequence[Turn], *, people_only: bool = False) -> str:
     found = words(text)
     for index, word in enumerate(found):
         low = word.low
         if (
             low in {"he", "she", "his", "him"}
             or (low == "her")
-            or (low in {"it", "they"} and index <= 1)
+            or (low in {"it", "they"} and index <= 1 and not people_only)
         ):
             person = low not in {"it", "they"}
             if (

@@ -25,8 +25,9 @@ from importlib import resources
 
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import number_value, words
+from astraweave.rag.salience import is_question
 
-__all__ = ["Candidate", "Sought", "recollect", "sought_in"]
+__all__ = ["Candidate", "Sought", "fits", "recollect", "sought_in"]
 
 _MIN_SIMILARITY = 0.3
 """A question that names nothing must at least sound like the memory."""
@@ -171,7 +172,7 @@ def recollect(
     int or None
         Its place in `candidates`.
     """
-    telling = [i for i, c in enumerate(candidates) if not c.text.rstrip().endswith("?")]
+    telling = [i for i, c in enumerate(candidates) if not is_question(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
     topics = _topics(sought, [_Text.of(candidates[i].text) for i in telling])
     best: int | None = None
@@ -187,6 +188,13 @@ def recollect(
         if best is None or candidate.score > candidates[best].score:
             best = index
     return best
+
+
+def fits(question: str, text: str, *, ignore: Sequence[str] = ()) -> bool:
+    """Whether a memory holds what a question asks for; names may be hidden behind other words."""
+    sought = sought_in(question, [text], ignore=ignore)
+    memory = _Text.of(text)
+    return _holds(sought, memory) and _speaks_of(sought, memory, text)
 
 
 # -- what is asked ------------------------------------------------------------------------------

@@ -36,7 +36,9 @@ def shift(found: list[Word], text: str, *, swap: bool) -> str:
         end = word.end
         before = found[index - 1] if index else None
         after = found[index + 1] if index + 1 < len(found) else None
-        pieces.append(gap + (_swapped(word, before, after, found) if swap else word.text))
+        said = _swapped(word, before, after, found) if swap else word.text
+        # As written: "can't" is read as "can" and "n't", which share a letter.
+        pieces.append(gap + (text[word.start : word.end] if said == word.text else said))
     return "".join(pieces).strip()
 
 
@@ -180,9 +182,8 @@ def retell_text(text: str, *, swap: bool) -> str:
         said = _OPENERS.sub("", shift(found, sentence, swap=swap))
         said = _CLOSERS.sub("", said.strip(" ,.;:!")).strip(" ,.;:!")
         # A first word keeps its capital where it is a name.
-        plain = found[0].low == said.split(" ", 1)[0].lower() and not found[0].is_("E")
-        shifted = not said.startswith(found[0].text)
-        if said and (plain or shifted) and not re.match(r"I(?:'|\b)", said):
+        named = found[0].is_("E") and said.startswith(found[0].text)
+        if not named and not re.match(r"I(?:'|\b)", said):
             said = said[:1].lower() + said[1:]
         if said:
             told.append(said)
