@@ -40,6 +40,11 @@ ACTS = [
     ("Lovely weather today.", "smalltalk"),
     ("It looks like rain.", "smalltalk"),
     ("Hmm, nice.", "smalltalk"),
+    ("Hmm.", "smalltalk"),
+    ("Nice place you have here.", "smalltalk"),
+    ("Tell me a story.", "request"),
+    ("What do you know about Mira?", "question"),
+    ("Did I tell you about my sister?", "question"),
 ]
 
 

@@ -203,3 +203,127 @@ def test_any_utterance_gets_a_line(text):
     line, clauses = speak(None, text, memories=retrieved())
     assert line.text.strip()
     assert line.text == "".join(c.text for c in clauses)
+
+
+WORDS = [
+    "I",
+    "you",
+    "my",
+    "your",
+    "the",
+    "a",
+    "who",
+    "what",
+    "where",
+    "when",
+    "how",
+    "many",
+    "much",
+    "why",
+    "whose",
+    "which",
+    "tell",
+    "me",
+    "remember",
+    "is",
+    "was",
+    "did",
+    "does",
+    "have",
+    "has",
+    "had",
+    "Mira",
+    "Orla",
+    "Bren",
+    "mill",
+    "ring",
+    "goats",
+    "five",
+    "seven",
+    "hid",
+    "gave",
+    "to",
+    "from",
+    "under",
+    "in",
+    "of",
+    "and",
+    "or",
+    "but",
+    "that",
+    "because",
+    "so",
+    "next",
+    "close",
+    "front",
+    "out",
+    "on",
+    "'s",
+    "n't",
+    "not",
+    "never",
+    ",",
+    ".",
+    "?",
+    "!",
+    "'",
+    "sister",
+    "name",
+    "called",
+    "old",
+    "silver",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=14).map(" ".join))
+def test_word_salad_breaks_nothing(text):
+    line, _ = speak(None, text, memories=retrieved([*TOLD, text]))
+    assert line.text.strip()
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("Where was I born?", "I don't know"),
+        ("What is my dog called?", "I don't know"),
+        ("Where was Bren born?", "Dunmere"),
+        ("What did Bren lose?", "axe"),
+        ("What is Bren's dog called?", "Biscuit"),
+        ("How many goats do I have?", "five"),
+        ("How many goats does Bren have?", "I don't know"),
+        ("What did I lose?", "I don't know"),
+        ("Where were you born?", "Harrow"),
+    ],
+)
+def test_one_speakers_words_are_not_anothers(asked, answer):
+    told = retrieved(
+        ["I was born in Dunmere.", "My dog is called Biscuit.", "I lost my axe."], speaker="bren"
+    )
+    told += tuple(
+        Retrieved(memory=Memory(id=n, owner="tam", text=text, speaker="player"), score=1.0)
+        for n, text in enumerate(["I have five goats."], start=20)
+    )
+    line, _ = speak(None, asked, memories=told, names={"bren": "Bren"})
+    assert answer in line.text
+
+
+@pytest.mark.parametrize(
+    ("told", "asked", "said"),
+    [
+        ("Elsie keeps a tame crow.", "What does Elsie keep?", "a tame crow"),
+        (
+            "Tam, I should tell you that my brother joined the guard.",
+            "Who joined the guard?",
+            "your brother joined the guard",
+        ),
+        ("I know three languages.", "How many languages do I know?", "you know three languages"),
+        ("No wolves live in the marsh.", "What do you know about wolves?", "no wolves live"),
+        ("You know, I never ate an oyster.", "What did I never eat?", "you never ate an oyster"),
+        ("By the way, I own a mule.", "What do I own?", "you own a mule"),
+    ],
+)
+def test_what_is_said_back(told, asked, said):
+    line, _ = speak(None, asked, memories=retrieved([told]))
+    assert said.casefold() in line.text.casefold()
+    assert "tell me" not in line.text

@@ -63,7 +63,7 @@ _APOLOGY = re.compile(
 )
 _AGREEMENT = re.compile(
     r"^(?:yes|yeah|aye|no|nay|okay|ok|sure|right|indeed|of course|i"
-    r" see|fine|exactly|true|hm+|really|maybe|perhaps|i understand|good|great|wonderful|fair"
+    r" see|fine|exactly|true|really|maybe|perhaps|i understand|good|great|wonderful|fair"
     r" enough|that's (?:right|true|good|it|all))[\s,.!]*$",
     re.IGNORECASE,
 )
@@ -149,6 +149,8 @@ def act_of(utterance: str, listener: str = "") -> Act:
         ):
             break
         question = read_question(sentence, listener=listener)
+        if question is not None and _wants_a(question):
+            return Act(kind="request", greets=greets, told=told)
         if question is not None and not _tells_in_question(sentence):
             return Act(kind="question", question=question, greets=greets, told=told)
     kinds: list[tuple[re.Pattern[str], ActKind]] = [
@@ -166,6 +168,12 @@ def act_of(utterance: str, listener: str = "") -> Act:
     if greets:
         return Act(kind="greeting", greets=True)
     return Act(kind="smalltalk")
+
+
+def _wants_a(question: Question) -> bool:
+    """As in "Tell me a story": something is wanted, nothing is asked."""
+    target = question.target
+    return question.gap == "about" and target is not None and target.words[0].low in {"a", "an"}
 
 
 _DID_YOU_KNOW = re.compile(
@@ -196,6 +204,8 @@ def is_telling(sentence: str, listener: str = "") -> bool:
     lex = lexicon()
     found = words(sentence)
     anchored = any(w.is_("EM") or w.low in {"i", "my", "we", "our", "me", "us"} for w in found)
+    if not anchored and any(w.low in {"you", "your"} for w in found):
+        return False
     for clause in read(sentence):
         if clause.subject is None or not (clause.verbs or clause.auxiliaries):
             continue

@@ -93,6 +93,7 @@ class Answerer:
         names : mapping of str to str
             Ids to spoken names.
         """
+        self._similarity.begin()
         facts = [fact for source in sources for fact in self._facts(source)]
         matcher = Matcher(asker, listener, self._similarity, Aliases(facts), dict(names))
         matches = [m for fact in facts if (m := matcher.match(question, fact)) is not None]

@@ -18,6 +18,7 @@ from itertools import pairwise
 import msgspec
 
 from astraweave.dialogue.language.clauses import Clause, read
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, number_value, sentences, words
 
@@ -297,6 +298,8 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
     strange = [w for w in content if not _free(w)]
     if not all(_known_anywhere(w, knowledge) for w in strange):
         return "claim"
+    if any(w.low in _WHEN and w.low not in knowledge.keys for w in span):
+        return "claim"
     happened = _asserts_past(clause) or _holds(clause)
     if not (strange or happened or _whose(span)):
         return None
@@ -318,9 +321,12 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
     return "claim"
 
 
-_PRAISE = frozenset(["good", "fine", "great", "lot", "nice", "fair", "better", "best", "own"])
-_INTERJECTIONS = frozenset(
-    ["aye", "nay", "oh", "ah", "hm", "heh", "ha", "mm", "yes", "no", "god", "gods"]
+_PRAISE = group("check.praise")
+_INTERJECTIONS = group("check.interjections")
+
+
+_WHEN = frozenset(
+    ["tomorrow", "tonight", "yesterday", "monday", "tuesday", "wednesday", "thursday", "friday"]
 )
 
 
@@ -353,23 +359,7 @@ def _light(word: Word) -> bool:
     return not word.is_("E") and bool(lexicon().keys(word.low) & _LIGHT)
 
 
-_LIGHT = frozenset(
-    [
-        "be",
-        "have",
-        "do",
-        "say",
-        "tell",
-        "remember",
-        "know",
-        "think",
-        "time",
-        "thing",
-        "day",
-        "mind",
-        "word",
-    ]
-)
+_LIGHT = group("check.light")
 
 
 def _in(word: Word, known: _Known) -> bool:

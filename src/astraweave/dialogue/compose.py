@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from astraweave.dialogue.answer import Answer, spoken
-from astraweave.dialogue.facts import Fact, Source, facts_of, roles_of
-from astraweave.dialogue.language.words import sentences
+from astraweave.dialogue.facts import Fact, Source, facts_of, is_personal, roles_of
+from astraweave.dialogue.language.clauses import Phrase
+from astraweave.dialogue.language.lexicon import lexicon
+from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.retell import retell, retell_phrase
 from astraweave.errors import ConfigError
 from astraweave.persona import Persona
@@ -87,7 +89,7 @@ class Composer:
 
     def telling(self, told: str, speaker: str, rng: random.Random, recent: Sequence[str]) -> str:
         """Take note of something told, and name it."""
-        mood = "telling"
+        mood = "telling_mild" if _passing(told) else "telling"
         if _SAD.search(told) and not _NOT_SAD.search(told):
             mood = "telling_sad"
         elif _GLAD.search(told) and not re.search(r"\b(?:not|never|n't)\b", told):
@@ -155,6 +157,22 @@ class Composer:
         return spoken(_fill(order[0], fields))
 
 
+_PASSING = re.compile(
+    r"\b(?:last night|today|this morning|this evening|tonight|again|now|here|tired|hungry|thirsty|sleepy|"  # noqa: E501
+    r"badly|breakfast|could use|thinking of)\b",
+    re.IGNORECASE,
+)
+
+
+def _passing(told: str) -> bool:
+    """Whether what was told will not matter tomorrow: nobody is named, and it is of the day."""
+    if not _PASSING.search(told):
+        return False
+    lex = lexicon()
+    found = [w for s in sentences(told) for w in words(s)]
+    return not any(w.is_("EM") or lex.keys(w.low) & lex.persons for w in found)
+
+
 def echo_of(told: str, speaker: str, listener: str) -> dict[str, str]:
     """Fields that name what was told: ``echo`` (the thing) and ``retold`` (the whole clause)."""
     facts = [
@@ -189,6 +207,8 @@ def _echo(fact: Fact) -> str:
     new = next((p for p in things if p is not clause.subject), None)
     if new is None or new.words[0].low in {"the", "this", "that"} or (new.owner and not new.names):
         return ""  # "The lantern." says too little: the whole clause is said back
+    if is_personal(new) and clause.verb not in {"be", "call", "name", "have", "get"}:
+        return ""
     text = _said(new, fact)
     if len(text.split()) <= 4:
         for prep, phrase in clause.places:
@@ -201,7 +221,7 @@ def _echo(fact: Fact) -> str:
     return text if len(text.split()) <= 9 else ""
 
 
-def _said(phrase: Phrase, fact: Fact) -> str:  # noqa: F821
+def _said(phrase: Phrase, fact: Fact) -> str:
     meant = fact.meant(phrase)
     return retell_phrase(meant, swap=True)
 

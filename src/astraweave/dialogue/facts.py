@@ -6,50 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from astraweave.dialogue.language.clauses import Clause, Phrase, Reader
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import GIVING
 from astraweave.dialogue.language.words import Word, sentences, words
 
 __all__ = ["Aliases", "Fact", "Roles", "Source", "facts_of", "is_personal", "roles_of", "who"]
 
-_SELF = frozenset(["i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves"])
+_SELF = group("facts.self")
 _OTHER = frozenset(["you", "your", "yours", "yourself", "yourselves"])
-_PERSONAL = frozenset(
-    [
-        "he",
-        "she",
-        "him",
-        "her",
-        "his",
-        "hers",
-        "they",
-        "them",
-        "their",
-        "theirs",
-        "himself",
-        "herself",
-    ]
-)
+_PERSONAL = group("facts.personal")
 _THING = frozenset(["it", "its", "itself", "one", "they", "them", "their"])
-_TAKING = frozenset(
-    [
-        "receive",
-        "get",
-        "buy",
-        "borrow",
-        "inherit",
-        "purchase",
-        "acquire",
-        "win",
-        "take",
-        "learn",
-        "rent",
-        "lease",
-        "collect",
-        "accept",
-        "steal",
-    ]
-)
+_TAKING = group("facts.taking")
 
 
 @dataclass(slots=True, frozen=True)

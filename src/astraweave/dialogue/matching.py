@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from astraweave.dialogue.facts import Aliases, Fact, roles_of, who
 from astraweave.dialogue.facts import is_personal as _personal
 from astraweave.dialogue.language.clauses import Clause, Phrase
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import Word, number_value
@@ -15,143 +16,11 @@ from astraweave.dialogue.slots import Slot, find_slot
 
 __all__ = ["Match", "Matcher"]
 
-_LIGHT = frozenset(
-    [
-        "be",
-        "do",
-        "have",
-        "get",
-        "go",
-        "make",
-        "can",
-        "will",
-        "would",
-        "could",
-        "should",
-        "happen",
-        "tell",
-        "say",
-        "mention",
-        "call",
-        "name",
-        "use",
-        "manage",
-        "end",
-    ]
-)
-_TITLES = frozenset(
-    [
-        "sir",
-        "dame",
-        "saint",
-        "brother",
-        "sister",
-        "father",
-        "mother",
-        "old",
-        "uncle",
-        "aunt",
-        "mister",
-        "miss",
-        "mistress",
-    ]
-)
-_EVALUATIVE = frozenset(
-    [
-        "dear",
-        "good",
-        "best",
-        "big",
-        "little",
-        "old",
-        "young",
-        "nice",
-        "certain",
-        "very",
-        "own",
-        "exact",
-        "same",
-        "poor",
-        "new",
-        "favourite",
-        "favorite",
-        "precise",
-        "full",
-        "actual",
-        "whole",
-        "great",
-        "lovely",
-        "special",
-        "real",
-        "other",
-        "first",
-        "last",
-        "still",
-        "even",
-        "ever",
-        "already",
-        "again",
-        "just",
-        "exactly",
-        "really",
-        "once",
-        "there",
-        "then",
-        "back",
-        "home",
-        "ago",
-        "well",
-        "later",
-        "now",
-        "currently",
-        "originally",
-        "recently",
-        "today",
-        "much",
-        "many",
-    ]
-)
-_PUTTING = frozenset(
-    [
-        "put",
-        "place",
-        "keep",
-        "leave",
-        "hide",
-        "be",
-        "lie",
-        "find",
-        "store",
-        "stash",
-        "bury",
-        "lay",
-        "stow",
-        "stand",
-        "hang",
-        "tuck",
-        "lock",
-        "set",
-    ]
-)
-_STANDING = frozenset(
-    [
-        "come",
-        "attend",
-        "arrive",
-        "gather",
-        "lead",
-        "go",
-        "stand",
-        "lie",
-        "sit",
-        "hang",
-        "grow",
-        "remain",
-        "have",
-        "live",
-        "run",
-    ]
-)
+_LIGHT = group("matching.light")
+_TITLES = group("matching.titles")
+_EVALUATIVE = group("matching.evaluative")
+_PUTTING = group("matching.putting")
+_STANDING = group("matching.standing")
 _NEUTRAL = frozenset(["it", "there", "that", "this", "they", "he", "she"])
 _LIKING = frozenset(["favourite", "favorite", "best", "most", "prefer", "love", "like"])
 _VERB_IMPLIES = {
@@ -165,6 +34,7 @@ _VERB_IMPLIES = {
     "cost": "pay buy",
     "raise": "keep have",
     "keep": "have own",
+    "owe": "borrow",
     "put": "hide keep bury",
     "end": "drop fall lose leave throw put hide bury go",
     "pull": "drag save",
@@ -662,6 +532,8 @@ class Matcher:
             return {"theme": "agent", "agent": "theme"}
         if asked.verb == "rob" and told.verb != "rob":
             return {"theme": "origin"}
+        if asked.verb == "owe" and told.verb == "borrow":
+            return {"recipient": "origin"}
         if asked.verb == "buy" and told.verb == "pay":
             return {"origin": "recipient"}
         if asked.verb == "pay" and told.verb in {"sell"}:

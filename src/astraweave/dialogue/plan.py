@@ -12,7 +12,8 @@ from astraweave.dialogue.facts import Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import sentences, words
-from astraweave.dialogue.retell import retell
+from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
+from astraweave.dialogue.retell import retell, retell_text
 from astraweave.dialogue.situation import Situation, sources_of
 
 __all__ = ["Plan", "Planner"]
@@ -83,8 +84,13 @@ class Planner:
             listener=situation.persona.id,
             names=situation.spoken_names(),
         )
-        if answer.kind == "unknown" and _about_listener(question):
-            answer.teller = "self"
+        if answer.kind == "known" and answer.teller == "asker" and not _fits(situation, answer):
+            answer = Answer("unknown", topic=answer.topic)
+        if answer.kind == "unknown":
+            open_ended = question.gap in {"yesno", "about"}
+            answer = _recollected(situation, open_ended=open_ended) or answer
+            if answer.kind == "unknown" and _about_listener(question):
+                answer.teller = "self"
         line = self._composer.answer(answer, situation.rng, recent)
         return Plan(
             act,
@@ -153,6 +159,37 @@ class Planner:
         """The first sentence opens; the others are the remainder."""
         parts = sentences(line)
         return Plan(act, parts[0], " ".join(parts[1:])) if parts else Plan(act, line)
+
+
+def _fits(situation: Situation, answer: Answer) -> bool:
+    """Whether what was told holds the sort of thing that is asked for."""
+    ignore = situation.persona.name.split()
+    return any(fits(situation.utterance.text, text, ignore=ignore) for text in answer.texts)
+
+
+def _recollected(situation: Situation, *, open_ended: bool) -> Answer | None:
+    """The memory that a question is about, said back whole, where no clause of any answers it."""
+    if open_ended and sought_in(situation.utterance.text).kind == "thing":
+        return None
+    persona = situation.persona
+    told = [r for r in situation.memories if r.memory.speaker not in {"", persona.id}]
+    candidates = [Candidate(r.memory.text, r.score, r.similarity) for r in told]
+    index = recollect(situation.utterance.text, candidates, ignore=persona.name.split())
+    if index is None:
+        return None
+    memory = told[index].memory
+    asker = memory.speaker == situation.speaker
+    retold = retell_text(memory.text, swap=asker)
+    if not retold:
+        return None
+    names = situation.spoken_names()
+    return Answer(
+        "known",
+        retold=(retold,),
+        teller="asker" if asker else names.get(memory.speaker, memory.speaker),
+        memories=(memory.id,),
+        texts=(memory.text,),
+    )
 
 
 def _weighty(told: str) -> bool:

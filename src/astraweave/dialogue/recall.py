@@ -9,6 +9,7 @@ from astraweave.context.turn import Turn
 from astraweave.dialogue.acts import act_of, is_telling
 from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import read_question
 from astraweave.dialogue.language.words import number_value, sentences, words
@@ -51,7 +52,8 @@ def memory_text(utterance: str, history: Sequence[Turn]) -> str:
         return corrected
     if not is_telling(sentences(utterance)[0] if sentences(utterance) else utterance):
         return utterance
-    return _resolved(utterance, history)
+    # Only people: who "they" are is guessed too often to be written down.
+    return _resolved(utterance, history, people_only=True)
 
 
 def _earlier(history: Sequence[Turn]) -> list[str]:
@@ -86,14 +88,14 @@ def _corrected(utterance: str, history: Sequence[Turn]) -> str | None:
     return None
 
 
-def _resolved(text: str, history: Sequence[Turn]) -> str:
+def _resolved(text: str, history: Sequence[Turn], *, people_only: bool = False) -> str:
     found = words(text)
     for index, word in enumerate(found):
         low = word.low
         if (
             low in {"he", "she", "his", "him"}
             or (low == "her")
-            or (low in {"it", "they"} and index <= 1)
+            or (low in {"it", "they"} and index <= 1 and not people_only)
         ):
             person = low not in {"it", "they"}
             if (
@@ -112,72 +114,8 @@ def _resolved(text: str, history: Sequence[Turn]) -> str:
     return text
 
 
-_FEMALE = frozenset(
-    [
-        "woman",
-        "girl",
-        "lady",
-        "mother",
-        "mum",
-        "mama",
-        "sister",
-        "daughter",
-        "wife",
-        "aunt",
-        "niece",
-        "grandmother",
-        "grandma",
-        "gran",
-        "queen",
-        "princess",
-        "widow",
-        "bride",
-        "witch",
-        "priestess",
-        "nun",
-        "midwife",
-        "lass",
-        "mistress",
-        "stepmother",
-        "stepsister",
-        "granddaughter",
-        "goddaughter",
-        "duchess",
-    ]
-)
-_MALE = frozenset(
-    [
-        "man",
-        "boy",
-        "lord",
-        "father",
-        "dad",
-        "papa",
-        "brother",
-        "son",
-        "husband",
-        "uncle",
-        "nephew",
-        "grandfather",
-        "grandpa",
-        "king",
-        "prince",
-        "widower",
-        "groom",
-        "wizard",
-        "priest",
-        "monk",
-        "lad",
-        "gentleman",
-        "stepfather",
-        "stepbrother",
-        "grandson",
-        "godson",
-        "duke",
-        "baron",
-        "abbot",
-    ]
-)
+_FEMALE = group("recall.female")
+_MALE = group("recall.male")
 
 
 def _last_mentioned(history: Sequence[Turn], pronoun: str) -> Phrase | None:
@@ -193,8 +131,9 @@ def _last_mentioned(history: Sequence[Turn], pronoun: str) -> Phrase | None:
                 keys = lex.keys(phrase.head.low)
                 if phrase.head.is_("O") or not phrase.words or keys & lex.times:
                     continue
-                if phrase.head.low == "name" and phrase.owner is not None:
-                    phrase, keys = phrase.owner, lex.keys(phrase.owner.head.low)
+                owner = phrase.owner
+                if phrase.head.low == "name" and owner is not None:
+                    phrase, keys = owner, lex.keys(owner.head.low)
                 plural = phrase.head.low not in keys and bool(keys & lex.persons)
                 is_person = bool(phrase.names and phrase.head.is_("E")) or bool(keys & lex.persons)
                 fits = is_person or lex.is_kind("animal", phrase.head.low)

@@ -6,9 +6,9 @@ import re
 
 from astraweave.dialogue.facts import Fact
 from astraweave.dialogue.language.clauses import Clause, Phrase
-from astraweave.dialogue.language.words import Word, words
+from astraweave.dialogue.language.words import Word, sentences, words
 
-__all__ = ["retell", "retell_phrase", "shift"]
+__all__ = ["retell", "retell_phrase", "retell_text", "shift"]
 
 _TO_YOU = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
@@ -36,7 +36,9 @@ def shift(found: list[Word], text: str, *, swap: bool) -> str:
         end = word.end
         before = found[index - 1] if index else None
         after = found[index + 1] if index + 1 < len(found) else None
-        pieces.append(gap + (_swapped(word, before, after, found) if swap else word.text))
+        said = _swapped(word, before, after, found) if swap else word.text
+        # As written: "can't" is read as "can" and "n't", which share a letter.
+        pieces.append(gap + (text[word.start : word.end] if said == word.text else said))
     return "".join(pieces).strip()
 
 
@@ -95,15 +97,19 @@ def _says(clause: Clause) -> bool:
     return clause.subject is not None and bool(clause.verbs or clause.auxiliaries)
 
 
+# Applied when persons are already traded: "I should tell you" has become "you should tell me", and
+# "you know," has become "I know,". What could carry meaning ("no wolves", "you know Bren") is
+# taken away only where a comma says that it is none.
 _OPENERS = re.compile(
-    r"^(?:(?:well|so|oh|ah|yes|no|hey|listen|actually|by the way|you know|you see|guess"
-    r" what|and|but|also|anyway|look|honestly|sorry|wait|"
-    r"did you know(?: that)?|i should tell you(?: that)?|i (?:wanted|want|have|need) to tell you(?:"
-    r" that)?|let me tell you(?: that)?|"
-    r"i (?:must|should) (?:mention|say|confess|admit)(?: that)?|remember(?: that)?|i think i"
-    r" (?:said|told you)|to tell the truth|truth be told|between us|"
-    r"for what it's worth|as it happens|in fact|i mean|i told you(?: that)?|just so you know|fun"
-    r" fact|believe it or not|as you know|today|this morning)\b[\s,:!.…—-]*)+(?=\w)",
+    r"^(?:(?:[a-z]+(?=, (?:you|let) )|well|so|oh|ah|yes|no|hey|listen|look|sorry|wait|smith|friend|"
+    r"I know|I see|you mean|remember|fun fact|in fact|honestly|anyway|guess what|as it happens|"
+    r"to tell the truth|truth be told|believe it or not|for what it's worth|between (?:us|you)|"
+    r"between me and you|as I know|just so I know)\s*[,:!.…—]+\s*"
+    r"|(?:and|but|also|actually|by the way|did I know(?: that)?|remember that|"
+    r"let (?:you|me) tell me(?: that)?|you (?:told|said to) me(?: that)?|"
+    r"you think you (?:said|told me)(?: that)?|"
+    r"you (?:should|must|ought to|have to|need to|want to|wanted to|might) "
+    r"(?:tell|mention|say|confess|admit)(?:(?: to)?(?: me)(?: that)?| that))\b[\s,:]*)+(?=\w)",
     re.IGNORECASE,
 )
 
@@ -164,6 +170,24 @@ def _spliced(fact: Fact, start: int, end: int, replaced: dict[int, str], *, swap
     if at < end:
         pieces.append(shift(fact.words[at:end], fact.sentence, swap=swap))
     return " ".join(p for p in pieces if p).replace("\0 ", "")
+
+
+def retell_text(text: str, *, swap: bool) -> str:
+    """A whole text as reported speech, its sentences joined; no capital in front, no full stop."""
+    told = []
+    for sentence in sentences(text):
+        found = words(sentence)
+        if not found or sentence.rstrip().endswith("?"):
+            continue
+        said = _OPENERS.sub("", shift(found, sentence, swap=swap))
+        said = _CLOSERS.sub("", said.strip(" ,.;:!")).strip(" ,.;:!")
+        # A first word keeps its capital where it is a name.
+        named = found[0].is_("E") and said.startswith(found[0].text)
+        if not named and not re.match(r"I(?:'|\b)", said):
+            said = said[:1].lower() + said[1:]
+        if said:
+            told.append(said)
+    return ", and ".join(told)
 
 
 def retell_phrase(phrase: Phrase, *, swap: bool) -> str:

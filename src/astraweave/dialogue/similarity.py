@@ -23,32 +23,38 @@ class Similarity:
     embedder : EmbeddingClient or None
         Used for words that the lexicon does not know; None: the lexicon alone.
     threshold : float
-        Cosine from which two words count as near.
+        Cosine from which two words count as near. Single words separate badly (sister and brother
+        are nearer than cottage and house), so it is asked only about words that are not in the
+        lexicon.
+    budget : int
+        New words that may be embedded for one question; a line must not wait for more.
     """
 
-    def __init__(self, embedder: EmbeddingClient | None = None, *, threshold: float = 0.62) -> None:
+    def __init__(
+        self, embedder: EmbeddingClient | None = None, *, threshold: float = 0.66, budget: int = 8
+    ) -> None:
         self._embedder = embedder
         self._threshold = threshold
+        self._budget = self._left = budget
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+
+    def begin(self) -> None:
+        """A new question: the budget is whole again."""
+        self._left = self._budget
 
     def near(self, left: str, right: str) -> float:
         """1 for the same meaning, a share for likeness, 0 for none; words in lower case."""
         lex = lexicon()
         if lex.same(left, right) or lex.is_kind(left, right):
             return 1.0
-        if self._embedder is None or (lex.ringed(left) and lex.ringed(right)):
+        if self._embedder is None or (lex.known(left) and lex.known(right)):
             return 0.0
+        missing = sum(word not in self._vectors for word in {left, right})
+        if missing > self._left:
+            return 0.0
+        self._left -= missing
         cosine = float(self._vector(left) @ self._vector(right))
         return 0.8 if cosine >= self._threshold else 0.0
-
-    def prepare(self, texts: list[str]) -> None:
-        """Embed what is still unknown in one batch."""
-        if self._embedder is None:
-            return
-        missing = [t for t in dict.fromkeys(texts) if t not in self._vectors]
-        if missing:
-            for text, vector in zip(missing, self._embedder.embed_batch(missing), strict=True):
-                self._keep(text, vector)
 
     def _vector(self, word: str) -> NDArray[np.float32]:
         found = self._vectors.get(word)

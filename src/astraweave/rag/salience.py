@@ -28,9 +28,17 @@ _BELONGS = re.compile(
 )
 
 
+_TAG = re.compile(
+    r",\s*(?:(?:can|could|would|will|do|did|are|is|was|were|has|have)(?:n't|n’t)? "
+    r"(?:you|he|she|it|they|we|i)\b[^,?]{0,24}|eh|right|no|you know|you see)\?$",
+    re.IGNORECASE,
+)
+
+
 def is_question(text: str) -> bool:
-    """Whether a line asks, and so tells little itself."""
-    return text.rstrip("\"'”’) ").endswith(("?", "？", "؟"))
+    """Whether a line asks, and so tells little itself; "..., can you imagine?" tells."""
+    text = text.rstrip("\"'”’) ")
+    return text.endswith(("?", "？", "؟")) and not _TAG.search(text)
 
 
 def importance_of(text: str, entities: Collection[str] = ()) -> float:

@@ -31,7 +31,7 @@ from astraweave.world.runtime import Runtime
 
 __all__ = ["Conversations", "Mind"]
 
-RETRIEVED = 8
+RETRIEVED = 16
 """Memories that a line may draw on; the composer ranks them again."""
 
 

@@ -9,32 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, words
 
 _RULING = frozenset(["learn", "teach", "refuse", "forget"])
-_THINKING = frozenset(
-    [
-        "say",
-        "tell",
-        "think",
-        "know",
-        "hear",
-        "hope",
-        "believe",
-        "swear",
-        "claim",
-        "mean",
-        "guess",
-        "suppose",
-        "wish",
-        "see",
-        "find",
-        "dream",
-        "fear",
-        "bet",
-    ]
-)
+_THINKING = group("clauses.thinking")
 _PARTICLES = frozenset(["up", "down", "out", "off", "over", "away", "back"])
 
 __all__ = ["Clause", "Phrase", "Reader", "read"]
@@ -130,6 +110,14 @@ def subject_list(reader: Reader, ahead: int) -> bool:
         ahead += 1
         word = reader.peek(ahead)
     return word is None or word.low != ","
+
+
+def _goes_on_passive(clause: Clause) -> bool:
+    """As in "was written by her and delivered by him"."""
+    bare = clause.subject_shared and clause.verbs and not clause.auxiliaries
+    return bool(
+        bare and "part" in clause.verbs[0].forms and any(p == "by" for p, _ in clause.places)
+    )
 
 
 class Reader:
@@ -397,6 +385,9 @@ class Reader:
         while self.peek() is not None:
             before = self.at
             clause = self.clause(link=link, shared=shared)
+            before_it = self.found[-1] if self.found else None
+            if before_it is not None and before_it.passive and _goes_on_passive(clause):
+                clause.passive = True
             if clause.verbs or clause.auxiliaries or clause.subject is not None or clause.places:
                 self.found.append(clause)
                 if clause.subject is not None and not clause.relative:

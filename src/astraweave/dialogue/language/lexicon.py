@@ -182,6 +182,12 @@ class Lexicon:
         """Whether the lexicon says of what kind the word is."""
         return bool(self.keys(word) & self._members)
 
+    def known(self, word: str) -> bool:
+        """Whether the lexicon says enough of the word to be trusted when it says no."""
+        keys = self.keys(word)
+        lists = (self.persons, self.places, self.times, self.colours, self.materials, self.units)
+        return self.ringed(word) or self.known_member(word) or any(keys & words for words in lists)
+
     def ringed(self, word: str) -> bool:
         """Whether the lexicon knows any synonym of the word, so that it may be trusted to say no."""  # noqa: E501
         return any(key in self._rings or key in self._kinds for key in self.keys(word))

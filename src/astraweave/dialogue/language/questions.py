@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from astraweave.dialogue.language.clauses import Clause, Phrase, Reader
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, words
 
@@ -91,36 +92,8 @@ _I_SAID = re.compile(
     r" say|have i told you)(?: that)?\s+(?=\w)",
     re.IGNORECASE,
 )
-_WH = frozenset(
-    [
-        "who",
-        "whom",
-        "what",
-        "which",
-        "where",
-        "when",
-        "why",
-        "how",
-        "whose",
-        "who's",
-        "what's",
-        "where's",
-    ]
-)
-_JOB = frozenset(
-    [
-        "job",
-        "trade",
-        "profession",
-        "occupation",
-        "work",
-        "craft",
-        "calling",
-        "living",
-        "livelihood",
-        "employment",
-    ]
-)
+_WH = group("questions.wh")
+_JOB = group("questions.job")
 _MEASURES = {
     "old": "age", "long": "measure", "far": "measure", "tall": "measure", "big": "measure", "heavy": "measure",  # noqa: E501
     "deep": "measure", "wide": "measure", "high": "measure", "often": "time", "late": "time", "early": "time", "large": "measure", "soon": "time",  # noqa: E501
@@ -508,45 +481,7 @@ def _phrase_after(rest: list[Word]) -> bool:
     return False
 
 
-GIVING = frozenset(
-    [
-        "give",
-        "send",
-        "sell",
-        "lend",
-        "show",
-        "tell",
-        "hand",
-        "bring",
-        "owe",
-        "pay",
-        "teach",
-        "offer",
-        "promise",
-        "pass",
-        "throw",
-        "leave",
-        "write",
-        "grant",
-        "loan",
-        "gift",
-        "donate",
-        "present",
-        "bequeath",
-        "entrust",
-        "deliver",
-        "mail",
-        "post",
-        "return",
-        "read",
-        "sing",
-        "trade",
-        "award",
-        "feed",
-        "serve",
-        "marry",
-    ]
-)
+GIVING = group("questions.giving")
 
 
 def _copula(bare: str, clause: Clause, *, person: bool, noun: Phrase | None = None) -> Question:

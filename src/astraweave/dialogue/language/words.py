@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
 
 __all__ = ["NUMBERS", "Word", "number_value", "sentences", "words"]
@@ -19,198 +20,12 @@ NUMBERS = {
     "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000, "dozen": 12, "score": 20,
 }  # fmt: skip
 
-_DETERMINERS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "this",
-        "that",
-        "these",
-        "those",
-        "some",
-        "any",
-        "every",
-        "each",
-        "no",
-        "another",
-        "either",
-        "neither",
-        "both",
-        "all",
-        "several",
-        "many",
-        "much",
-        "more",
-        "most",
-        "few",
-        "other",
-        "such",
-    ]
-)
+_DETERMINERS = group("words.determiners")
 _POSSESSIVES = frozenset(["my", "your", "his", "her", "its", "our", "their"])
-_PRONOUNS = frozenset(
-    [
-        "i",
-        "you",
-        "he",
-        "she",
-        "it",
-        "we",
-        "they",
-        "me",
-        "him",
-        "her",
-        "us",
-        "them",
-        "myself",
-        "yourself",
-        "himself",
-        "herself",
-        "itself",
-        "ourselves",
-        "themselves",
-        "someone",
-        "somebody",
-        "anyone",
-        "anybody",
-        "everyone",
-        "everybody",
-        "nobody",
-        "something",
-        "anything",
-        "everything",
-        "nothing",
-        "mine",
-        "yours",
-        "hers",
-        "ours",
-        "theirs",
-        "one",
-    ]
-)
-_PREPOSITIONS = frozenset(
-    [
-        "in",
-        "on",
-        "at",
-        "under",
-        "beneath",
-        "below",
-        "above",
-        "over",
-        "by",
-        "near",
-        "beside",
-        "behind",
-        "between",
-        "among",
-        "amongst",
-        "through",
-        "across",
-        "along",
-        "against",
-        "with",
-        "without",
-        "for",
-        "from",
-        "of",
-        "off",
-        "to",
-        "into",
-        "onto",
-        "toward",
-        "towards",
-        "inside",
-        "outside",
-        "after",
-        "before",
-        "since",
-        "until",
-        "till",
-        "during",
-        "about",
-        "around",
-        "round",
-        "past",
-        "beyond",
-        "like",
-        "as",
-        "than",
-        "out",
-        "up",
-        "down",
-        "within",
-        "upon",
-        "underneath",
-        "alongside",
-        "via",
-        "per",
-        "beyond",
-        "atop",
-        "opposite",
-        "despite",
-        "except",
-    ]
-)
-_AUXILIARIES = frozenset(
-    [
-        "am",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "have",
-        "has",
-        "had",
-        "do",
-        "does",
-        "did",
-        "will",
-        "would",
-        "can",
-        "could",
-        "shall",
-        "should",
-        "may",
-        "might",
-        "must",
-        "'m",
-        "'re",
-        "'ve",
-        "'ll",
-        "'d",
-        "ca",
-        "wo",
-        "sha",
-    ]
-)
-_SUBORDINATORS = frozenset(
-    [
-        "because",
-        "when",
-        "whenever",
-        "while",
-        "if",
-        "although",
-        "though",
-        "unless",
-        "until",
-        "whereas",
-        "since",
-        "before",
-        "after",
-        "whether",
-        "once",
-        "so_that",
-        "where",
-        "why",
-        "how",
-    ]
-)
+_PRONOUNS = group("words.pronouns")
+_PREPOSITIONS = group("words.prepositions")
+_AUXILIARIES = group("words.auxiliaries")
+_SUBORDINATORS = group("words.subordinators")
 _MULTIWORD = [
     "next to", "close to", "in front of", "on top of", "out of", "because of", "instead of", "as well as",  # noqa: E501
     "such as", "at least", "so that", "rather than", "on account of", "outside of", "inside of", "due to",  # noqa: E501
@@ -294,7 +109,7 @@ def words(sentence: str) -> list[Word]:
     while index < len(raw):
         for size in (3, 2):
             phrase = tuple(w.low for w in raw[index : index + size])
-            if phrase in _MULTI:
+            if len(phrase) == size and phrase in _MULTI:
                 name = _MULTI[phrase]
                 last = raw[index + size - 1]
                 text = sentence[raw[index].start : last.end]
@@ -350,11 +165,11 @@ def _classify(word: Word, before: Word | None) -> None:  # noqa: C901
         if low == "one":
             can.add("O")
         return
-    for group, letter in (
+    for members, letter in (
         (_DETERMINERS, "D"), (_POSSESSIVES, "S"), (_PRONOUNS, "O"), (_PREPOSITIONS, "P"),
         (_AUXILIARIES, "A"), (_SUBORDINATORS, "B"),
     ):  # fmt: skip
-        if low in group:
+        if low in members:
             can.add(letter)
     if low in {"and", "or", "but", "nor"}:
         can.add("C")
@@ -439,7 +254,7 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
             noun_follows = after.is_("NJEM") and not after.is_("P")
             word.can = {"S"} if noun_follows else {"O"}
         elif low == "that" and before is not None:
-            if before.is_("NEOA") and after is not None and after.is_("VAOSED"):
+            if before.is_("NEOAV") and after is not None and after.is_("VAOSED"):
                 word.can = {"W"}
             elif after is not None and after.is_("NJM") and not after.is_("OSD"):
                 word.can = {"D"}
@@ -462,6 +277,8 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
                 word.can = {"B"}
             elif not _clause_follows(found, index + 1):
                 word.can.discard("B")
+        elif word.can == {"V", "J"} and before is not None and before.is_("DS"):
+            word.can = {"J"}  # "a tame crow"
         elif "V" in word.can and "N" in word.can and before is not None:
             if before.is_("DS") or (before.is_("J") and index > 1 and found[index - 2].is_("DSM")):
                 word.can.discard("V")

@@ -1,0 +1,389 @@
+"""Which memory a question is about, where its grammar cannot be matched.
+
+The strict way (`answer`) compares clauses, and is right when it finds one. People ask about the
+same thing in other words, though: "Where did Orla get hurt?" after "My aunt Orla broke her elbow by
+the charcoal pit". Here the whole memory is the answer, said back as it was told, and the only
+question is whether it holds what was asked for. Three things must hold:
+
+- everybody and everything that the question names stands in the memory;
+- the memory holds something of the sort that is asked for: a place, an age, a person who is not
+  named in the question already ...;
+- where the question asks for a common attribute (where somebody was born, what something cost), the
+  memory speaks of that attribute.
+
+Otherwise nothing is known, and saying so is the honest answer.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+from astraweave.dialogue.language.lexicon import lexicon
+from astraweave.dialogue.language.words import number_value, words
+from astraweave.rag.salience import is_question
+
+__all__ = ["Candidate", "Sought", "fits", "recollect", "sought_in"]
+
+_MIN_SIMILARITY = 0.3
+"""A question that names nothing must at least sound like the memory."""
+_MAX_HOLDERS = 3
+"""A word that more memories than this share is no topic."""
+_TOKEN = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*(?:['’][a-z]+)?|\d+")
+
+
+@dataclass(slots=True, frozen=True)
+class Candidate:
+    """A memory that retrieval brought back.
+
+    Attributes
+    ----------
+    text : str
+        What was told.
+    score : float
+        What retrieval ranked it by.
+    similarity : float
+        Cosine to the question.
+    """
+
+    text: str
+    score: float
+    similarity: float
+
+
+@dataclass(slots=True, frozen=True)
+class Sought:
+    """What a question asks for.
+
+    Attributes
+    ----------
+    kind : str
+        ``"person"``, ``"place"``, ``"age"``, ``"count"`` ...; ``"thing"`` fits anything.
+    noun : str
+        What is counted, or what bears the name that is asked for.
+    names : frozenset of str
+        Names in the question, in lower case.
+    things : tuple of str
+        Nouns in the question that name something in particular.
+    attributes : tuple of str
+        Attributes that the memory must speak of.
+    """
+
+    kind: str
+    noun: str = ""
+    names: frozenset[str] = frozenset()
+    things: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Text:
+    """A memory in words: as written, and bare in lower case."""
+
+    written: list[str]
+    low: list[str]
+    starts: list[bool]
+    """Whether a word begins a sentence, so that its capital says nothing."""
+    words: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    @functools.lru_cache(maxsize=1024)
+    def of(cls, text: str) -> _Text:
+        written, low, starts = [], [], []
+        for match in _TOKEN.finditer(text):
+            before = text[: match.start()].rstrip(" \"'“‘(")
+            written.append(match.group())
+            low.append(_bare(match.group()))
+            starts.append(not before or before[-1] in ".!?:;")
+        return cls(written, low, starts, frozenset(low))
+
+    def names(self) -> list[tuple[int, str]]:
+        """Places and lower-case forms of what is written like a name."""
+        vocabulary, lex = _vocabulary(), lexicon()
+        found = []
+        for index, (word, low) in enumerate(zip(self.written, self.low, strict=True)):
+            if not word[:1].isupper() or low in vocabulary["calendar"] or low in _FIRST_PERSON:
+                continue
+            plain = low in vocabulary["common"] or number_value(low) is not None
+            if self.starts[index] and (plain or low in lex.forms or lex.known(low)):
+                continue
+            found.append((index, low))
+        return found
+
+
+def sought_in(question: str, told: Sequence[str] = (), *, ignore: Sequence[str] = ()) -> Sought:
+    """Read what a question asks for.
+
+    Parameters
+    ----------
+    question : str
+        One question.
+    told : sequence of str
+        Memories; a first word counts as a name when one of them has it as a name.
+    ignore : sequence of str
+        Names that only address the listener.
+
+    Examples
+    --------
+    >>> sought_in("How old is Mira?").kind
+    'age'
+    >>> sought_in("In what town was she born?").attributes
+    ('born',)
+    """
+    low = question.lower().replace("’", "'")
+    text = _Text.of(question)
+    known = {name for memory in told for _, name in _Text.of(memory).names()}
+    names = {name for index, name in text.names() if not text.starts[index] or name in known} - {
+        name.lower() for name in ignore
+    }
+    kind, noun = _kind_of(low)
+    general = _vocabulary()["common"] | _vocabulary()["general"]
+    things = tuple(
+        word.low
+        for word in words(question)
+        if word.is_("N") and not word.is_("VARE") and word.low not in general | names
+    )
+    attributes = tuple(
+        name for name, asked, _ in _attributes() if kind != "job" and asked.search(low)
+    )
+    return Sought(kind, noun, frozenset(names), things, attributes)
+
+
+def recollect(
+    question: str, candidates: Sequence[Candidate], *, ignore: Sequence[str] = ()
+) -> int | None:
+    """The memory that answers a question; None when none does.
+
+    Parameters
+    ----------
+    question : str
+        One question.
+    candidates : sequence of Candidate
+        What was told by others, best first; questions among them tell nothing.
+    ignore : sequence of str
+        Names that only address the listener.
+
+    Returns
+    -------
+    int or None
+        Its place in `candidates`.
+    """
+    telling = [i for i, c in enumerate(candidates) if not is_question(c.text)]
+    sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
+    topics = _topics(sought, [_Text.of(candidates[i].text) for i in telling])
+    best: int | None = None
+    for index in telling:
+        candidate = candidates[index]
+        text = _Text.of(candidate.text)
+        if not sought.names <= text.words or not topics <= text.words:
+            continue
+        if not sought.names and not topics and candidate.similarity < _MIN_SIMILARITY:
+            continue
+        if not _holds(sought, text) or not _speaks_of(sought, text, candidate.text):
+            continue
+        if best is None or candidate.score > candidates[best].score:
+            best = index
+    return best
+
+
+def fits(question: str, text: str, *, ignore: Sequence[str] = ()) -> bool:
+    """Whether a memory holds what a question asks for; names may be hidden behind other words."""
+    sought = sought_in(question, [text], ignore=ignore)
+    memory = _Text.of(text)
+    return _holds(sought, memory) and _speaks_of(sought, memory, text)
+
+
+# -- what is asked ------------------------------------------------------------------------------
+
+
+def _kind_of(low: str) -> tuple[str, str]:
+    for kind, pattern in _kinds():
+        if (match := pattern.search(low)) is not None:
+            noun = match.groupdict().get("noun") or match.groupdict().get("noun2") or ""
+            return kind, noun.split()[-1] if noun else ""
+    return "thing", ""
+
+
+def _topics(sought: Sought, texts: Sequence[_Text]) -> frozenset[str]:
+    """Things of the question that some memory knows by the same word; the answer must have them."""
+    lex = lexicon()
+    topics = set()
+    for word in sought.things:
+        if lex.keys(word) & (lex.persons | lex.times | lex.places) or word == sought.noun:
+            continue
+        if 0 < sum(word in text.words for text in texts) <= _MAX_HOLDERS:
+            topics.add(word)
+    return frozenset(topics)
+
+
+# -- what a memory holds ------------------------------------------------------------------------
+
+
+def _holds(sought: Sought, text: _Text) -> bool:
+    """Whether the memory holds something of the sort that is asked for."""
+    lex, vocabulary = lexicon(), _vocabulary()
+    match sought.kind:
+        case "person":
+            return any(True for _ in _people(sought, text))
+        case "place":
+            return _has_place(sought, text)
+        case "age":
+            return any(_is_age(text, index) for index in _numbers(text))
+        case "count":
+            return any(_counts(sought.noun, _counted(text, i)) for i in _numbers(text))
+        case "money":
+            return any(_counted(text, i) in vocabulary["money"] for i in _numbers(text))
+        case "amount":
+            return bool(_numbers(text))
+        case "weekday":
+            return bool(text.words & vocabulary["weekdays"])
+        case "month":
+            return bool(text.words & vocabulary["months"])
+        case "time":
+            return bool(text.words & (vocabulary["calendar"] | vocabulary["hours"]))
+        case "colour":
+            return any(lex.keys(word) & lex.colours for word in text.low)
+        case "job":
+            return any(_is_job(text, index) for index in range(len(text.low)))
+        case "name":
+            bearer = any(_same_sort(sought.noun, word) for word in text.low)
+            return bearer and any(name not in sought.names for _, name in text.names())
+    return True
+
+
+def _people(sought: Sought, text: _Text) -> list[str]:
+    """Names in the memory that are not in the question and are no places."""
+    return [
+        name
+        for index, name in text.names()
+        if name not in sought.names and not _names_place(text, index)
+    ]
+
+
+def _names_place(text: _Text, index: int) -> bool:
+    vocabulary = _vocabulary()
+    before = text.low[index - 1] if index else ""
+    if before in vocabulary["at"]:
+        return True
+    return before in vocabulary["towards"] and bool(text.words & vocabulary["travel"])
+
+
+def _has_place(sought: Sought, text: _Text) -> bool:
+    vocabulary = _vocabulary()
+    for index, name in text.names():
+        if name not in sought.names and _names_place(text, index):
+            return True
+    for index, word in enumerate(text.low[:-2]):
+        if word not in vocabulary["at"] | vocabulary["beside"]:
+            continue
+        at = index + (2 if text.low[index + 1] in {"to", "of"} else 1)
+        if at + 1 >= len(text.low) or text.low[at] not in vocabulary["articles"]:
+            continue
+        if not set(text.low[at + 1 : at + 3]) & (vocabulary["calendar"] | vocabulary["no_place"]):
+            return True
+    return False
+
+
+def _numbers(text: _Text) -> list[int]:
+    """Where numbers stand; of "two hundred" the last word."""
+    found = [i for i, word in enumerate(text.low) if _is_number(word)]
+    return [i for i in found if i + 1 not in found]
+
+
+def _is_number(word: str) -> bool:
+    return word != "one" and number_value(word) is not None
+
+
+def _counted(text: _Text, index: int) -> str:
+    """The noun that a number counts; empty when it counts nothing."""
+    for word in text.low[index + 1 : index + 3]:
+        if word in _vocabulary()["common"] | _vocabulary()["calendar"] | _DATING:
+            return ""
+        if word not in lexicon().adjectives:
+            return word
+    return ""
+
+
+def _counts(asked: str, counted: str) -> bool:
+    if not counted:
+        return False
+    vocabulary = _vocabulary()
+    if asked in vocabulary["spans"] and counted in vocabulary["spans"]:
+        return True
+    return _same_sort(asked, counted)
+
+
+def _is_age(text: _Text, index: int) -> bool:
+    following = text.low[index + 1 : index + 3]
+    if following[:1] and following[0] in {"year", "years", "winters", "summers"}:
+        return following[1:] in ([], ["old"], ["of"], ["now"], ["today"])
+    before = text.low[index - 1] if index else ""
+    return not _counted(text, index) and (
+        before in {"is", "turned", "turns", "aged", "age", "be", "was", "turning"}
+        or bool(set(following[:1]) & {"now", "already", "today"})
+    )
+
+
+def _is_job(text: _Text, index: int) -> bool:
+    word, before = text.low[index], text.low[index - 1] if index else ""
+    lex, vocabulary = lexicon(), _vocabulary()
+    if word in vocabulary["kin"] or text.written[index][:1].isupper():
+        return False
+    named_as = {before, text.low[index - 2] if index > 1 else ""} & _NAMED_AS
+    if lex.keys(word) & lex.persons:
+        return bool(named_as)
+    made = word.endswith(("er", "or", "smith", "wright", "monger", "binder", "wife", "keeper"))
+    return made and bool(named_as) and not lex.known(word)
+
+
+def _same_sort(asked: str, word: str) -> bool:
+    lex = lexicon()
+    return lex.same(asked, word) or lex.is_kind(asked, word) or lex.is_kind(word, asked)
+
+
+def _speaks_of(sought: Sought, text: _Text, memory: str) -> bool:
+    """Whether the memory speaks of every attribute that the question asks for."""
+    low = memory.lower()
+    return all(
+        said.search(low) is not None for name, _, said in _attributes() if name in sought.attributes
+    )
+
+
+# -- words --------------------------------------------------------------------------------------
+
+_DATING = frozenset(["last", "next", "since", "winter", "summer", "now", "today"])
+_NAMED_AS = frozenset(["a", "an", "as", "every", "any", "the", "is", "become", "became"])
+_FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll"])
+
+
+def _bare(word: str) -> str:
+    low = word.lower().replace("’", "'")
+    return low.removesuffix("'s") if low not in _FIRST_PERSON else low
+
+
+@functools.cache
+def _data() -> dict[str, dict[str, str]]:
+    text = resources.files(__package__ or "").joinpath("recollect.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+@functools.cache
+def _vocabulary() -> dict[str, frozenset[str]]:
+    groups = {name: frozenset(text.split()) for name, text in _data()["words"].items()}
+    groups["calendar"] = groups["weekdays"] | groups["months"]
+    return groups
+
+
+@functools.cache
+def _kinds() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((kind, re.compile(pattern)) for kind, pattern in _data()["kinds"].items())
+
+
+@functools.cache
+def _attributes() -> tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...]:
+    asked, said = _data()["asked"], _data()["said"]
+    return tuple((name, re.compile(asked[name]), re.compile(said[name])) for name in asked)
