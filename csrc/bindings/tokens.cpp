@@ -125,10 +125,6 @@ std::shared_ptr<Tokenizer> make_tokenizer(
   std::vector<AddedToken> added_tokens;
   std::unordered_set<TokenId> special_ids;
   for (const auto& [id, content, special, normalized, single, left, right] : added) {
-    if (!vocabulary->contains(id)) {
-      throw Error(ErrorCode::kCorruptData, "the added token '" + content + "' has the id " +
-                                               std::to_string(id) + ", which no token has");
-    }
     added_tokens.push_back({id, content, special, normalized, single, left, right});
     if (special) special_ids.insert(id);
   }

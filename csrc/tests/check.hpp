@@ -30,5 +30,6 @@ void run_simd_tests();
 void run_io_tests();
 void run_index_tests();
 void run_index_thread_tests();
+void run_tokens_tests();
 
 }  // namespace astraweave::tests

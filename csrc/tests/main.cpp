@@ -25,6 +25,7 @@ int main(int count, char** arguments) {
   tests::run_io_tests();
   tests::run_index_tests();
   tests::run_index_thread_tests();
+  tests::run_tokens_tests();
   std::printf("all passed\n");
   return 0;
 }

@@ -118,6 +118,13 @@ std::string apply_step(const NormalizerStep& step, std::string_view text) {
 
 }  // namespace
 
+Normalizer::Normalizer(std::vector<NormalizerStep> steps) : steps_(std::move(steps)) {
+  for (const NormalizerStep& step : steps_) {
+    require_utf8(step.from, "what a normalizer replaces");
+    require_utf8(step.to, "what a normalizer writes");
+  }
+}
+
 std::string_view Normalizer::apply(std::string_view text, std::string& buffer) const {
   for (const NormalizerStep& step : steps_) {
     buffer = apply_step(step, text);

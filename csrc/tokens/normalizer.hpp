@@ -25,7 +25,8 @@ struct NormalizerStep {
 
 class Normalizer {
  public:
-  explicit Normalizer(std::vector<NormalizerStep> steps) : steps_(std::move(steps)) {}
+  // Throws Error(kCorruptData) for a text that is not UTF-8.
+  explicit Normalizer(std::vector<NormalizerStep> steps);
   bool empty() const noexcept { return steps_.empty(); }
   // Returns `text` itself where nothing is to be done, else a view of `buffer`.
   std::string_view apply(std::string_view text, std::string& buffer) const;

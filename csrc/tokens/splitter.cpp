@@ -1,5 +1,6 @@
 #include "tokens/splitter.hpp"
 
+#include "error.hpp"
 #include "tokens/normalizer.hpp"
 #include "tokens/unicode.hpp"
 
@@ -70,6 +71,19 @@ void by_literal(std::string_view text, const SplitStep& step, Emit&& emit) {
 }
 
 }  // namespace
+
+Splitter::Splitter(std::vector<SplitStep> steps) : steps_(std::move(steps)) {
+  using Kind = SplitStep::Kind;
+  for (const SplitStep& step : steps_) {
+    require_utf8(step.text, "what a splitter looks for");
+    if (step.kind == Kind::kScan && step.rules.max_digits < 1) {
+      throw Error(ErrorCode::kConfig, "a scanner's groups of digits must have 1 or more");
+    }
+    if ((step.kind == Kind::kMetaspace || step.kind == Kind::kLiteral) && step.text.empty()) {
+      throw Error(ErrorCode::kConfig, "a splitter at a text needs the text");
+    }
+  }
+}
 
 void Splitter::apply(std::size_t at, std::string_view piece, bool is_start,
                      const Sink& sink) const {

@@ -35,7 +35,9 @@ class Splitter {
  public:
   using Sink = std::function<void(std::string_view)>;
 
-  explicit Splitter(std::vector<SplitStep> steps) : steps_(std::move(steps)) {}
+  // Throws Error(kConfig) for a step that would never end or has no text to look for, and
+  // Error(kCorruptData) for one whose text is not UTF-8.
+  explicit Splitter(std::vector<SplitStep> steps);
   // `is_start`: whether the text stands at the very start of what was given.
   void split(std::string_view text, bool is_start, const Sink& sink) const {
     apply(0, text, is_start, sink);

@@ -1,6 +1,7 @@
 #include "tokens/tokenizer.hpp"
 
 #include "error.hpp"
+#include "tokens/unicode.hpp"
 
 namespace astraweave::tokens {
 
@@ -17,12 +18,24 @@ Tokenizer::Tokenizer(std::shared_ptr<const Vocabulary> vocabulary,
   for (const AddedToken& token : added) {
     if (token.special) special_ids_.insert(token.id);
   }
+  for (const auto& [from, to] : decoder_.replacements) {
+    require_utf8(from, "what a decoder replaces");
+    require_utf8(to, "what a decoder writes");
+  }
+  require_utf8(decoder_.strip, "what a decoder strips");
+  require_utf8(decoder_.prefix, "the prefix of a decoder");
+  if (decoder_.strip.empty()) decoder_.strip_count = 0;
 }
 
 Tokenizer::Matchers Tokenizer::matchers(const std::vector<AddedToken>& added,
                                         bool with_special) const {
   std::vector<AddedToken> raw, normalized;
   for (const AddedToken& token : added) {
+    require_utf8(token.content, "an added token");
+    if (!vocabulary_->contains(token.id)) {
+      throw Error(ErrorCode::kCorruptData, "the added token '" + token.content + "' has the id " +
+                                               std::to_string(token.id) + ", which no token has");
+    }
     if (token.special && !with_special) continue;
     (token.normalized ? normalized : raw).push_back(token);
   }

@@ -20,6 +20,8 @@ namespace astraweave::tokens {
 // Immutable once built: any number of threads may use one.
 class Tokenizer {
  public:
+  // Throws Error(kCorruptData) for a text of `added` or `decoder` that is not UTF-8, and
+  // for an added token whose id no token of the vocabulary has.
   Tokenizer(std::shared_ptr<const Vocabulary> vocabulary, std::unique_ptr<const Model> model,
             Normalizer normalizer, Splitter splitter, const std::vector<AddedToken>& added,
             DecoderRules decoder);

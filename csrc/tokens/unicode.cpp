@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "error.hpp"
 #include "tokens/unicode_tables.hpp"
 
 namespace astraweave::tokens {
@@ -123,6 +124,12 @@ bool is_valid_utf8(std::string_view bytes) noexcept {
     bytes.remove_prefix(static_cast<std::size_t>(verdict));
   }
   return true;
+}
+
+void require_utf8(std::string_view text, const char* what) {
+  if (!is_valid_utf8(text)) {
+    throw Error(ErrorCode::kCorruptData, std::string(what) + " is not valid UTF-8");
+  }
 }
 
 void append_lowercase(std::string& out, char32_t code_point) {

@@ -67,6 +67,9 @@ void append_utf8(std::string& out, char32_t code_point);
 // cut off by the end is left for the next call, unless `last`. Returns how many bytes were read.
 std::size_t append_valid_utf8(std::string_view bytes, bool last, std::string& out);
 bool is_valid_utf8(std::string_view bytes) noexcept;
+// Everything that a tokenizer is made of has to be valid UTF-8, so that no text it meets later
+// needs looking at. Throws Error(kCorruptData) that says `what` is not.
+void require_utf8(std::string_view text, const char* what);
 
 void append_lowercase(std::string& out, char32_t code_point);
 void append_decomposition(std::u32string& out, char32_t code_point);  // canonical, full

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "error.hpp"
+#include "tokens/unicode.hpp"
 
 namespace astraweave::tokens {
 
@@ -19,6 +20,7 @@ Vocabulary::Vocabulary(const std::vector<std::optional<std::string>>& tokens)
     if (tokens[i]) bytes_ += *tokens[i];
     starts_.push_back(static_cast<std::uint32_t>(bytes_.size()));
     if (!tokens[i]) continue;
+    require_utf8(*tokens[i], "a token of the vocabulary");
     present_[i] = true;
     TokenId& entry = slots_[slot(*tokens[i])];
     if (entry != kNoToken) {

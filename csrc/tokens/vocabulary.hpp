@@ -14,7 +14,8 @@ constexpr TokenId kNoToken = -1;
 
 class Vocabulary {
  public:
-  // A missing entry is an id that no token has. Throws Error(kCorruptData) for a token named twice.
+  // A missing entry is an id that no token has. Throws Error(kCorruptData) for a token
+  // that is named twice or is not UTF-8.
   explicit Vocabulary(const std::vector<std::optional<std::string>>& tokens);
 
   std::size_t size() const noexcept { return starts_.size() - 1; }
