@@ -103,6 +103,7 @@ def _exchange(
     def tick() -> None:
         world.tick(budget_us=500)
 
+    loop.resume()  # what happened between two lines is no part of the game
     asked = monotonic_ns()
     reply: Reply = npc.say(said)
     first = 0

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from astraweave.bench.bars import Bar
+from astraweave.bench.case import Case, Figures, case
+from astraweave.bench.footprint import wanted_models
 from astraweave.core.clock import ManualClock
+from astraweave.core.settings import DEFAULT_EMBEDDER
 from astraweave.embeddings import EmbeddingClient
 from astraweave.observability import Distribution, Telemetry
 from astraweave.rag import Memory, MemoryStore, RagPipeline
 from astraweave.world import Slot
 
-__all__ = ["MemoryFigures", "measure_memory"]
+__all__ = ["CASES", "MemoryFigures", "default_memory_figures", "measure_memory"]
 
 _PEOPLE = ("Mira", "Oswin", "Hild", "Bram", "Sunniva", "Corvin", "Tilda", "Rurik", "Nessa", "Falk")
 _VERBS = ("lost", "found", "sold", "hid", "borrowed", "broke", "mended", "stole", "gave away")
@@ -38,6 +44,16 @@ class MemoryFigures(msgspec.Struct, frozen=True, kw_only=True):
     embed_query: Distribution
     found: float
     """Share of the questions whose sentence came back among the k."""
+
+    @property
+    def bars(self) -> tuple[Bar, ...]:
+        """What ten thousand memories are held to; the slowest save and load count."""
+        return (
+            Bar(name="save, slowest", value=self.save.max_ms, limit=500.0, unit="ms"),
+            Bar(name="load, slowest", value=self.load.max_ms, limit=500.0, unit="ms"),
+            Bar(name="retrieve p95", value=self.retrieve.p95_ms, limit=20.0, unit="ms"),
+            Bar(name="found", value=self.found, limit=0.9, unit="", floor=True),
+        )
 
 
 def measure_memory(
@@ -130,3 +146,45 @@ def _sentences(count: int) -> Iterator[str]:
 def _question(sentence: str) -> str:
     person, verb, *_, coins, _ = sentence.replace(",", "").rstrip(".").split()
     return f"Do you remember who {verb} something worth {coins} coins, was it {person}?"
+
+
+@cache
+def default_memory_figures() -> MemoryFigures:
+    """Ten thousand memories with the default embedding model; measured once a process.
+
+    Raises
+    ------
+    Unavailable
+        The model is not on this machine.
+    """
+    from astraweave.embeddings import OnnxEmbedder
+    from astraweave.inference import Sessions
+
+    (files,) = wanted_models(DEFAULT_EMBEDDER)
+    with (
+        tempfile.TemporaryDirectory(prefix="astraweave-") as folder,
+        Sessions() as sessions,
+    ):
+        return measure_memory(Path(folder), OnnxEmbedder(files, sessions=sessions))
+
+
+@case("memory.save_10k", unit="ms")
+def save() -> Figures:
+    """The slowest of five saves of a slot of 10,000 memories; the first one writes them all."""
+    return Figures(ours=default_memory_figures().save.max_ms)
+
+
+@case("memory.load_10k", unit="ms")
+def load() -> Figures:
+    """The slowest of five times opening that slot and reading what it holds."""
+    return Figures(ours=default_memory_figures().load.max_ms)
+
+
+@case("memory.retrieve_5", unit="ms")
+def retrieve() -> Figures:
+    """5 of 10,000 memories for a question, which is embedded first; p95 of 200."""
+    figures = default_memory_figures()
+    return Figures(ours=figures.retrieve.p95_ms, quality={"found": figures.found})
+
+
+CASES: tuple[Case, ...] = (save, load, retrieve)

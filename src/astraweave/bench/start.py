@@ -8,17 +8,17 @@ import sys
 
 from astraweave.bench.case import Case, Figures, Unavailable, case
 
-__all__ = ["CASES"]
+__all__ = ["CASES", "MEMORY_SCRIPT", "TIME_SCRIPT", "in_turns"]
 
 _ROUNDS = 9
-_TIME = """
+TIME_SCRIPT = """
 import time
 start = time.perf_counter()
 {body}
 print((time.perf_counter() - start) * 1e3)
 """
 # Linux's getrusage would count what the parent had when it forked; /proc counts the program alone.
-_MEMORY = """
+MEMORY_SCRIPT = """
 {body}
 try:
     with open("/proc/self/status") as status:
@@ -34,7 +34,7 @@ _IMPORT = "import astraweave"
 @case("start.import_ms", unit="ms", peer_name="import numpy")
 def import_time() -> Figures:
     """Time of the import alone, in a process that has imported nothing; median of fresh ones."""
-    ours, peer = _in_turns(_TIME, _IMPORT, "import numpy")
+    ours, peer = in_turns(TIME_SCRIPT, _IMPORT, "import numpy")
     return Figures(ours=ours, peer=peer)
 
 
@@ -43,19 +43,25 @@ def import_memory() -> Figures:
     """Peak resident memory of a process that has imported astraweave and nothing else."""
     if sys.platform == "win32":
         raise Unavailable("peak memory of a process is not read on Windows")
-    ours, bare = _in_turns(_MEMORY, _IMPORT, "pass")
+    ours, bare = in_turns(MEMORY_SCRIPT, _IMPORT, "pass")
     return Figures(ours=ours, peer=bare)
 
 
-def _in_turns(script: str, *bodies: str) -> list[float]:
-    """Medians of the number that each script prints, over fresh processes in turns."""
+def in_turns(script: str, *bodies: str, rounds: int = _ROUNDS) -> list[float]:
+    """Medians of the number that each script prints, over fresh processes in turns.
+
+    Raises
+    ------
+    Unavailable
+        A script failed; the message has its last words.
+    """
     printed: list[list[float]] = [[] for _ in bodies]
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         for values, body in zip(printed, bodies, strict=True):
             command = [sys.executable, "-c", script.format(body=body)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode:
-                raise Unavailable(f"{body!r} failed in a fresh process: {done.stderr.strip()}")
+                raise Unavailable(f"a fresh process failed: {done.stderr.strip()[-500:]}")
             values.append(float(done.stdout))
     return [statistics.median(values) for values in printed]
 

@@ -188,6 +188,8 @@ def echo_of(told: str, speaker: str, listener: str) -> dict[str, str]:
     if not mains:
         return {}
     fact = mains[0]
+    if any(word.low in _ABOUT_ME for word in fact.words):
+        return {}  # what others say about the character is theirs to say, not the character's
     retold = _closed(retell(fact, swap=True))
     if len(retold.split()) > _MAX_ECHO_WORDS or not retold:
         retold = ""
@@ -195,6 +197,9 @@ def echo_of(told: str, speaker: str, listener: str) -> dict[str, str]:
     if not echo and not retold:
         return {}
     return {"retold": retold, "echo": echo or spoken(retold)}
+
+
+_ABOUT_ME = frozenset(["you", "your", "yours", "yourself"])
 
 
 def _echo(fact: Fact) -> str:

@@ -164,7 +164,8 @@ class Planner:
 def _fits(situation: Situation, answer: Answer) -> bool:
     """Whether what was told holds the sort of thing that is asked for."""
     ignore = situation.persona.name.split()
-    return any(fits(situation.utterance.text, text, ignore=ignore) for text in answer.texts)
+    told = [r.memory.text for r in situation.memories if r.memory.speaker != situation.persona.id]
+    return any(fits(situation.utterance.text, text, told, ignore=ignore) for text in answer.texts)
 
 
 def _recollected(situation: Situation, *, open_ended: bool) -> Answer | None:

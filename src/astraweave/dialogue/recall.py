@@ -37,7 +37,9 @@ def retrieval_query(utterance: str, history: Sequence[Turn]) -> str:
     """
     for sentence in reversed(sentences(utterance)):
         if (question := read_question(sentence)) is not None:
-            return _resolved(question.text, history)
+            # "Something of mine is under the bridge. What is it?": the question alone says nothing.
+            alone = any(w.is_("NE") for w in words(question.text))
+            return _resolved(question.text if alone else utterance, history)
     return _resolved(utterance, history)
 
 

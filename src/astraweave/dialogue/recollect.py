@@ -31,6 +31,8 @@ __all__ = ["Candidate", "Sought", "fits", "recollect", "sought_in"]
 
 _MIN_SIMILARITY = 0.3
 """A question that names nothing must at least sound like the memory."""
+_CLEAR_SCORE = 6.0
+_CLEAR_LEAD = 1.5
 _MAX_HOLDERS = 3
 """A word that more memories than this share is no topic."""
 _TOKEN = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*(?:['’][a-z]+)?|\d+")
@@ -175,25 +177,36 @@ def recollect(
     telling = [i for i, c in enumerate(candidates) if not is_question(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
     topics = _topics(sought, [_Text.of(candidates[i].text) for i in telling])
-    best: int | None = None
+    found = []
     for index in telling:
-        candidate = candidates[index]
-        text = _Text.of(candidate.text)
+        candidate, text = candidates[index], _Text.of(candidates[index].text)
         if not sought.names <= text.words or not topics <= text.words:
             continue
-        if not sought.names and not topics and candidate.similarity < _MIN_SIMILARITY:
-            continue
-        if not _holds(sought, text) or not _speaks_of(sought, text, candidate.text):
-            continue
-        if best is None or candidate.score > candidates[best].score:
-            best = index
-    return best
+        if _holds(sought, text) and _speaks_of(sought, text, candidate.text):
+            found.append(index)
+    if not found:
+        return None
+    found.sort(key=lambda index: -candidates[index].score)
+    best = candidates[found[0]]
+    if sought.names or topics or best.similarity >= _MIN_SIMILARITY:
+        return found[0]
+    # Nothing is named: only a memory that stands out from all others is meant.
+    second = candidates[found[1]].score if len(found) > 1 else 0.0
+    return found[0] if best.score >= max(_CLEAR_SCORE, _CLEAR_LEAD * second) else None
 
 
-def fits(question: str, text: str, *, ignore: Sequence[str] = ()) -> bool:
-    """Whether a memory holds what a question asks for; names may be hidden behind other words."""
-    sought = sought_in(question, [text], ignore=ignore)
+def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence[str] = ()) -> bool:
+    """Whether a memory holds what a question asks for.
+
+    A name of the question may be missing from it where something else that was told says whose
+    name it is ("My brother is called Tobin").
+    """
+    sought = sought_in(question, [text, *told], ignore=ignore)
     memory = _Text.of(text)
+    hidden = [name for name in sought.names if name not in memory.words]
+    known = " ".join(told).lower()
+    if any(re.search(_INTRODUCED.format(re.escape(name)), known) is None for name in hidden):
+        return False
     return _holds(sought, memory) and _speaks_of(sought, memory, text)
 
 
@@ -356,6 +369,7 @@ def _speaks_of(sought: Sought, text: _Text, memory: str) -> bool:
 # -- words --------------------------------------------------------------------------------------
 
 _DATING = frozenset(["last", "next", "since", "winter", "summer", "now", "today"])
+_INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
 _NAMED_AS = frozenset(["a", "an", "as", "every", "any", "the", "is", "become", "became"])
 _FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll"])
 

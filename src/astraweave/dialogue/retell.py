@@ -7,6 +7,7 @@ import re
 from astraweave.dialogue.facts import Fact
 from astraweave.dialogue.language.clauses import Clause, Phrase
 from astraweave.dialogue.language.words import Word, sentences, words
+from astraweave.rag.salience import TAG_QUESTION, is_question
 
 __all__ = ["retell", "retell_phrase", "retell_text", "shift"]
 
@@ -176,8 +177,11 @@ def retell_text(text: str, *, swap: bool) -> str:
     """A whole text as reported speech, its sentences joined; no capital in front, no full stop."""
     told = []
     for sentence in sentences(text):
+        if is_question(sentence):
+            continue
+        sentence = TAG_QUESTION.sub("", sentence.strip())
         found = words(sentence)
-        if not found or sentence.rstrip().endswith("?"):
+        if not found:
             continue
         said = _OPENERS.sub("", shift(found, sentence, swap=swap))
         said = _CLOSERS.sub("", said.strip(" ,.;:!")).strip(" ,.;:!")

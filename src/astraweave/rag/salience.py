@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-__all__ = ["importance_of", "is_question"]
+__all__ = ["TAG_QUESTION", "importance_of", "is_question"]
 
 _SMALL_TALK = re.compile(
     r"(?i)^\W*(?:(?:well|so|oh|ah|hm+)\W+)?"
@@ -28,7 +28,7 @@ _BELONGS = re.compile(
 )
 
 
-_TAG = re.compile(
+TAG_QUESTION = re.compile(
     r",\s*(?:(?:can|could|would|will|do|did|are|is|was|were|has|have)(?:n't|n’t)? "
     r"(?:you|he|she|it|they|we|i)\b[^,?]{0,24}|eh|right|no|you know|you see)\?$",
     re.IGNORECASE,
@@ -38,7 +38,7 @@ _TAG = re.compile(
 def is_question(text: str) -> bool:
     """Whether a line asks, and so tells little itself; "..., can you imagine?" tells."""
     text = text.rstrip("\"'”’) ")
-    return text.endswith(("?", "？", "؟")) and not _TAG.search(text)
+    return text.endswith(("?", "？", "؟")) and not TAG_QUESTION.search(text)
 
 
 def importance_of(text: str, entities: Collection[str] = ()) -> float:

@@ -1,0 +1,200 @@
+"""`astraweave bench`: what this machine makes of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from astraweave.bench import Row, as_table, find_cases
+from astraweave.bench.bars import Bar
+from astraweave.bench.loop import FrameReport
+from astraweave.cli.console import Console
+from astraweave.core.settings import Settings
+from astraweave.errors import InputError
+
+__all__ = ["run"]
+
+Outcome = tuple[Any, tuple[Bar, ...]]
+"""Figures, and the bars that they are held to."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure one thing, or run the short cases; prints a table or one JSON document."""
+    console = Console(quiet=arguments.json)
+    if arguments.what == "all":
+        document: Any = _cases(console, arguments.only)
+    else:
+        measure: dict[str, Callable[[Console, argparse.Namespace], Outcome]] = {
+            "frame": _frame,
+            "memory": _memory,
+            "dialogue": _dialogue,
+        }
+        figures, bars = measure[arguments.what](console, arguments)
+        _print_bars(console, bars)
+        document = msgspec.to_builtins(figures) | {
+            "bars": [msgspec.to_builtins(bar) | {"met": bar.met} for bar in bars]
+        }
+    if arguments.json:
+        print(json.dumps(document, indent=2))
+    return 0
+
+
+def _cases(console: Console, only: str | None) -> list[dict[str, Any]]:
+    cases = find_cases(*([only] if only else []))
+    if not cases:
+        known = ", ".join(each.name for each in find_cases())
+        raise InputError(f"no case is called {only!r}; there are {known}", case=only)
+    rows = []
+    with console.progress() as progress:
+        for number, each in enumerate(cases):
+            progress("cases", number, len(cases))
+            rows.append(each.row())
+    _print_rows(console, rows)
+    return [_as_document(row) for row in rows]
+
+
+def _as_document(row: Row) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(row)
+    return document
+
+
+def _print_rows(console: Console, rows: Sequence[Row]) -> None:
+    if not console.live:
+        console.say(as_table(rows))
+        return
+    console.table(
+        "On this machine",
+        ("case", "ours", "peer", "ratio", "peer's name", "quality"),
+        [
+            (
+                row.name,
+                _amount(row.ours, row.unit),
+                _amount(row.peer, row.unit),
+                "" if row.ratio is None else f"{row.ratio:.2f}x",
+                row.peer_name if row.peer is not None else "",
+                row.note or " ".join(f"{name} {value:.4g}" for name, value in row.quality.items()),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _frame(console: Console, arguments: argparse.Namespace) -> Outcome:
+    from astraweave.bench.frame import measure_frames
+    from astraweave.world import World
+
+    if arguments.frames < 1:
+        raise InputError("a loop has at least one frame", frames=arguments.frames)
+    with (
+        console.progress() as progress,
+        tempfile.TemporaryDirectory(prefix="astraweave-") as folder,
+        World.open(Path(folder) / "slot", progress=progress) as world,
+    ):
+        figures = measure_frames(
+            world,
+            frames=arguments.frames,
+            progress=lambda done, total: progress("frames", done, total),
+        )
+    columns = (figures.alone, figures.thinking)
+    console.table(
+        f"A 60 Hz loop, {figures.thinking.frames} frames of each kind",
+        ("", "alone", "beside a thinking character"),
+        [
+            (label, *(f"{value(column):.0f} {unit}".rstrip() for column in columns))
+            for label, unit, value in _FRAME_ROWS
+        ],
+    )
+    console.say(
+        f"say: {figures.say_us_p50:.0f} us (99 %: {figures.say_us_p99:.0f} us); "
+        f"{figures.lines} lines, the model computed {figures.model_busy:.0%} of the time"
+    )
+    return figures, figures.bars
+
+
+_FRAME_ROWS: tuple[tuple[str, str, Callable[[FrameReport], float]], ...] = (
+    ("world.tick, median", "us", lambda r: r.tick_us_p50),
+    ("world.tick, 99 %", "us", lambda r: r.tick_us_p99),
+    ("world.tick, 99.9 %", "us", lambda r: r.tick_us_p999),
+    ("own work, median", "us", lambda r: r.work_us_p50),
+    ("own work, 99 %", "us", lambda r: r.work_us_p99),
+    ("own work, 99.9 %", "us", lambda r: r.work_us_p999),
+    ("whole frame, 99 %", "us", lambda r: r.frame_us_p99),
+    ("whole frame, 99.9 %", "us", lambda r: r.frame_us_p999),
+    ("wakes late by, median", "us", lambda r: r.wake_us_p50),
+    ("wakes late by, 99 %", "us", lambda r: r.wake_us_p99),
+    ("wakes late by, 99.9 %", "us", lambda r: r.wake_us_p999),
+    ("frames more than 4 ms late", "", lambda r: r.late),
+)
+
+
+def _memory(console: Console, _: argparse.Namespace) -> Outcome:
+    from astraweave.bench.memory import default_memory_figures
+
+    console.say("Ten thousand memories: saving, loading, asking ...", style="dim")
+    figures = default_memory_figures()
+    rows = [
+        (name, *(f"{value:.1f} ms" for value in (each.p50_ms, each.p95_ms, each.max_ms)))
+        for name, each in (
+            ("save", figures.save),
+            ("load", figures.load),
+            ("retrieve 5, the question embedded", figures.retrieve),
+            ("  of which embedding", figures.embed_query),
+        )
+    ]
+    title = f"{figures.memories} memories, {figures.save_bytes / 1e6:.1f} MB"
+    console.table(title, ("", "median", "95 %", "slowest"), rows)
+    return figures, figures.bars
+
+
+def _dialogue(console: Console, arguments: argparse.Namespace) -> Outcome:
+    from astraweave.bench.dialogue import measure_dialogue
+
+    with console.progress() as progress:
+        figures = measure_dialogue(
+            Settings.from_environment(),
+            turns=arguments.turns,
+            seed=arguments.seed,
+            progress=lambda done, total: progress("turns", done, total),
+        )
+    rows = [
+        (
+            label,
+            _amount(getattr(figures, f"{key}_p50"), "ms"),
+            _amount(getattr(figures, f"{key}_p95"), "ms"),
+        )
+        for label, key in (
+            ("first word, any tier", "first_word_ms"),
+            ("whole line, any tier", "line_ms"),
+            ("the model's first checked clause", "model_first_clause_ms"),
+            ("the model's line", "model_line_ms"),
+        )
+    ]
+    console.table(f"{figures.turns} turns", ("", "median", "95 %"), rows)
+    tiers = ", ".join(f"{count} {tier}" for tier, count in figures.tiers.items())
+    console.say(
+        f"clauses shown: {tiers or 'none'}; drafted {figures.drafted}, "
+        f"passed {figures.passed}; {figures.tokens_per_s:.0f} tokens/s"
+    )
+    return figures, figures.bars
+
+
+def _print_bars(console: Console, bars: Sequence[Bar]) -> None:
+    marks = {True: ("ok  ", "green"), False: ("over", "bold red"), None: ("-   ", "dim")}
+    for bar in bars:
+        mark, style = marks[bar.met]
+        relation = "at least" if bar.floor else "at most"
+        console.say(f"{mark}  ", style=style, end="")
+        limit = _amount(bar.limit, bar.unit)
+        console.say(
+            f"{bar.name}: {_amount(bar.value, bar.unit) or 'not measured'} ({relation} {limit})"
+        )
+
+
+def _amount(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:.4g} {unit}".rstrip()
