@@ -60,20 +60,32 @@ def rooms() -> list[str]:
 def write_reference() -> None:
     """One page a room, from its `__all__`, so that the reference is never behind the code."""
     GENERATED.mkdir(parents=True, exist_ok=True)
-    wanted = {f"{room}.rst": room_page(room) for room in rooms()}
-    for name, text in wanted.items():
-        path = GENERATED / name
+    exported = {room: sorted(importlib.import_module(room).__all__) for room in rooms()}
+    # What the root lends from a room is described once, where it is at home.
+    lent = {
+        name: room
+        for name in exported["astraweave"]
+        for room, names in exported.items()
+        if room != "astraweave" and name in names
+    }
+    for room, names in exported.items():
+        text = room_page(room, names, lent if room == "astraweave" else {})
+        path = GENERATED / f"{room}.rst"
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
 
 
-def room_page(room: str) -> str:
-    exported = sorted(importlib.import_module(room).__all__)
-    entries = "".join(f"   {name}\n" for name in exported)
-    return (
+def room_page(room: str, names: list[str], lent: dict[str, str]) -> str:
+    own = "".join(f"   {name}\n" for name in names if name not in lent)
+    page = (
         f"{room}\n{'=' * len(room)}\n\n.. automodule:: {room}\n   :no-members:\n\n"
-        f".. currentmodule:: {room}\n\n.. autosummary::\n   :toctree: api\n\n{entries}"
+        f".. currentmodule:: {room}\n\n.. autosummary::\n   :toctree: api\n\n{own}"
     )
+    if lent:
+        page += "\nAlso reached from here:\n\n" + "".join(
+            f"- :py:obj:`{name} <{home}.{name}>`\n" for name, home in lent.items()
+        )
+    return page
 
 
 write_reference()

@@ -76,7 +76,8 @@ Splitter::Splitter(std::vector<SplitStep> steps) : steps_(std::move(steps)) {
   using Kind = SplitStep::Kind;
   for (const SplitStep& step : steps_) {
     require_utf8(step.text, "what a splitter looks for");
-    if (step.kind == Kind::kScan && step.rules.max_digits < 1) {
+    const bool counts_digits = step.rules.family != ScanRules::Family::kGpt2;
+    if (step.kind == Kind::kScan && counts_digits && step.rules.max_digits < 1) {
       throw Error(ErrorCode::kConfig, "a scanner's groups of digits must have 1 or more");
     }
     if ((step.kind == Kind::kMetaspace || step.kind == Kind::kLiteral) && step.text.empty()) {
