@@ -298,8 +298,14 @@ class Terminal:
         end = time.monotonic() + timeout_s
         while self._read(0.2) and time.monotonic() < end:
             pass
-        code = self.process.wait(timeout=timeout_s)
-        os.close(self.fd)
+        try:
+            code = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            pytest.fail(f"it did not end: {self.text!r}")
+        finally:
+            os.close(self.fd)
         return code, self.text
 
     def _read(self, timeout_s: float) -> bool:
