@@ -14,7 +14,7 @@ async def main() -> None:
             print(piece, end="", flush=True)
         print()
 
-        answer = await tam.say("Who has my lantern now?")
+        answer = await tam.say("Who did I give my lantern to?")
         print(answer.text)
         assert "ferryman" in answer.text, answer
 

@@ -21,9 +21,10 @@ def main() -> None:
         aw.World.open(folder, model=model) as world,
     ):
         tam = world.npc("tam", persona="tam")
-        for text in ("Lovely weather today, isn't it?", "I am on my way to the market."):
+        for text, passes in (("It is a lovely day.", True), ("How is the forge today?", False)):
             reply = tam.say(text).wait()
             print(f"you> {text}\nTam> {reply.text}   [{', '.join(reply.tiers)}]")
+            assert ("model" in reply.tiers) == passes, reply
             assert "Aldous" not in reply.text, "nobody ever mentioned him: the check stops it"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import textwrap
@@ -231,12 +230,15 @@ def test_ctrl_c_in_a_terminal_saves_and_leaves_no_traceback(tmp_path, times):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 def test_ctrl_c_while_the_world_opens(tmp_path):
-    terminal = Terminal("talk", "--save", str(tmp_path / "slot"), **BARE)
-    time.sleep(0.3)  # somewhere between the interpreter's start and the first prompt
+    slot = tmp_path / "slot"
+    terminal = Terminal("talk", "--save", str(slot), **BARE)
+    end = time.monotonic() + 60
+    while not slot.exists() and time.monotonic() < end:
+        time.sleep(0.002)
     terminal.interrupt()
     code, text = terminal.end()
-    assert "astraweave" not in text, text  # the interpreter's own start may show a traceback
-    assert code in {0, 1, 130, -signal.SIGINT}, text
+    assert "Traceback" not in text, text
+    assert code in {0, 130}, text
 
 
 def test_warnings_of_ours_are_one_friendly_line(tmp_path):
@@ -296,8 +298,14 @@ class Terminal:
         end = time.monotonic() + timeout_s
         while self._read(0.2) and time.monotonic() < end:
             pass
-        code = self.process.wait(timeout=timeout_s)
-        os.close(self.fd)
+        try:
+            code = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            pytest.fail(f"it did not end: {self.text!r}")
+        finally:
+            os.close(self.fd)
         return code, self.text
 
     def _read(self, timeout_s: float) -> bool:

@@ -150,8 +150,8 @@ def measure_frames(
         began = monotonic_ns()
         for n in range(-WARM_UP, count):
             thinking.frame(tick, talk.keep_going, measured=n >= 0)
-        talked_ns += monotonic_ns() - began
         talk.pause()
+        talked_ns += monotonic_ns() - began
         if progress is not None:
             progress(min(done + count, frames) * 2, frames * 2)
     quiet, busy = alone.report(), thinking.report()

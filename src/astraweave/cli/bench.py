@@ -92,7 +92,7 @@ def _frame(console: Console, arguments: argparse.Namespace) -> Outcome:
     if arguments.frames < 1:
         raise InputError("a loop has at least one frame", frames=arguments.frames)
     with (
-        console.progress() as progress,
+        console.progress(animated=False) as progress,
         tempfile.TemporaryDirectory(prefix="astraweave-") as folder,
         World.open(Path(folder) / "slot", progress=progress) as world,
     ):
@@ -155,7 +155,7 @@ def _memory(console: Console, _: argparse.Namespace) -> Outcome:
 def _dialogue(console: Console, arguments: argparse.Namespace) -> Outcome:
     from astraweave.bench.dialogue import measure_dialogue
 
-    with console.progress() as progress:
+    with console.progress(animated=False) as progress:
         figures = measure_dialogue(
             Settings.from_environment(),
             turns=arguments.turns,

@@ -77,21 +77,28 @@ class Console:
             self.say("  " + line.rstrip())
 
     @contextmanager
-    def progress(self) -> Iterator[ProgressBar]:
-        """Draw progress bars in a terminal; say each stage once where nobody watches."""
+    def progress(self, *, animated: bool = True) -> Iterator[ProgressBar]:
+        """Draw progress bars in a terminal; say each stage once where nobody watches.
+
+        Parameters
+        ----------
+        animated : bool
+            Redraw ten times a second, from a thread; False: only when told, which leaves alone
+            what is being measured.
+        """
         if self._rich is None:
             yield self._plain_progress()
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self._rich, transient=True) as bars:
+        with Progress(*columns, console=self._rich, transient=True, auto_refresh=animated) as bars:
             tasks: dict[str, Any] = {}
 
             def draw(stage: str, done: int, total: int) -> None:
                 if stage not in tasks:
                     tasks[stage] = bars.add_task(stage, total=total or None)
-                bars.update(tasks[stage], completed=done, total=total or None)
+                bars.update(tasks[stage], completed=done, total=total or None, refresh=not animated)
 
             yield draw
 

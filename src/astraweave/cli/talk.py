@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import select
 import sys
 import tempfile
 import time
@@ -44,10 +45,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _ask(console: Console) -> str:
     if console.live:
         console.say("you  ", style="bold cyan", end="")
+        _wait_for_typing()
     try:
         return input().strip()
     except EOFError:
         return ""
+
+
+def _wait_for_typing() -> None:
+    """Return when a line can be read.
+
+    `input` alone does not hear a Ctrl-C that comes in the moment before it begins to wait.
+    """
+    if sys.platform != "win32" and sys.stdin.isatty():
+        while not select.select([sys.stdin], [], [], 0.2)[0]:
+            pass
 
 
 def _speak(console: Console, world: World, npc: Npc, line: str) -> None:
