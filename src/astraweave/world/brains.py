@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from astraweave.core.settings import Settings
 from astraweave.embeddings import EmbeddingClient, MockEmbeddingClient
@@ -17,6 +17,9 @@ from astraweave.errors import AstraweaveError
 from astraweave.llm import LanguageModel
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
+
+if TYPE_CHECKING:
+    from astraweave.models import ModelFiles
 
 __all__ = ["Brains", "ModelWarning", "load_brains"]
 
@@ -105,25 +108,28 @@ class _Loader:
 
     def __init__(self, settings: Settings, telemetry: Telemetry, progress: Progress | None) -> None:
         from astraweave.inference import Sessions
-        from astraweave.models import ModelStore
 
         self._settings = settings
         self._progress = progress
         self._telemetry = telemetry
         self._sessions = Sessions(settings)
-        self._store = ModelStore(settings)
 
     def model(self) -> LanguageModel:
         from astraweave.llm import OnnxLanguageModel
 
-        files = self._store.ensure(self._settings.model, self._progress)
+        files = self._files(self._settings.model)
         return OnnxLanguageModel(files, sessions=self._sessions, telemetry=self._telemetry)
 
     def embedder(self) -> EmbeddingClient:
         from astraweave.embeddings import OnnxEmbedder
 
-        files = self._store.ensure(self._settings.embedder, self._progress)
+        files = self._files(self._settings.embedder)
         return OnnxEmbedder(files, sessions=self._sessions, telemetry=self._telemetry)
+
+    def _files(self, name: str) -> ModelFiles:
+        from astraweave.models import ModelStore
+
+        return ModelStore(self._settings).ensure(name, self._progress)
 
     def close(self) -> None:
         self._sessions.close()
