@@ -307,3 +307,24 @@ def test_a_ticket_is_a_generation(road) -> None:
     assert isinstance(ticket, ChunkStream)
     assert ticket.owner == "tam"
     assert ticket.result(FOREVER) == "x"
+
+
+def test_what_is_not_recorded_is_answered_all_the_same(road) -> None:
+    one = road(ScriptedModel(["warm", "said"]))
+    request = GenerationRequest(messages=(Message("user", "x"),))
+    assert one.scheduler.submit(request, recorded=False).result(5) == "warm"
+    assert one.scheduler.submit(request).result(5) == "said"
+    assert [event["text"] for event in one.journal.events] == ["said"]
+
+
+def test_a_request_that_begins_as_it_expires_leaves_the_model_idle(road) -> None:
+    one = road(ScriptedModel(["a long story " * 50, "said"], delay=0.2))
+    request = GenerationRequest(messages=(Message("user", "x"),))
+    ticket = one.scheduler.submit(request)
+    while ticket._generation is None:
+        threading.Event().wait(0.001)
+    ticket.state = "waiting"  # as the deadline's thread saw it just before
+    one.scheduler._expire(ticket)
+    with pytest.raises(DeadlineExceeded):
+        ticket.result(5)
+    assert one.scheduler.submit(request).result(5) == "said"

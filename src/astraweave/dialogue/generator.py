@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal, Protocol
@@ -13,6 +12,7 @@ import msgspec
 from astraweave.context.turn import Turn
 from astraweave.core.clock import SystemClock
 from astraweave.core.protocols import Clock as GameClock
+from astraweave.core.rng import RandomStreams
 from astraweave.core.text import sanitize
 from astraweave.dialogue.acts import act_of
 from astraweave.dialogue.answer import Answerer
@@ -179,7 +179,7 @@ class DialogueGenerator:
             persona=persona,
             speaker="",
             utterance=greeting,
-            rng=random.Random(0),  # noqa: S311 - nothing is drawn from it
+            rng=RandomStreams(0)["warm-up"],  # nothing is drawn from it
             history=history,
         )
         act = act_of(greeting.text, persona.name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from astraweave.core.protocols import Clock
+from astraweave.core.threads import Worker
 from astraweave.errors import UsageError
 from astraweave.llm._decoder import MAX_STEP_TOKENS, Decoder
 from astraweave.llm._slots import Slot, SlotTable
@@ -90,8 +91,7 @@ class Engine:
         self._active: list[Job] = []
         self._stopping = False
         self._pid = os.getpid()
-        self._thread = threading.Thread(target=self._run, name=f"astraweave-{name}", daemon=True)
-        self._thread.start()
+        self._thread = Worker(self._run, name=f"astraweave-{name}")
 
     def submit(self, job: Job) -> None:
         """Queue a job.
@@ -139,12 +139,7 @@ class Engine:
             self._news.notify()
         if self._thread is threading.current_thread():
             return
-        interrupt: KeyboardInterrupt | None = None
-        while self._thread.is_alive():
-            try:
-                self._thread.join()
-            except KeyboardInterrupt as error:  # one more step at most; then it is safe to go
-                interrupt = error
+        interrupt = self._thread.finish()  # one more step at most; then it is safe to go
         if interrupt is not None:
             raise interrupt
 

@@ -130,7 +130,7 @@ class ModelStore:
         self, settings: Settings | None = None, *, registry: Registry | None = None
     ) -> None:
         settings = Settings.from_environment() if settings is None else settings
-        self.home = (settings.home or _user_cache()).expanduser().absolute()
+        self.home = Path(settings.home or _user_cache()).expanduser().absolute()
         self.offline = settings.offline
         self.registry = Registry.default() if registry is None else registry
         own = self.home / "registry.toml"

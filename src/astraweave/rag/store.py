@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import get_args
 
 import msgspec
@@ -180,7 +181,7 @@ class MemoryStore:
 
     def pending(self, limit: int | None = None) -> list[Memory]:
         """Memories that wait for a vector, oldest first."""
-        ids = list(self._pending)[:limit]
+        ids = list(islice(self._pending, limit))
         return [self._shelves[self._owners[i]].memories[i] for i in ids]
 
     def embed_pending(self, limit: int | None = None) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from astraweave.core.settings import Settings
 from astraweave.embeddings import EmbeddingClient, MockEmbeddingClient
@@ -18,6 +18,9 @@ from astraweave.llm import LanguageModel
 from astraweave.models.progress import Progress
 from astraweave.models.store import ModelFiles
 from astraweave.observability import Telemetry
+
+if TYPE_CHECKING:
+    from astraweave.models import ModelFiles
 
 __all__ = ["Brains", "ModelWarning", "load_brains"]
 
@@ -123,6 +126,11 @@ class _Loader:
 
         files = self._files(self._settings.embedder)
         return OnnxEmbedder(files, sessions=self._sessions, telemetry=self._telemetry)
+
+    def _files(self, name: str) -> ModelFiles:
+        from astraweave.models import ModelStore
+
+        return ModelStore(self._settings).ensure(name, self._progress)
 
     def close(self) -> None:
         self._sessions.close()

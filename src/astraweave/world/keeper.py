@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from astraweave.context import Turn
 from astraweave.core.worldview import Entity, Fact, WorldSnapshot, WorldView
@@ -29,6 +30,8 @@ KEPT_TURNS = 200
 """Latest turns of a character that come back into memory with a save; older ones stay in it."""
 _EMBEDDED_FIRST = 4
 """Latest memories of a character that get their vectors before it is asked, if they have none."""
+_EMBEDDED_BY_SAVE = 32
+"""Missing vectors that a save makes first: what was said just now shall be in it whole."""
 _RANDOM = "random/"
 
 
@@ -114,7 +117,8 @@ class Keeper:
 
     def random(self) -> dict[str, object]:
         """States of the random streams, by name."""
-        return dict(self.slot.state.items(_RANDOM, object))
+        states = self.slot.state.items(_RANDOM, object)
+        return {key.removeprefix(_RANDOM): state for key, state in states}
 
     def personas(self) -> dict[str, Persona]:
         """Every character that was ever added, by id."""
@@ -167,11 +171,19 @@ class Keeper:
     def retrieve(
         self, query: str, *, owner: str, k: int, speaker: str | None = None, now: float
     ) -> list[Retrieved]:
-        """What a character remembers; the latest memories among it, whatever still waits."""
-        if fresh := self._fresh.pop(owner, None):
-            with self._failures_counted():
-                self._embed(fresh)
-        return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now)
+        """What a character remembers; the latest memories among it, whatever still waits.
+
+        An embedder that fails, which may be the game's own, is done without: words find much.
+        """
+        try:
+            for memory in self._fresh.pop(owner, ()):
+                vector = self._embedder.embed(memory.text)
+                self.store.set_vectors([memory], vector[np.newaxis])
+            return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now)
+        except Exception as error:  # noqa: BLE001 - counted; a second failure is not the embedder's
+            self._telemetry.count(f"world.not_embedded.{type(error).__name__}")
+        nothing = np.zeros(self._embedder.dimensions, np.float32)
+        return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now, vector=nothing)
 
     def embed_one(self) -> bool:
         """Make a vector that is missing; whether more are. For when nothing else waits.
@@ -209,6 +221,10 @@ class Keeper:
         self, world: SavedWorld, view: WorldSnapshot, note: Mapping[str, Any] | None
     ) -> SaveInfo:
         """Put everything into the save, in one atomic step."""
+        with self._failures_counted():
+            for _ in range(_EMBEDDED_BY_SAVE):
+                if not self.embed_one():
+                    break
         self._put(world, view)
         with self._telemetry.span("world.save"):
             return self.slot.save(note)
@@ -232,10 +248,6 @@ class Keeper:
             )
             self.slot.state.put("view", saved)
             self._view_version = view.version
-
-    def _embed(self, memories: Collection[Memory]) -> None:
-        for memory in memories:
-            self.store.set_vectors([memory], self._embedder.embed(memory.text)[None])
 
     @contextlib.contextmanager
     def _failures_counted(self) -> Iterator[None]:

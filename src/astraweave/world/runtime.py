@@ -18,6 +18,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
+from astraweave.core.threads import Worker
 from astraweave.errors import AstraweaveError, UsageError
 
 __all__ = ["Runtime", "SerialExecutor"]
@@ -42,10 +43,7 @@ class SerialExecutor(Executor):
         self._idle: list[Callable[[], bool]] = []
         self._closed = False
         self._lock = threading.Lock()
-        self.thread = threading.Thread(
-            target=_work, args=(self._queue, self._idle), name=name, daemon=True
-        )
-        self.thread.start()
+        self.thread = Worker(_work, name=name, args=(self._queue, self._idle))
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue a job."""
@@ -133,13 +131,9 @@ class Runtime:
         self.blocking = SerialExecutor(f"{_OURS}mind")
         self.loop = _new_loop()
         self._last: list[Callable[[], object]] = []
-        self._thread = threading.Thread(
-            target=_run_loop,
-            args=(self.loop, self.blocking, self._last),
-            name=f"{_OURS}runtime",
-            daemon=True,
+        self._thread = Worker(
+            _run_loop, name=f"{_OURS}runtime", args=(self.loop, self.blocking, self._last)
         )
-        self._thread.start()
         # At interpreter exit daemon threads are frozen wherever they are; end them before that.
         self._stop = weakref.finalize(
             self, _stop, self.loop, self._thread, self.blocking, self._last
@@ -227,7 +221,7 @@ def _run_loop(
 
 def _stop(
     loop: asyncio.AbstractEventLoop,
-    thread: threading.Thread,
+    thread: Worker,
     blocking: SerialExecutor,
     last: list[Callable[[], object]],
 ) -> None:
@@ -241,14 +235,8 @@ def _stop(
     loop.call_soon_threadsafe(lambda: loop.create_task(_wind_down(loop)))
     if threading.current_thread().name.startswith(_OURS):
         return  # collected on one of our threads: it may be the one that the others wait for
-    interrupt: KeyboardInterrupt | None = None
-    for ending in (thread, blocking.thread):
-        while ending.is_alive():
-            try:
-                ending.join()
-            except KeyboardInterrupt as error:
-                interrupt = error
-    for failure in (interrupt, *failures):
+    interrupts = [thread.finish(), blocking.thread.finish()]
+    for failure in (*interrupts, *failures):
         if failure is not None:
             raise failure
 
