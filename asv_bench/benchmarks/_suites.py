@@ -42,8 +42,13 @@ class _Figures:
         cls.cases = {case.name: case for case in find_cases(cls.prefix)}
         cls.params = [list(cls.cases), ["ours", "peer"]]
 
+    def setup(self, name, side):
+        case = self.cases[name]
+        if side == "peer" and not case.peer_name:
+            raise NotImplementedError("there is no peer")
+        self.figure = getattr(_prepared(case), side)
+        if self.figure is None:
+            raise NotImplementedError("the peer is not installed")
+
     def track_figure(self, name, side):
-        figure = getattr(_prepared(self.cases[name]), side)
-        if figure is None:
-            raise NotImplementedError("there is no peer, or it is not installed")
-        return figure
+        return self.figure

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-__all__ = ["Console", "ProgressBar"]
+__all__ = ["Console", "ProgressBar", "warn"]
 
 
 class ProgressBar(Protocol):
@@ -16,6 +16,12 @@ class ProgressBar(Protocol):
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Draw."""
         ...
+
+
+def warn(text: str) -> None:
+    """One line to standard error; yellow in a terminal."""
+    start, end = ("\x1b[33m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
+    print(f"{start}note: {text}{end}", file=sys.stderr, flush=True)
 
 
 class Console:

@@ -20,7 +20,7 @@ import msgspec
 from astraweave.bench.loop import quantile
 from astraweave.bench.meeting import LineRecord, SittingReport, hold_sitting
 from astraweave.bench.sittings import Scenario, draw, score
-from astraweave.cli.console import Console
+from astraweave.cli.console import Console, warn
 from astraweave.core.clock import ManualClock
 from astraweave.core.settings import Settings
 from astraweave.errors import AstraweaveError
@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(quiet=arguments.json)
     scenario = draw(arguments.seed, turns=arguments.turns)
     if arguments.sitting:
-        report = _sit(console, scenario, arguments.sitting, arguments.save, arguments.seed)
+        report = _sit(console, scenario, arguments)
         arguments.result.write_bytes(msgspec.json.encode(report))
         return 0
-    _fetch(console)
+    arguments.without = _fetch(console)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="astraweave-")))
         slot = arguments.save or folder / "slot"
@@ -55,21 +55,23 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fetch(console: Console) -> None:
-    """Get the weights before the clock runs; without them the meeting is composed."""
+def _fetch(console: Console) -> list[str]:
+    """Get the weights before the clock runs; returns the models that the demo goes on without."""
     settings = Settings.from_environment()
     wanted = [m for m in (settings.model, settings.embedder) if m not in {"none", "mock"}]
     if not wanted:
-        return
+        return []
     from astraweave.models import ModelStore
 
-    try:
-        store = ModelStore(settings)
-        with console.progress() as progress:
-            for model_id in wanted:
-                store.ensure(model_id, progress)
-    except AstraweaveError as error:
-        console.error(f"{error}\nThe demo goes on without that model.")
+    missing = []
+    for model_id in wanted:
+        try:
+            with console.progress() as progress:
+                ModelStore(settings).ensure(model_id, progress)
+        except AstraweaveError as error:
+            missing.append(model_id)
+            warn(f"{error}; the demo goes on without {model_id}")
+    return missing
 
 
 def _sit_in_a_process(
@@ -79,20 +81,22 @@ def _sit_in_a_process(
     command = [sys.executable, "-m", "astraweave.cli", "demo", "--sitting", str(sitting)]
     command += ["--seed", str(arguments.seed), "--turns", str(arguments.turns)]
     command += ["--save", str(slot), "--result", str(result)]
+    for model_id in arguments.without:
+        command += ["--without", model_id]
     if arguments.json:
         command.append("--json")
     subprocess.run(command, check=True)  # noqa: S603 - ourselves, with checked arguments
     return msgspec.json.decode(result.read_bytes(), type=SittingReport)
 
 
-def _sit(
-    console: Console, scenario: Scenario, sitting: int, slot: Path, seed: int
-) -> SittingReport:
+def _sit(console: Console, scenario: Scenario, arguments: argparse.Namespace) -> SittingReport:
     titles = {1: "The first sitting", 2: "The second sitting, a day later: a new process, one save"}
+    sitting: int = arguments.sitting
     console.say(titles[sitting], style="bold")
     utterances = scenario.first if sitting == 1 else tuple(q.question for q in scenario.questions)
     clock = ManualClock(DAY_S * (sitting - 1))
-    with World.open(slot, seed=seed, clock=clock) as world:
+    settings = _settings(arguments.without)
+    with World.open(arguments.save, settings=settings, seed=arguments.seed, clock=clock) as world:
         clock.set(DAY_S * (sitting - 1))
         npc = world.npc(NPC, persona=NPC)
         name = npc.persona.name.split()[0]
@@ -118,6 +122,15 @@ def _sit(
         )
         world.save()
     return report
+
+
+def _settings(without: list[str]) -> Settings:
+    settings = Settings.from_environment()
+    return msgspec.structs.replace(
+        settings,
+        model="none" if settings.model in without else settings.model,
+        embedder="mock" if settings.embedder in without else settings.embedder,
+    )
 
 
 def _summary(

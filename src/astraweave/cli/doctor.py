@@ -126,9 +126,9 @@ def _distributions() -> set[str]:
 
 
 def _version(module: str) -> str:
-    for name in (module, f"{module}-gpu"):
+    for name, remark in ((module, ""), (f"{module}-gpu", " (gpu)")):
         try:
-            return f"{name} {importlib.metadata.version(name)}"
+            return importlib.metadata.version(name) + remark
         except importlib.metadata.PackageNotFoundError:
             continue
     return "installed"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import TextIO
 
 import astraweave
+from astraweave.cli.console import warn
 from astraweave.errors import AstraweaveError
 
 __all__ = ["main"]
@@ -26,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         0: done; 1: the run found something wrong; 2: it could not run; 130: Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
-    command: Command = import_module(f"astraweave.cli.{arguments.module}").run
     try:
-        return command(arguments)
+        with _friendly_warnings():
+            command: Command = import_module(f"astraweave.cli.{arguments.module}").run
+            return command(arguments)
     except AstraweaveError as error:
         print(f"astraweave: {error}", file=sys.stderr)
         return 2
@@ -37,6 +42,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away (`| head`)
         sys.stderr.close()
         return 0
+
+
+@contextmanager
+def _friendly_warnings() -> Iterator[None]:
+    """Say our own warnings in one line, each once; Python's form is for those who write code."""
+    usual = warnings.showwarning
+    said: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not category.__module__.startswith("astraweave."):
+            usual(message, category, filename, lineno, file, line)
+        elif (text := " ".join(str(message).split())) not in said:
+            said.add(text)
+            warn(text)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--json", action="store_true", help="print one object at the end")
     demo.add_argument("--sitting", type=int, choices=(1, 2), help=argparse.SUPPRESS)
     demo.add_argument("--result", type=Path, help=argparse.SUPPRESS)
+    demo.add_argument("--without", action="append", default=[], help=argparse.SUPPRESS)
 
     talk = add("talk", "talk", "Talk with a character; Ctrl-C or an empty line ends it.")
     talk.add_argument("--persona", metavar="FILE", default="tam", help="a persona TOML or its name")

@@ -101,6 +101,10 @@ class WorldView:
         """Grows by one with every change; saying again what is already so is none."""
         return self._version
 
+    def __contains__(self, entity_id: str) -> bool:
+        """Whether there is an entity with this id; needs no snapshot."""
+        return entity_id in self._entities
+
     def add(self, *entities: Entity) -> None:
         """Add entities, or replace those with the same id."""
         fresh = _by_id(entities)

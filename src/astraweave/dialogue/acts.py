@@ -11,6 +11,7 @@ from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences, words
+from astraweave.rag.salience import TAG_QUESTION
 
 __all__ = ["Act", "ActKind", "act_of", "is_telling"]
 
@@ -142,6 +143,8 @@ def act_of(utterance: str, listener: str = "") -> Act:
         return Act(kind="recap", greets=greets)
     if _WELLBEING.search(text):
         return Act(kind="wellbeing", greets=greets)
+    if len(said) == 1 and TAG_QUESTION.search(text) and _CHAT.search(text):
+        return Act(kind="smalltalk", greets=greets)  # "Lovely weather, isn't it?"
     told = " ".join(s for s in said if is_telling(s, listener))
     for sentence in reversed(said):
         if _REQUEST.match(sentence) and not sentence.lower().startswith(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
+from astraweave.context.turn import Turn
 from astraweave.core.clock import SystemClock
 from astraweave.core.protocols import Clock as GameClock
+from astraweave.core.text import sanitize
+from astraweave.dialogue.acts import act_of
 from astraweave.dialogue.answer import Answerer
 from astraweave.dialogue.check import Knowledge, check_clause
 from astraweave.dialogue.clauses import ClauseSplitter
@@ -167,6 +171,21 @@ class DialogueGenerator:
             missing is composed.
         """
         return Line(self, situation, self.clock.monotonic() + max(0.0, deadline_s))
+
+    def warm_up(self, persona: Persona, history: Sequence[Turn] = ()) -> GenerationRequest:
+        """A request that reads all of a character's next prompt that is known into the model."""
+        greeting = sanitize("Hello.")
+        situation = Situation(
+            persona=persona,
+            speaker="",
+            utterance=greeting,
+            rng=random.Random(0),  # noqa: S311 - nothing is drawn from it
+            history=history,
+        )
+        act = act_of(greeting.text, persona.name)
+        return GenerationRequest(
+            messages=messages_for(situation, act), max_tokens=1, owner=persona.id
+        )
 
     def planner(self, persona: Persona) -> Planner:
         """The planner of a character, kept from line to line."""

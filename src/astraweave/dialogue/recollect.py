@@ -269,12 +269,19 @@ def _holds(sought: Sought, text: _Text) -> bool:
 
 
 def _people(sought: Sought, text: _Text) -> list[str]:
-    """Names in the memory that are not in the question and are no places."""
-    return [
+    """Who is in the memory but not in the question: names that are no places, "the ferryman"."""
+    lex = lexicon()
+    people = [
         name
         for index, name in text.names()
         if name not in sought.names and not _names_place(text, index)
     ]
+    for index, word in enumerate(text.low[1:], 1):
+        named = text.low[index + 1] in sought.names if index + 1 < len(text.low) else False
+        described = bool({text.low[index - 1], text.low[index - 2]} & _WHOSE)
+        if described and not named and word not in sought.things and lex.keys(word) & lex.persons:
+            people.append(word)
+    return people
 
 
 def _names_place(text: _Text, index: int) -> bool:
@@ -370,6 +377,7 @@ def _speaks_of(sought: Sought, text: _Text, memory: str) -> bool:
 
 _DATING = frozenset(["last", "next", "since", "winter", "summer", "now", "today"])
 _INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
+_WHOSE = frozenset(["a", "an", "the", "my", "our", "his", "her", "their"])
 _NAMED_AS = frozenset(["a", "an", "as", "every", "any", "the", "is", "become", "became"])
 _FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll"])
 

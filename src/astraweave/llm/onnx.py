@@ -96,7 +96,11 @@ class OnnxLanguageModel:
         self._scratch = np.empty(config.vocab_size, np.int32)
         session = (sessions or Sessions()).open(files.graph)
         self._info = ModelInfo(
-            id=config.id, context_tokens=slot_tokens, provider=session.provider, slots=slots
+            id=config.id,
+            context_tokens=slot_tokens,
+            provider=session.provider,
+            slots=slots,
+            keeps_prompts=True,
         )
         self._engine = Engine(
             Decoder(session, config, slots=slots, slot_tokens=slot_tokens),

@@ -117,6 +117,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int
     provider: str = ""
     slots: int = 1
+    keeps_prompts: bool = False
+    """Whether the part of a prompt that came before costs nothing, and is worth asking ahead."""
 
 
 class Generation(Protocol):

@@ -6,5 +6,6 @@ from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.pipeline import RagPipeline
 from astraweave.rag.retrieved import Retrieved
 from astraweave.rag.store import MemoryStore
+from astraweave.rag.store import checked as checked_memory
 
-__all__ = ["Memory", "MemoryKind", "MemoryStore", "RagPipeline", "Retrieved"]
+__all__ = ["Memory", "MemoryKind", "MemoryStore", "RagPipeline", "Retrieved", "checked_memory"]

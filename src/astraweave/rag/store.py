@@ -25,7 +25,7 @@ from astraweave.rag._tables import (
 )
 from astraweave.rag.memory import Memory, MemoryKind
 
-__all__ = ["MemoryStore", "create_memory_tables"]
+__all__ = ["MemoryStore", "checked", "create_memory_tables"]
 
 _KINDS = frozenset(get_args(MemoryKind))
 MAX_MEMORY_CHARS = 10_000
@@ -96,10 +96,10 @@ class MemoryStore:
         InputError
             One of them cannot be stored; none is then.
         """
-        checked = [_checked(memory) for memory in memories]
-        vectors = self._embed(checked) if embed and checked else None
+        sound = [checked(memory) for memory in memories]
+        vectors = self._embed(sound) if embed and sound else None
         stored = []
-        for memory in checked:
+        for memory in sound:
             memory = msgspec.structs.replace(memory, id=self._next_id)
             self._next_id += 1
             self._owners[memory.id] = memory.owner
@@ -126,7 +126,7 @@ class MemoryStore:
         old = self.get(memory.id)
         if old is None or old.owner != memory.owner:
             raise InputError(f"{memory.owner!r} has no memory {memory.id}", id=memory.id)
-        memory = _checked(memory)
+        memory = checked(memory)
         vectors = self._embed([memory]) if embed and memory.text != old.text else None
         shelf = self._shelves[memory.owner]
         shelf.put(memory)
@@ -332,8 +332,8 @@ class MemoryStore:
         return vectors[[places[memory.text] for memory in memories]]
 
 
-def _checked(memory: Memory) -> Memory:
-    """The memory, if a database can hold it and a search can find it."""
+def checked(memory: Memory) -> Memory:
+    """The memory, if a database can hold it and a search can find it; InputError otherwise."""
     words = (memory.owner, memory.text, memory.speaker, memory.addressee)
     if not memory.owner or not memory.text.strip():
         raise InputError(f"a memory needs an owner and a text: {memory!r}")

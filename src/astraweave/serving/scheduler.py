@@ -67,12 +67,15 @@ class Ticket(ChunkStream):
         request: GenerationRequest,
         deadline: float | None,
         submitted: float,
+        *,
+        recorded: bool = True,
     ) -> None:
         super().__init__(on_cancel=lambda: scheduler._cancel(self))
         self.request = request
         self.deadline = deadline
         self.late = False
         self.submitted = submitted
+        self.recorded = recorded
         self.state: TicketState = "waiting"
         self._generation: Generation | None = None
         self._spoke = False
@@ -156,7 +159,12 @@ class LlmScheduler:
         return len(self._running)
 
     def submit(
-        self, request: GenerationRequest, *, deadline: float | None = None, owner: str = ""
+        self,
+        request: GenerationRequest,
+        *,
+        deadline: float | None = None,
+        owner: str = "",
+        recorded: bool = True,
     ) -> Ticket:
         """Queue a request; returns at once.
 
@@ -168,6 +176,8 @@ class LlmScheduler:
             and ends with what came, its ticket marked `late`.
         owner : str
             Whose thought it is, where the request does not say.
+        recorded : bool
+            False: its answer changes nothing in the game, so the journal does not get it.
 
         Raises
         ------
@@ -178,7 +188,7 @@ class LlmScheduler:
         """
         if owner and not request.owner:
             request = msgspec.structs.replace(request, owner=owner)
-        ticket = Ticket(self, request, deadline, self._clock.monotonic())
+        ticket = Ticket(self, request, deadline, self._clock.monotonic(), recorded=recorded)
         with self._lock:
             if self._closing:
                 raise UsageError("the scheduler is closed")
@@ -291,6 +301,7 @@ class LlmScheduler:
                 deadline=ticket.deadline,
             )
             self._end(ticket, "error", error=error)
+            self._stop_model(ticket)  # it may have begun meanwhile
 
     def _cancel(self, ticket: Ticket) -> None:
         self._end(ticket, "cancelled")
@@ -331,7 +342,8 @@ class LlmScheduler:
                 self._waiting.remove(ticket)
         usage = usage or Usage(total_ms=(self._clock.monotonic() - ticket.submitted) * 1e3)
         try:
-            self._journal.record("llm", _event(ticket, reason, text, usage, error))
+            if ticket.recorded:
+                self._journal.record("llm", _event(ticket, reason, text, usage, error))
         except Exception as problem:  # noqa: BLE001 - what is not written down is not shown
             error = error or problem
         if error is not None:

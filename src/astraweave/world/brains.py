@@ -16,6 +16,7 @@ from astraweave.embeddings import EmbeddingClient, MockEmbeddingClient
 from astraweave.errors import AstraweaveError
 from astraweave.llm import LanguageModel
 from astraweave.models.progress import Progress
+from astraweave.models.store import ModelFiles
 from astraweave.observability import Telemetry
 
 __all__ = ["Brains", "ModelWarning", "load_brains"]
@@ -105,25 +106,29 @@ class _Loader:
 
     def __init__(self, settings: Settings, telemetry: Telemetry, progress: Progress | None) -> None:
         from astraweave.inference import Sessions
-        from astraweave.models import ModelStore
 
         self._settings = settings
         self._progress = progress
         self._telemetry = telemetry
         self._sessions = Sessions(settings)
-        self._store = ModelStore(settings)
 
     def model(self) -> LanguageModel:
         from astraweave.llm import OnnxLanguageModel
 
-        files = self._store.ensure(self._settings.model, self._progress)
+        files = self._files(self._settings.model)
         return OnnxLanguageModel(files, sessions=self._sessions, telemetry=self._telemetry)
 
     def embedder(self) -> EmbeddingClient:
         from astraweave.embeddings import OnnxEmbedder
 
-        files = self._store.ensure(self._settings.embedder, self._progress)
+        files = self._files(self._settings.embedder)
         return OnnxEmbedder(files, sessions=self._sessions, telemetry=self._telemetry)
 
     def close(self) -> None:
         self._sessions.close()
+
+    def _files(self, model_id: str) -> ModelFiles:
+        from astraweave.models import ModelStore
+
+        self._sessions.report()  # what cannot run here is not worth a download
+        return ModelStore(self._settings).ensure(model_id, self._progress)

@@ -7,12 +7,13 @@ which runs in order on its second thread. Nothing here touches the game's thread
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 from astraweave.context import ConversationHistory, Turn
-from astraweave.core.protocols import Clock, Journal
+from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
 from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldView
@@ -25,11 +26,13 @@ from astraweave.dialogue import (
 )
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
-from astraweave.rag import RagPipeline, Retrieved
+from astraweave.rag import Memory, Retrieved
+from astraweave.world.keeper import Keeper, SavedWorld, SpokenLine, stream_of
 from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
+from astraweave.world.warmup import WarmUps
 
-__all__ = ["Conversations", "Mind"]
+__all__ = ["Conversations", "Mind", "Utterance"]
 
 RETRIEVED = 16
 """Memories that a line may draw on; the composer ranks them again."""
@@ -65,41 +68,43 @@ class Conversations:
         *,
         runtime: Runtime,
         generator: DialogueGenerator,
-        rag: RagPipeline,
+        keeper: Keeper,
+        warm_ups: WarmUps,
         view: WorldView,
         clock: Clock,
         rng: RandomStreams,
-        journal: Journal,
         telemetry: Telemetry,
         post: Callable[[Callable[[], None]], None],
-        keep: Callable[[Mind, tuple[Turn, ...]], None],
     ) -> None:
         self._runtime = runtime
         self._generator = generator
-        self._rag = rag
+        self._keeper = keeper
+        self._warm_ups = warm_ups
         self._view = view
         self._clock = clock
         self._rng = rng
-        self._journal = journal
         self._telemetry = telemetry
         self._post = post
-        self._keep = keep
 
     async def answer(self, mind: Mind, said: Utterance, reply: Reply) -> LineReport:
         """Speak one line into `reply`; the caller ends the reply when this coroutine has ended."""
-        async with mind.speaking:
-            return await self._speak(mind, said, reply)
+        with self._warm_ups.paused(mind.id):
+            async with mind.speaking:
+                return await self._speak(mind, said, reply)
 
     async def _speak(self, mind: Mind, said: Utterance, reply: Reply) -> LineReport:
-        telemetry, now = self._telemetry, self._clock.now()
+        telemetry, now = self._telemetry, self._now(mind)
         earlier = mind.history.recent(6)
         query = retrieval_query(said.text.text, earlier)
-        keep = memory_text(said.text.text, earlier)
         with telemetry.span("dialogue.retrieve"):
             memories = await self._runtime.block(
-                self._rag.retrieve, query, owner=mind.id, k=RETRIEVED, speaker=said.speaker, now=now
+                self._keeper.retrieve,
+                query,
+                owner=mind.id,
+                k=RETRIEVED,
+                speaker=said.speaker,
+                now=now,
             )
-        heard = Turn(role="user", speaker=said.speaker, text=said.text.text, game_time=now)
         line = self._generator.begin(
             self._situation(mind, said, memories, now),
             deadline_s=max(0.0, said.deadline_s - self._elapsed_ms(said) / 1e3),
@@ -109,18 +114,7 @@ class Conversations:
                 elapsed = self._elapsed_ms(said)
                 self._post(partial(reply._show, clause, elapsed))
         finally:
-            spoken = Turn(
-                role="assistant", speaker=mind.id, text=line.text, game_time=self._clock.now()
-            )
-            turns = (heard, spoken) if line.text else (heard,)
-            for turn in turns:
-                mind.history.append(turn)
-            self._journal.record(
-                "line", {"npc": mind.id, "heard": heard.text, "spoken": spoken.text}
-            )
-            await asyncio.shield(
-                self._runtime.block(self._remember, mind, turns, said.speaker, keep)
-            )
+            self._write_down(mind, said, now, memory_text(said.text.text, earlier), line.text)
         telemetry.count("lines")
         return line.report
 
@@ -138,21 +132,53 @@ class Conversations:
             memories=tuple(memories),
             world=world,
             now=now,
-            rng=self._rng[f"dialogue/{mind.id}"],
+            rng=self._rng[stream_of(mind.id)],
         )
 
-    def _remember(self, mind: Mind, turns: tuple[Turn, ...], listener: str, heard: str) -> None:
-        """Write down what was heard and said; on the second thread."""
-        for turn in turns:
-            self._rag.remember(
-                heard if turn.role == "user" else turn.text,
-                owner=mind.id,
-                speaker=turn.speaker,
-                addressee=mind.id if turn.role == "user" else listener,
-                game_time=turn.game_time,
-                embed=True,
+    def _write_down(self, mind: Mind, said: Utterance, now: float, heard: str, spoken: str) -> None:
+        """Keep what was heard and said, also of a line that was cut off; nobody waits for it.
+
+        The second thread works in order: the character's next line, and a save after this one,
+        find it done.
+        """
+        then = max(now, self._clock.now())
+        turns = [Turn(role="user", speaker=said.speaker, text=said.text.text, game_time=now)]
+        memories = [
+            Memory(
+                owner=mind.id, text=heard, speaker=said.speaker, addressee=mind.id, game_time=now
             )
-        self._keep(mind, turns)
+        ]
+        if spoken:
+            turns.append(Turn(role="assistant", speaker=mind.id, text=spoken, game_time=then))
+            memories.append(
+                Memory(
+                    owner=mind.id,
+                    text=spoken,
+                    speaker=mind.id,
+                    addressee=said.speaker,
+                    game_time=then,
+                )
+            )
+        for turn in turns:
+            mind.history.append(turn)
+        self._keeper.slot.journal.record(
+            "line", {"npc": mind.id, "heard": said.text.text, "spoken": spoken}
+        )
+        self._runtime.blocking.post(
+            self._keeper.keep_line,
+            SpokenLine(
+                npc=mind.id,
+                turns=tuple(turns),
+                memories=tuple(memories),
+                random=self._rng[stream_of(mind.id)].getstate(),
+                world=SavedWorld(seed=self._rng.seed, now=self._clock.now()),
+            ),
+        )
+
+    def _now(self, mind: Mind) -> float:
+        """Game time; where the game has put its clock back, the time of the last turn."""
+        last = mind.history.recent(1)
+        return max(self._clock.now(), last[0].game_time if last else -math.inf)
 
     def _elapsed_ms(self, said: Utterance) -> float:
         return (self._clock.monotonic() - said.asked_at) * 1e3

@@ -26,6 +26,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._items: deque[Delivery] = deque()
         self._arrived = threading.Event()
+        # Replaced, never changed: other threads go over it without a lock.
         self._loops: dict[asyncio.AbstractEventLoop, int] = {}
 
     def __len__(self) -> int:
@@ -35,7 +36,7 @@ class Mailbox:
         """Add a delivery; from any thread."""
         self._items.append(delivery)
         self._arrived.set()
-        for loop in tuple(self._loops):
+        for loop in self._loops:
             # A loop that ended without closing its generators has nobody left to deliver to.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self.deliver)
@@ -75,12 +76,13 @@ class Mailbox:
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
         """Deliver on `loop` whatever is posted, until the returned function is called."""
-        self._loops[loop] = self._loops.get(loop, 0) + 1
+        self._count(loop, 1)
         loop.call_soon(self.deliver)
+        return lambda: self._count(loop, -1)
 
-        def stop() -> None:
-            self._loops[loop] -= 1
-            if not self._loops[loop]:
-                del self._loops[loop]
-
-        return stop
+    def _count(self, loop: asyncio.AbstractEventLoop, change: int) -> None:
+        counts = {other: count for other, count in self._loops.items() if not other.is_closed()}
+        counts[loop] = counts.get(loop, 0) + change
+        if counts[loop] <= 0:
+            del counts[loop]
+        self._loops = counts

@@ -63,7 +63,7 @@ class Npc:
         Raises
         ------
         InputError
-            Nothing sayable is in `text`.
+            Nothing sayable is in `text`, or `speaker` is no id.
         UsageError
             The world is closed, or this is not the game's thread.
         """
@@ -72,7 +72,13 @@ class Npc:
     def remember(
         self, text: str, *, importance: float = 0.5, tags: Sequence[str] = (), speaker: str = ""
     ) -> None:
-        """Let it know something that happened or that it saw; returns at once."""
+        """Let it know something that happened or that it saw; returns at once.
+
+        Raises
+        ------
+        InputError
+            The text is empty, too long or broken, or `importance` is not from 0 to 1.
+        """
         self._world._tell(
             Memory(
                 owner=self.id, text=text, importance=importance, tags=tuple(tags), speaker=speaker

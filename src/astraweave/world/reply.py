@@ -8,6 +8,7 @@ lock, and nothing ever changes under the game's feet.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Protocol
 
@@ -33,7 +34,9 @@ class Reply:
     """What a character answers.
 
     Use it from the game's thread only. ``take()`` inside the game loop, or ``async for piece in
-    reply`` / ``await reply``, or ``wait()`` in a script that has no loop at all.
+    reply`` / ``await reply``, or ``wait()`` in a script that has no loop at all. A task that is
+    cancelled while it awaits a reply leaves the line alone; `cancel` ends it. Of a cancelled line
+    `await` and `wait` raise `Cancelled`, and ``async for`` just ends.
 
     Attributes
     ----------
@@ -120,11 +123,14 @@ class Reply:
     async def _finish(self) -> Reply:
         async for _ in self:
             pass
+        if self.error is not None:  # one that was cancelled, as `wait` has it
+            raise self.error
         return self
 
     async def __aiter__(self) -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()
-        stop_listening = self._owner.listen(loop)
+        # What has ended can be read even when the world is closed.
+        stop_listening = None if self.done else self._owner.listen(loop)
         shown = 0
         try:
             while True:
@@ -137,7 +143,8 @@ class Reply:
                 self._waiters.append(waiter)
                 await waiter
         finally:
-            stop_listening()
+            if stop_listening is not None:
+                stop_listening()
         if self.error is not None and not isinstance(self.error, Cancelled):
             raise self.error
 
@@ -167,5 +174,7 @@ class Reply:
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            # Some loop may have been closed over a task that still waits; the others must hear.
+            with contextlib.suppress(RuntimeError):
+                if not waiter.done():
+                    waiter.set_result(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from typing import TypeVar
@@ -62,10 +63,12 @@ class StateTable:
 
     def items(self, prefix: str, kind: type[T]) -> Iterator[tuple[str, T]]:
         """Keys that begin with `prefix` and their values, in the order of the keys."""
+        # From here on, as the index has them; the overlay below has the rest.
+        rows = self._connection.execute(
+            "SELECT key, value FROM state WHERE key >= ? ORDER BY key", (prefix,)
+        )
         found: dict[str, bytes | None] = dict(
-            self._connection.execute(
-                "SELECT key, value FROM state WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
-            )
+            itertools.takewhile(lambda row: row[0].startswith(prefix), rows)
         )
         for overlay in (self._uncommitted, self._unwritten):
             found.update(item for item in overlay.items() if item[0].startswith(prefix))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -21,12 +22,18 @@ from astraweave.core.text import sanitize
 from astraweave.core.worldview import Entity, WorldView
 from astraweave.dialogue import DialogueGenerator, LineReport
 from astraweave.embeddings import EmbeddingClient
-from astraweave.errors import Cancelled, ConfigError, UsageError
-from astraweave.llm import LanguageModel, ModelInfo
+from astraweave.errors import (
+    AstraweaveError,
+    Cancelled,
+    ConfigError,
+    InputError,
+    UsageError,
+)
+from astraweave.llm import GenerationRequest, LanguageModel, ModelInfo
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
-from astraweave.rag import Memory, Retrieved
+from astraweave.rag import Memory, Retrieved, checked_memory
 from astraweave.serving import LlmScheduler
 from astraweave.world.brains import Brains, load_brains
 from astraweave.world.conversation import Conversations, Mind, Utterance
@@ -37,6 +44,7 @@ from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
+from astraweave.world.warmup import WarmUps
 
 __all__ = ["TickReport", "World"]
 
@@ -113,21 +121,23 @@ class World:
         self._npcs: dict[str, Npc] = {}
         self._minds: dict[str, Mind] = {}
         self._rng = RandomStreams(seed or 0)
+        self._generator = DialogueGenerator(
+            scheduler, clock=clock, telemetry=telemetry, embedder=brains.embedder
+        )
+        self._warm_ups = WarmUps(scheduler, telemetry)
         self._conversations = Conversations(
             runtime=runtime,
-            generator=DialogueGenerator(
-                scheduler, clock=clock, telemetry=telemetry, embedder=brains.embedder
-            ),
-            rag=keeper.rag,
+            generator=self._generator,
+            keeper=keeper,
+            warm_ups=self._warm_ups,
             view=self.view,
             clock=clock,
             rng=self._rng,
-            journal=keeper.slot.journal,
             telemetry=telemetry,
             post=self._mailbox.post,
-            keep=self._keep_turns,
         )
         self._restore(self._block(keeper.world))
+        runtime.blocking.when_idle(keeper.embed_one)
 
     @classmethod
     def open(
@@ -208,7 +218,8 @@ class World:
                 deadline_s=deadline_s,
             )
         except BaseException:
-            runtime.close()
+            with contextlib.suppress(AstraweaveError):  # what went wrong first is what matters
+                runtime.close()
             raise
 
     # The game's own calls.
@@ -237,7 +248,10 @@ class World:
             raise ConfigError(
                 f"this world has no character {npc_id!r} yet: give it a persona", npc=npc_id
             )
+        _check_id("a character", npc_id)
         who = persona if isinstance(persona, Persona) else _load_persona(persona)
+        # Two characters may be made after one persona; what they say and know is their own.
+        who = msgspec.structs.replace(who, id=npc_id)
         if npc is not None and npc.persona == who:
             return npc
         self._submit(self._keeper.keep_persona, npc_id, who)
@@ -275,12 +289,13 @@ class World:
             What a menu of saves should show; JSON-able.
         """
         self._check()
-        return self._block(self._keeper.save, self._state(), note)
+        return self._block(self._keeper.save, self._state(), self.view.snapshot(), note)
 
     async def save_async(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
         """`save`, awaited."""
         self._check()
-        return await asyncio.wrap_future(self._submit(self._keeper.save, self._state(), note))
+        work = self._submit(self._keeper.save, self._state(), self.view.snapshot(), note)
+        return await asyncio.shield(asyncio.wrap_future(work))
 
     def flush(self) -> None:
         """Make what happened since the last save safe, without changing the save.
@@ -288,24 +303,32 @@ class World:
         ``World.open(..., recover=True)`` brings it back after a crash.
         """
         self._check()
-        self._block(self._keeper.flush, self._state())
+        self._block(self._keeper.flush, self._state(), self.view.snapshot())
 
     async def flush_async(self) -> None:
         """`flush`, awaited."""
         self._check()
-        await asyncio.wrap_future(self._submit(self._keeper.flush, self._state()))
+        work = self._submit(self._keeper.flush, self._state(), self.view.snapshot())
+        await asyncio.shield(asyncio.wrap_future(work))
 
     def close(self) -> None:
-        """End everything; unsaved work stays recoverable. Closing twice is allowed."""
+        """End everything; unsaved work stays recoverable. Closing twice is allowed.
+
+        Raises
+        ------
+        StorageError
+            The last of the unsaved work could not be written; all the rest is closed.
+        """
         if self._runtime.closed:
             return
         self._check()
-        for reply in tuple(self._speaking):
-            reply.cancel()
-        if self._keeper.slot.dirty:
-            self._submit(self._keeper.commit, self._state())
-        self._runtime.close()
-        self._mailbox.deliver()
+        state, view = self._state(), self.view.snapshot()
+        # Behind the lines that end now, before the slot closes.
+        self._runtime.at_end(lambda: self._keeper.wind_up(state, view))
+        try:
+            self._runtime.close()
+        finally:
+            self._mailbox.deliver()
 
     def __enter__(self) -> World:
         return self
@@ -342,6 +365,7 @@ class World:
 
     def _say(self, npc: str, text: str, speaker: str, deadline_s: float | None) -> Reply:
         self._check()
+        _check_id("a speaker", speaker)
         said = Utterance(
             text=sanitize(text),
             speaker=speaker,
@@ -349,40 +373,44 @@ class World:
             deadline_s=self.deadline_s if deadline_s is None else deadline_s,
         )
         reply = Reply(self, npc, said.text.text)
-        work = self._runtime.spawn(self._conversations.answer(self._minds[npc], said, reply))
-        reply._begin(work.cancel)
-        self._speaking.add(reply)
 
-        def ended(work: Future[LineReport]) -> None:  # on the runtime's thread
+        def ended(task: asyncio.Task[LineReport]) -> None:  # on the runtime's thread
             elapsed_ms = (self.clock.monotonic() - said.asked_at) * 1e3
-            self._mailbox.post(lambda: self._end(reply, work, elapsed_ms))
+            report, error = self._outcome(npc, task)
+            self._mailbox.post(lambda: self._end(reply, report, error, elapsed_ms))
 
-        work.add_done_callback(ended)
+        answer = self._conversations.answer(self._minds[npc], said, reply)
+        reply._begin(self._runtime.spawn(answer, ended))
+        self._speaking.add(reply)
         return reply
 
-    def _end(self, reply: Reply, work: Future[LineReport], elapsed_ms: float) -> None:
-        self._speaking.discard(reply)
-        report: LineReport | None = None
-        error: Exception | None = None
+    def _outcome(
+        self, npc: str, task: asyncio.Task[LineReport]
+    ) -> tuple[LineReport | None, Exception | None]:
         try:
-            report = work.result()
-        except CancelledError:
+            return task.result(), None
+        except asyncio.CancelledError:
             self.telemetry.count("lines.cancelled")
-            error = Cancelled(f"{reply.npc} fell silent", npc=reply.npc)
-        except Exception as caught:  # noqa: BLE001 - the game reads it as reply.error
+            return None, Cancelled(f"{npc} fell silent", npc=npc)
+        except Exception as error:  # noqa: BLE001 - the game reads it as reply.error
             self.telemetry.count("lines.failed")
-            error = caught
+            return None, error
+
+    def _end(
+        self, reply: Reply, report: LineReport | None, error: Exception | None, elapsed_ms: float
+    ) -> None:
+        self._speaking.discard(reply)
         reply._end(report, error, elapsed_ms)
 
     def _tell(self, memory: Memory) -> None:
         self._check()
-        dated = msgspec.structs.replace(memory, game_time=self.clock.now())
-        self._submit(self._keeper.remember, dated)
+        dated = checked_memory(msgspec.structs.replace(memory, game_time=self.clock.now()))
+        self._runtime.blocking.post(self._keeper.remember, dated, importance=dated.importance)
 
     def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]:
         self._check()
         now = self.clock.now()
-        return self._block(self._keeper.rag.retrieve, query, owner=npc, k=k, now=now)
+        return self._block(self._keeper.retrieve, query, owner=npc, k=k, now=now)
 
     def _memory(self, npc: str, memory_id: int) -> Memory | None:
         self._check()
@@ -406,36 +434,32 @@ class World:
             self._minds[npc_id] = Mind(npc_id, persona, history)
         else:
             mind.persona = persona
-        if self.view.snapshot().entities.get(npc_id) is None:
+        if npc_id not in self.view:
             self.view.add(Entity(id=npc_id, name=persona.name, kind="person"))
         npc = self._npcs.setdefault(npc_id, Npc(self, npc_id, persona))
         npc.persona = persona
+        self._warm_up(self._minds[npc_id])
         return npc
+
+    def _warm_up(self, mind: Mind) -> None:
+        def prepare() -> GenerationRequest:
+            return self._generator.warm_up(mind.persona, mind.history.recent(20))
+
+        self._runtime.call(lambda: self._warm_ups.add(mind.id, prepare))
 
     def _restore(self, saved: SavedWorld | None) -> None:
         if saved is None:
             return
-        self._rng.restore(saved.random)
-        self.view.restore(saved.entities, saved.facts, saved.view_version)
+        self._rng.restore({"seed": saved.seed, "streams": self._block(self._keeper.random)})
+        view = self._block(self._keeper.view)
+        self.view.restore(view.entities, view.facts, view.version)
         if hasattr(self.clock, "set"):
             self.clock.set(saved.now)
         for npc_id, persona in self._block(self._keeper.personas).items():
             self._add(npc_id, persona, self._block(self._keeper.turns, npc_id))
 
     def _state(self) -> SavedWorld:
-        snapshot = self.view.snapshot()
-        return SavedWorld(
-            seed=self._rng.seed,
-            now=self.clock.now(),
-            view_version=snapshot.version,
-            entities=tuple(snapshot.entities.values()),
-            facts=tuple(sorted(snapshot.facts)),
-            random=self._rng.state(),
-        )
-
-    def _keep_turns(self, mind: Mind, turns: tuple[Turn, ...]) -> None:
-        self._keeper.keep_turns(mind.id, turns)
-        self._keeper.commit(self._state())
+        return SavedWorld(seed=self._rng.seed, now=self.clock.now())
 
     def _block(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._runtime.blocking.run(fn, *args, **kwargs)
@@ -450,6 +474,12 @@ class World:
             raise UsageError(
                 "a World belongs to the thread that opened it (the game's): call it there only"
             )
+
+
+def _check_id(what: str, name: str) -> None:
+    """Raise InputError where an id is empty or no database could hold it."""
+    if not name.strip() or not name.isprintable():
+        raise InputError(f"the id of {what} must be printable text, not {name!r}", id=name)
 
 
 def _load_persona(source: str | Path) -> Persona:
