@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
-from astraweave.errors import CorruptDataError, UnsupportedModel
+from astraweave.errors import AstraweaveError, CorruptDataError, UnsupportedModel
 from astraweave.models import ModelFiles
 from astraweave.models.convert.bert import convert_encoder, read_pooling
 
@@ -179,6 +181,22 @@ def test_weights_that_are_cut_short_are_corrupt(tmp_path: Path, kept: int) -> No
     weights.write_bytes(weights.read_bytes()[:kept])
     with pytest.raises(CorruptDataError, match=r"model\.safetensors"):
         convert_encoder(weights, config, tmp_path / "e.onnx")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_damage_gives_a_graph_or_an_error_of_ours(tmp_path: Path, data: st.DataObject) -> None:
+    weights, config = write_bert(tmp_path)
+    target = data.draw(st.sampled_from([weights, config]))
+    damaged = bytearray(target.read_bytes())
+    header = min(len(damaged), 4096)  # tensors' names, shapes and places, or the whole config
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[data.draw(st.integers(0, header - 1))] = data.draw(st.integers(0, 255))
+    target.write_bytes(damaged)
+    try:
+        convert_encoder(weights, config, tmp_path / "e.onnx")
+    except AstraweaveError as error:
+        assert str(tmp_path) in str(error)  # noqa: PT017 (an error is allowed, not wanted)
 
 
 def test_a_config_that_does_not_fit_is_corrupt(tmp_path: Path) -> None:
