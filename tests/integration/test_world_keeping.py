@@ -281,3 +281,31 @@ def test_a_vector_of_the_wrong_size_from_an_embedder_ends_no_line(tmp_path: Path
         tam = world.npc("tam", persona="tam")
         tam.say(TOLD).wait()
         assert tam.say(ASKED).wait().text
+
+
+def test_a_persona_that_cannot_be_saved_is_refused(tmp_path: Path) -> None:
+    with aw.World.open(tmp_path, settings=SETTINGS) as world:
+        with pytest.raises(ConfigError, match="cannot be saved"):
+            world.npc("joe", persona=aw.Persona(id="joe", name="Joe \ud800"))
+        assert "joe" not in world.npcs
+
+
+def test_what_has_ended_can_be_read_after_the_world(tmp_path: Path) -> None:
+    with aw.World.open(tmp_path, settings=SETTINGS) as world:
+        reply = world.npc("tam", persona="tam").say("Hello!").wait()
+    assert reply.wait().text == reply.text != ""
+
+
+def test_silence_keeps_what_was_shown_and_no_more(tmp_path: Path) -> None:
+    model = ScriptedModel(["The bread is warm today. The road is long."] * 40, delay=0.02)
+    with aw.World.open(tmp_path, settings=SETTINGS, model=model, deadline_s=2.0) as world:
+        tam = world.npc("tam", persona="tam")
+        shown = []
+        for wait in range(9):
+            reply = tam.say("Good morning!")
+            threading.Event().wait(wait * 0.004)
+            reply.cancel()
+            assert world.deliver_until(lambda reply=reply: reply.done, 10)
+            shown.append(reply.text)
+        spoken = [turn.text for turn in tam.history if turn.role == "assistant"]
+        assert spoken == [text for text in shown if text]

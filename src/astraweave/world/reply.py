@@ -109,7 +109,7 @@ class Reply:
         AstraweaveError
             What went wrong in the line.
         """
-        if not self._owner.deliver_until(lambda: self.done, timeout_s):
+        if not self.done and not self._owner.deliver_until(lambda: self.done, timeout_s):
             raise DeadlineExceeded(
                 f"{self.npc} had not finished the line after {timeout_s:g} s", npc=self.npc
             )

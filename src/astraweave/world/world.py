@@ -254,7 +254,11 @@ class World:
         who = msgspec.structs.replace(who, id=npc_id)
         if npc is not None and npc.persona == who:
             return npc
-        self._submit(self._keeper.keep_persona, npc_id, who)
+        try:
+            msgspec.msgpack.encode(who)  # here, where its maker can be told
+        except ValueError as error:
+            raise ConfigError(f"the persona of {npc_id!r} cannot be saved: {error}") from error
+        self._runtime.blocking.post(self._keeper.keep_persona, npc_id, who)
         return self._add(npc_id, who, turns=())
 
     @property
