@@ -127,11 +127,6 @@ class _Loader:
         files = self._files(self._settings.embedder)
         return OnnxEmbedder(files, sessions=self._sessions, telemetry=self._telemetry)
 
-    def _files(self, name: str) -> ModelFiles:
-        from astraweave.models import ModelStore
-
-        return ModelStore(self._settings).ensure(name, self._progress)
-
     def close(self) -> None:
         self._sessions.close()
 
