@@ -11,7 +11,7 @@ from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences, words
-from astraweave.rag.salience import TAG_QUESTION
+from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG
 
 __all__ = ["Act", "ActKind", "act_of", "is_telling"]
 
@@ -145,16 +145,19 @@ def act_of(utterance: str, listener: str = "") -> Act:
         return Act(kind="wellbeing", greets=greets)
     if len(said) == 1 and TAG_QUESTION.search(text) and _CHAT.search(text):
         return Act(kind="smalltalk", greets=greets)  # "Lovely weather, isn't it?"
-    told = " ".join(s for s in said if is_telling(s, listener))
+    tagged = {s for s in said if (bare := untagged(s)) != s and is_telling(bare, listener)}
+    told = " ".join(untagged(s) for s in said if s in tagged or is_telling(s, listener))
     for sentence in reversed(said):
         if _REQUEST.match(sentence) and not sentence.lower().startswith(
             ("please tell", "please remind")
         ):
             break
+        if _RHETORICAL.match(sentence) and len(said) > 1:
+            continue
         question = read_question(sentence, listener=listener)
         if question is not None and _wants_a(question):
             return Act(kind="request", greets=greets, told=told)
-        if question is not None and not _tells_in_question(sentence):
+        if question is not None and not _tells_in_question(sentence) and sentence not in tagged:
             return Act(kind="question", question=question, greets=greets, told=told)
     kinds: list[tuple[re.Pattern[str], ActKind]] = [
         (_INSULT, "insult"), (_APOLOGY, "apology"), (_FAREWELL, "farewell"), (_AGREEMENT, "agreement"),  # noqa: E501
@@ -192,6 +195,20 @@ def _tells_in_question(sentence: str) -> bool:
     if opening is None:
         return False
     return any(c.subject and (c.verbs or c.auxiliaries) for c in read(sentence[opening.end() :]))
+
+
+_RHETORICAL = re.compile(
+    r"^(?:and |so |well |but )?(?:(?:you )?know what|guess (?:what|who|where)|can you (?:believe|imagine)"
+    r" (?:it|that|this)|what do you (?:say|think|reckon)(?: (?:to|of|about) (?:that|it|this))?|"
+    r"is(?:n't| not) (?:that|it) (?:\w+ )?\w+|right|savvy|eh|huh|see|you see)\s*[?!.]*$",
+    re.IGNORECASE,
+)
+
+
+def untagged(sentence: str) -> str:
+    """A telling without the tag that dresses it up: "..., isn't that sweet?"."""
+    bare = TELLING_TAG.sub("", sentence.strip()).rstrip(" ,")
+    return f"{bare}." if bare and bare != sentence.strip() else sentence
 
 
 def is_telling(sentence: str, listener: str = "") -> bool:

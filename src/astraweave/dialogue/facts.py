@@ -10,6 +10,7 @@ from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import GIVING
 from astraweave.dialogue.language.words import Word, sentences, words
+from astraweave.rag.salience import TELLING_TAG, is_question
 
 __all__ = ["Aliases", "Fact", "Roles", "Source", "facts_of", "is_personal", "roles_of", "who"]
 
@@ -105,7 +106,8 @@ def facts_of(source: Source) -> list[Fact]:  # noqa: C901
     thing: Phrase | None = None
     lex = lexicon()
     for sentence in sentences(source.text):
-        if sentence.rstrip().endswith("?"):
+        sentence = TELLING_TAG.sub("", sentence.rstrip())
+        if is_question(sentence):
             continue
         found = words(sentence)
         clauses = Reader(found).clauses()

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 
 from astraweave.dialogue.language.lexicon import lexicon
-from astraweave.dialogue.language.words import number_value, words
-from astraweave.rag.salience import is_question
+from astraweave.dialogue.language.words import number_value, sentences, words
+from astraweave.rag.salience import TELLING_TAG, is_question
 
 __all__ = ["Candidate", "Sought", "fits", "recollect", "sought_in"]
 
@@ -174,7 +174,7 @@ def recollect(
     int or None
         Its place in `candidates`.
     """
-    telling = [i for i, c in enumerate(candidates) if not is_question(c.text)]
+    telling = [i for i, c in enumerate(candidates) if _tells(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
     topics = _topics(sought, [_Text.of(candidates[i].text) for i in telling])
     found = []
@@ -208,6 +208,11 @@ def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence
     if any(re.search(_INTRODUCED.format(re.escape(name)), known) is None for name in hidden):
         return False
     return _holds(sought, memory) and _speaks_of(sought, memory, text)
+
+
+def _tells(text: str) -> bool:
+    """Whether any sentence of a memory tells something."""
+    return any(not is_question(TELLING_TAG.sub("", s)) for s in sentences(text))
 
 
 # -- what is asked ------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import re
 from astraweave.dialogue.facts import Fact
 from astraweave.dialogue.language.clauses import Clause, Phrase
 from astraweave.dialogue.language.words import Word, sentences, words
-from astraweave.rag.salience import TAG_QUESTION, is_question
+from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG, is_question
 
 __all__ = ["retell", "retell_phrase", "retell_text", "shift"]
 
@@ -177,6 +177,7 @@ def retell_text(text: str, *, swap: bool) -> str:
     """A whole text as reported speech, its sentences joined; no capital in front, no full stop."""
     told = []
     for sentence in sentences(text):
+        sentence = TELLING_TAG.sub("", sentence.strip())
         if is_question(sentence):
             continue
         sentence = TAG_QUESTION.sub("", sentence.strip())

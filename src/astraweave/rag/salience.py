@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-__all__ = ["TAG_QUESTION", "importance_of", "is_question"]
+__all__ = ["TAG_QUESTION", "TELLING_TAG", "importance_of", "is_question"]
 
 _SMALL_TALK = re.compile(
     r"(?i)^\W*(?:(?:well|so|oh|ah|hm+)\W+)?"
@@ -30,14 +30,39 @@ _BELONGS = re.compile(
 
 TAG_QUESTION = re.compile(
     r",\s*(?:(?:can|could|would|will|do|did|are|is|was|were|has|have)(?:n't|n’t)? "
-    r"(?:you|he|she|it|they|we|i)\b[^,?]{0,24}|eh|right|no|you know|you see)\?$",
+    r"(?:you|ye|he|she|it|they|we|i|that|this)\b[^,?]{0,24}"
+    r"|(?:so )?what (?:do|d'|would) ?(?:you|ye) (?:reckon|think|say)"
+    r"|eh|huh|right|no|you know|you see|savvy|innit)\?$",
     re.IGNORECASE,
 )
+
+TELLING_TAG = re.compile(
+    r",?\s*\b(?:(?:isn|wasn|ain)(?:'t|’t) (?:that|it|this|he|she) (?:just |so |very |too )*"
+    r"(?!a\b|an\b|the\b|my\b|your\b|right\b|so\b)[a-z]+"
+    r"|(?:can|could|would|will) (?:you|ye) (?:believe|imagine|credit|guess)\b[^,?]{0,16}"
+    r"|(?:so )?what (?:do|d'|would) ?(?:you|ye) (?:reckon|think|say)(?: (?:to|of|about) (?:that|it))?"
+    r"|don(?:'t|’t) (?:you|ye) think|will (?:you|ye)|would (?:you|ye)|eh|huh|you know|you see|savvy)"
+    r"\?$",
+    re.IGNORECASE,
+)
+"""Words that ask nothing about what stands before them: "..., isn't that sweet?"."""
+
+_AUX = r"(?:is|are|am|was|were|be|did|do|does|have|has|had|can|will|would|should)"
+_ASKS_UNMARKED = re.compile(
+    r"(?:(?:so|and|hey|well|but|tell me|remind me|do you (?:remember|recall|know))[\s,]+)*"
+    rf"(?:(?:who|what|where|when|why|how)(?:['’]s|s| {_AUX}) \w"
+    rf"|(?:what|which|whose|how (?:many|much|old|far|long)) (?!(?:an?|i|my) )(?:[\w'’-]+ ){{0,4}}?{_AUX}\b"
+    r"|what happened)(?! an?\b)",
+    re.IGNORECASE,
+)
+"""A question whose mark was left out: "where's the camp"."""
 
 
 def is_question(text: str) -> bool:
     """Whether a line asks, and so tells little itself; "..., can you imagine?" tells."""
     text = text.rstrip("\"'”’) ")
+    if text[-1:] not in ".!…" and _ASKS_UNMARKED.match(text):
+        return True
     return text.endswith(("?", "？", "؟")) and not TAG_QUESTION.search(text)
 
 

@@ -100,6 +100,13 @@ _MEASURES = {
 }  # fmt: skip
 
 
+_EXCLAIMS = re.compile(
+    r"(?:oh |ah )?(?:what an? [^?]*|how (?!many\b|much\b|old\b|are\b|is\b|do\b|did\b)[^?]*!)$",
+    re.IGNORECASE,
+)
+"""As in "What a glorious morning!", "How the fire dances!"."""
+
+
 def read_question(text: str, *, listener: str = "") -> Question | None:
     """Read one sentence as a question; None when it is none.
 
@@ -117,6 +124,8 @@ def read_question(text: str, *, listener: str = "") -> Question | None:
     >>> read_question("Remind me who stole the boat.").gap
     'subject'
     """
+    if _EXCLAIMS.match(text):
+        return None
     if (topic := _topic_of(text)) is not None:
         return topic
     bare, embedded = _unwrap(text, listener)
