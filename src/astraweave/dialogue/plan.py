@@ -173,7 +173,7 @@ def _recollected(situation: Situation, *, open_ended: bool) -> Answer | None:
     if open_ended and sought_in(situation.utterance.text).kind == "thing":
         return None
     persona = situation.persona
-    told = [r for r in situation.memories if r.memory.speaker not in {"", persona.id}]
+    told = [r for r in situation.memories if r.memory.speaker != persona.id]
     candidates = [Candidate(r.memory.text, r.score, r.similarity) for r in told]
     index = recollect(situation.utterance.text, candidates, ignore=persona.name.split())
     if index is None:
@@ -184,10 +184,11 @@ def _recollected(situation: Situation, *, open_ended: bool) -> Answer | None:
     if not retold:
         return None
     names = situation.spoken_names()
+    others = names.get(memory.speaker, memory.speaker) or "self"  # what nobody said, it saw
     return Answer(
         "known",
         retold=(retold,),
-        teller="asker" if asker else names.get(memory.speaker, memory.speaker),
+        teller="asker" if asker else others,
         memories=(memory.id,),
         texts=(memory.text,),
     )

@@ -95,7 +95,7 @@ def sources_of(situation: Situation) -> list[Source]:
     seen: set[str] = set()
     for retrieved in situation.memories:
         memory = retrieved.memory
-        if memory.speaker == persona.id or not memory.speaker:
+        if memory.speaker == persona.id:
             continue
         seen.add(memory.text)
         told.append(
@@ -104,7 +104,7 @@ def sources_of(situation: Situation) -> list[Source]:
                 memory.id,
                 Source(
                     memory.text,
-                    memory.speaker,
+                    memory.speaker or persona.id,  # what nobody said, the character saw
                     memory.addressee or persona.id,
                     memory.id,
                     memory.game_time,
