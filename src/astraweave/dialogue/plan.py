@@ -12,6 +12,7 @@ from astraweave.dialogue.facts import Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import sentences, words
+from astraweave.dialogue.recall import resolved_question
 from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
 from astraweave.dialogue.retell import retell, retell_text
 from astraweave.dialogue.situation import Situation, sources_of
@@ -77,6 +78,9 @@ class Planner:
     def _answer(
         self, situation: Situation, act: Act, question: Question, recent: Sequence[str]
     ) -> Plan:
+        asked = resolved_question(situation.utterance.text, situation.history)
+        if asked != situation.utterance.text:
+            question = act_of(asked, situation.persona.name).question or question
         answer = self._answerer.answer(
             question,
             sources_of(situation),
@@ -84,11 +88,11 @@ class Planner:
             listener=situation.persona.id,
             names=situation.spoken_names(),
         )
-        if answer.kind == "known" and answer.teller == "asker" and not _fits(situation, answer):
+        if answer.kind == "known" and answer.teller == "asker" and not _fits(asked, situation, answer):
             answer = Answer("unknown", topic=answer.topic)
         if answer.kind == "unknown":
             open_ended = question.gap in {"yesno", "about"}
-            answer = _recollected(situation, open_ended=open_ended) or answer
+            answer = _recollected(asked, situation, open_ended=open_ended) or answer
             if answer.kind == "unknown" and _about_listener(question):
                 answer.teller = "self"
         line = self._composer.answer(answer, situation.rng, recent)
@@ -161,21 +165,21 @@ class Planner:
         return Plan(act, parts[0], " ".join(parts[1:])) if parts else Plan(act, line)
 
 
-def _fits(situation: Situation, answer: Answer) -> bool:
+def _fits(asked: str, situation: Situation, answer: Answer) -> bool:
     """Whether what was told holds the sort of thing that is asked for."""
     ignore = situation.persona.name.split()
     told = [r.memory.text for r in situation.memories if r.memory.speaker != situation.persona.id]
-    return any(fits(situation.utterance.text, text, told, ignore=ignore) for text in answer.texts)
+    return any(fits(asked, text, told, ignore=ignore) for text in answer.texts)
 
 
-def _recollected(situation: Situation, *, open_ended: bool) -> Answer | None:
+def _recollected(asked: str, situation: Situation, *, open_ended: bool) -> Answer | None:
     """The memory that a question is about, said back whole, where no clause of any answers it."""
-    if open_ended and sought_in(situation.utterance.text).kind == "thing":
+    if open_ended and sought_in(asked).kind == "thing":
         return None
     persona = situation.persona
     told = [r for r in situation.memories if r.memory.speaker != persona.id]
     candidates = [Candidate(r.memory.text, r.score, r.similarity) for r in told]
-    index = recollect(situation.utterance.text, candidates, ignore=persona.name.split())
+    index = recollect(asked, candidates, ignore=persona.name.split())
     if index is None:
         return None
     memory = told[index].memory

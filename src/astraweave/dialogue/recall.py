@@ -11,15 +11,26 @@ from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
-from astraweave.dialogue.language.questions import read_question
-from astraweave.dialogue.language.words import number_value, sentences, words
+from astraweave.dialogue.language.questions import Question, read_question
+from astraweave.dialogue.language.words import Word, number_value, sentences, words
 from astraweave.dialogue.retell import retell_phrase
+from astraweave.rag.salience import is_question
 
-__all__ = ["memory_text", "retrieval_query"]
+__all__ = ["memory_text", "resolved_question", "retrieval_query"]
 
+_TAKING_BACK = (
+    r"(?:oh|no|nay|wait|sorry|actually|hold on|hm+|i mean(?:t)?|correction|let me correct that|i"
+    r" misspoke|i was wrong|my mistake|(?:i beg (?:your |yer )?)?pardon(?: me)?|ah|well|forgive me|"
+    r"(?:belay|scratch|strike) that|make (?:that|it)|or rather|rather)"
+)
 _CORRECTS = re.compile(
-    r"^(?:(?:oh|no|wait|sorry|actually|hold on|hm+|i mean|correction|let me correct that|i"
-    r" misspoke|i was wrong|pardon|ah|well|forgive me)\b[\s,.:!—-]*)+",
+    rf"^(?:{_TAKING_BACK}\b[\s,.:!—-]*)+"
+    r"(?:(?:it|that|there)(?:'s| was| is| were| are) |'?twas |now )?",
+    re.IGNORECASE,
+)
+_AMENDS = re.compile(
+    rf"[.,;:!—-]+\s*(?:{_TAKING_BACK}\b[\s,.:!—-]*)+"
+    r"(?:(?:it|that|there)(?:'s| was| is| were| are) |'?twas |now )?",
     re.IGNORECASE,
 )
 _NOT_OLD = re.compile(
@@ -43,6 +54,11 @@ def retrieval_query(utterance: str, history: Sequence[Turn]) -> str:
     return _resolved(utterance, history)
 
 
+def resolved_question(utterance: str, history: Sequence[Turn]) -> str:
+    """A question whose "her" and "it" say whom and what they mean, where the talk makes it clear."""
+    return _resolved(utterance, history) if is_question(utterance) else utterance
+
+
 def memory_text(utterance: str, history: Sequence[Turn]) -> str:
     """What of an utterance to keep as a memory: pronouns resolved, corrections spelt out.
 
@@ -52,7 +68,8 @@ def memory_text(utterance: str, history: Sequence[Turn]) -> str:
     """
     if (corrected := _corrected(utterance, history)) is not None:
         return corrected
-    if not is_telling(sentences(utterance)[0] if sentences(utterance) else utterance):
+    utterance = _amended(utterance)
+    if not any(is_telling(sentence) for sentence in sentences(utterance)):
         return utterance
     # Only people: who "they" are is guessed too often to be written down.
     return _resolved(utterance, history, people_only=True)
@@ -76,18 +93,67 @@ def _corrected(utterance: str, history: Sequence[Turn]) -> str | None:
             if found and not text.rstrip().endswith("?"):
                 return text[: found.start()] + new + text[found.end() :]
         return None
-    if opening is None or len(utterance.split()) > 7:
+    said = words(utterance[opening.end() :]) if opening is not None else []
+    if not said or (value := _value(said[0])) is None:
         return None
-    numbers = [w for w in words(utterance[opening.end() :]) if number_value(w.low) is not None]
-    if len(numbers) != 1:
+    noun = next((w for w in said[1:2] if w.is_("N")), None)
+    if noun is None and (len(utterance.split()) > 7 or any(w.is_("NVA") for w in said)):
         return None
-    if any(w.is_("N") for w in words(utterance[opening.end() :])):
+    found: tuple[str, Word] | None = None
+    for text in _earlier(history)[:3]:
+        old = _number_in(text, noun)
+        if old is None or number_value(old.low) == value or is_question(text):
+            continue
+        # "Pays 200 gold." "200 is decent." "No, 250": the number is mended where it says most.
+        if found is None:
+            found = text, old
+        elif number_value(found[1].low) == number_value(old.low) and len(text) > len(found[0]):
+            found = text, old
+    if found is None:
         return None
-    for text in _earlier(history)[:2]:
-        known = [w for s in [text] for w in words(s) if number_value(w.low) is not None]
-        if len(known) == 1:
-            return text[: known[0].start] + numbers[0].text + text[known[0].end :]
-    return None
+    text, old = found
+    return text[: old.start] + said[0].text + text[old.end :]
+
+
+def _value(word: Word) -> float | None:
+    """What a number stands for; "one" may be anybody."""
+    return None if word.low == "one" else number_value(word.low)
+
+
+def _number_in(text: str, noun: Word | None) -> Word | None:
+    """The number of a text, or the one that counts the noun; None where that is not clear."""
+    found = words(text)
+    numbers = [i for i, w in enumerate(found) if _value(w) is not None]
+    if noun is not None:
+        numbers = [
+            i for i in numbers if any(lexicon().same(noun.low, w.low) for w in found[i + 1 : i + 4])
+        ]
+    return found[numbers[0]] if len(numbers) == 1 else None
+
+
+def _amended(text: str) -> str:
+    """A line that corrects itself, set right: "I owe him three crowns, no, five"."""
+    mark = _AMENDS.search(text)
+    if mark is None or is_question(text):
+        return text
+    before, after = text[: mark.start()], text[mark.end() :]
+    said, told = words(after), words(before)
+    if not said:
+        return text
+    if _value(said[0]) is not None:
+        old = next((w for w in reversed(told) if _value(w) is not None), None)
+    elif said[0].text[:1].isupper() and (len(said) == 1 or said[1].is_(".")):
+        old = next((w for w in reversed(told) if w.is_("E")), None)
+    else:
+        old = None
+    if old is None:
+        return text
+    rest = after[said[0].end :]
+    if len(said) > 1 and said[1].is_("N") and any(lexicon().same(said[1].low, w.low) for w in told):
+        rest = after[said[1].end :]
+    rest = re.sub(r"^\s*(?:now|actually|rather)\b", "", rest, flags=re.IGNORECASE).strip()
+    gap = "" if not rest or rest[0] in ".,;:!" else ", "
+    return f"{before[: old.start]}{said[0].text}{before[old.end :]}{gap}{rest}"
 
 
 def _resolved(text: str, history: Sequence[Turn], *, people_only: bool = False) -> str:
@@ -100,37 +166,52 @@ def _resolved(text: str, history: Sequence[Turn], *, people_only: bool = False) 
             or (low in {"it", "they"} and index <= 1 and not people_only)
         ):
             person = low not in {"it", "they"}
-            if (
-                any(w.is_("E") or lexicon().keys(w.low) & lexicon().persons for w in found[:index])
-                and person
-            ):
+            if person and any(_somebody(w) for w in found[:index]):
                 return text
-            meant = _last_mentioned(history, low)
+            meant = _last_mentioned(history, low, asking=not people_only)
             if meant is None:
                 return text
             said = retell_phrase(meant, swap=False)
             said += "'s" if word.is_("S") or low == "his" else ""
-            if index == 0:
+            if word.text[:1].isupper():
                 said = said[:1].upper() + said[1:]
             return text[: word.start] + said + text[word.end :]
     return text
+
+
+def _somebody(word: Word) -> bool:
+    """Whether "he" or "she" may mean this."""
+    lex = lexicon()
+    return (
+        word.is_("E")
+        or bool(lex.keys(word.low) & lex.persons)
+        or (word.is_("N") and lex.is_kind("animal", word.low))
+    )
 
 
 _FEMALE = group("recall.female")
 _MALE = group("recall.male")
 
 
-def _last_mentioned(history: Sequence[Turn], pronoun: str) -> Phrase | None:
+def _last_mentioned(history: Sequence[Turn], pronoun: str, *, asking: bool) -> Phrase | None:
     """Whom or what "she", "he", "it" or "they" means, in the latest tellings."""
     lex = lexicon()
     person = pronoun not in {"it", "they"}
     wrong = _MALE if pronoun in {"she", "her"} else _FEMALE
     for text in _earlier(history)[:4]:
-        if act_of(text).kind != "telling":
+        act = act_of(text)
+        if act.kind == "question" and act.question is not None and asking:
+            if (meant := _asked_about(act.question, wrong, person=person)) is not None:
+                return meant
             continue
+        if act.kind != "telling":
+            continue
+        passed = False
         for fact in reversed(facts_of(Source(text, "", ""))):
             for phrase in fact.clause.phrases():
                 keys = lex.keys(phrase.head.low)
+                if phrase.names:
+                    keys = keys | {w.low for w in phrase.words} & (_FEMALE | _MALE)
                 if phrase.head.is_("O") or not phrase.words or keys & lex.times:
                     continue
                 owner = phrase.owner
@@ -143,5 +224,21 @@ def _last_mentioned(history: Sequence[Turn], pronoun: str) -> Phrase | None:
                     return phrase
                 if not person and not is_person:
                     return phrase
-        return None
+                passed = passed or fits
+        if not passed:
+            return None  # what lies further back is no longer talked of
+    return None
+
+
+def _asked_about(question: Question, wrong: frozenset[str], *, person: bool) -> Phrase | None:
+    """Whom or what the question before was about."""
+    lex = lexicon()
+    phrases = [*([question.target] if question.target else []), *question.clause.phrases()]
+    for phrase in reversed(phrases):
+        keys = lex.keys(phrase.head.low)
+        if phrase.head.is_("OW") or not phrase.words or keys & lex.times:
+            continue
+        somebody = _somebody(phrase.head)
+        if (person and somebody and not keys & wrong) or (not person and not keys & lex.persons):
+            return phrase
     return None

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
-from astraweave.dialogue.language.lexicon import lexicon
+from astraweave.dialogue.language.lexicon import lexicon, singular
 from astraweave.dialogue.language.words import number_value, sentences, words
 from astraweave.rag.salience import TELLING_TAG, is_question
 
@@ -177,10 +177,13 @@ def recollect(
     telling = [i for i, c in enumerate(candidates) if _tells(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
     topics = _topics(sought, [_Text.of(candidates[i].text) for i in telling])
+    people = _described(sought, question, [_Text.of(candidates[i].text) for i in telling])
     found = []
     for index in telling:
         candidate, text = candidates[index], _Text.of(candidates[index].text)
-        if not sought.names <= text.words or not topics <= text.words:
+        if not sought.names <= text.words or any(not t & text.words for t in topics):
+            continue
+        if any(not p & text.words for p in people):
             continue
         if _holds(sought, text) and _speaks_of(sought, text, candidate.text):
             found.append(index)
@@ -221,21 +224,52 @@ def _tells(text: str) -> bool:
 def _kind_of(low: str) -> tuple[str, str]:
     for kind, pattern in _kinds():
         if (match := pattern.search(low)) is not None:
-            noun = match.groupdict().get("noun") or match.groupdict().get("noun2") or ""
+            noun = match.groupdict().get("noun") or match.groupdict().get("noun2") or match.groupdict().get("noun3") or ""
             return kind, noun.split()[-1] if noun else ""
     return "thing", ""
 
 
-def _topics(sought: Sought, texts: Sequence[_Text]) -> frozenset[str]:
-    """Things of the question that some memory knows by the same word; the answer must have them."""
+def _topics(sought: Sought, texts: Sequence[_Text]) -> list[frozenset[str]]:
+    """Things of the question that some memory knows by the same word; the answer must have them.
+
+    Each comes as the forms that it may have.
+    """
     lex = lexicon()
-    topics = set()
+    topics = []
     for word in sought.things:
         if lex.keys(word) & (lex.persons | lex.times | lex.places) or word == sought.noun:
             continue
-        if 0 < sum(word in text.words for text in texts) <= _MAX_HOLDERS:
-            topics.add(word)
-    return frozenset(topics)
+        forms = _forms(word)
+        if 0 < sum(bool(forms & text.words) for text in texts) <= _MAX_HOLDERS:
+            topics.append(forms)
+    return topics
+
+
+def _described(sought: Sought, question: str, texts: Sequence[_Text]) -> list[frozenset[str]]:
+    """People of the question who are described, not named: the answer must speak of them.
+
+    Each comes as the words that may stand for them: what they are called, and the names in the
+    memories that describe them ("My brother Pell is a baker").
+    """
+    lex, found = lexicon(), []
+    described = re.findall(r"\b(?:the|my|our|his|her|their|that|'s) ([a-z-]+)", question.lower())
+    for word in described:
+        keys = lex.keys(word) & lex.persons
+        if not keys or word in sought.names or word == sought.noun:
+            continue
+        forms = set(_forms(word))
+        for text in texts:
+            if forms & text.words:
+                forms |= {name for _, name in text.names()}
+        if len(forms) > len(_forms(word)) or any(forms & text.words for text in texts):
+            found.append(frozenset(forms))
+    return found
+
+
+def _forms(word: str) -> frozenset[str]:
+    """One and many: "bandit", "bandits"."""
+    bare = singular(word)
+    return frozenset({word, bare, bare + "s", bare + "es"})
 
 
 # -- what a memory holds ------------------------------------------------------------------------
@@ -252,7 +286,7 @@ def _holds(sought: Sought, text: _Text) -> bool:
         case "age":
             return any(_is_age(text, index) for index in _numbers(text))
         case "count":
-            return any(_counts(sought.noun, _counted(text, i)) for i in _numbers(text))
+            return any(_counts(sought.noun, n) for i in _numbers(text) for n in _all_counted(text, i))
         case "money":
             return any(_counted(text, i) in vocabulary["money"] for i in _numbers(text))
         case "amount":
@@ -268,9 +302,23 @@ def _holds(sought: Sought, text: _Text) -> bool:
         case "job":
             return any(_is_job(text, index) for index in range(len(text.low)))
         case "name":
-            bearer = any(_same_sort(sought.noun, word) for word in text.low)
-            return bearer and any(name not in sought.names for _, name in text.names())
+            return _bears_name(sought, text)
     return True
+
+
+def _bears_name(sought: Sought, text: _Text) -> bool:
+    """Whether what the question means bears a name here: "my clerk, Dobbs", "is called Dobbs"."""
+    bearers = [i for i, word in enumerate(text.low) if _same_sort(sought.noun, word)]
+    names = [i for i, name in text.names() if name not in sought.names]
+    if not bearers or not names:
+        return False
+    if text.words & _NAMING:
+        return True
+    return any(
+        abs(n - b) <= 3 and not set(text.low[min(n, b) + 1 : max(n, b)]) - _BETWEEN
+        for n in names
+        for b in bearers
+    )
 
 
 def _people(sought: Sought, text: _Text) -> list[str]:
@@ -302,6 +350,14 @@ def _has_place(sought: Sought, text: _Text) -> bool:
     for index, name in text.names():
         if name not in sought.names and _names_place(text, index):
             return True
+    for index, name in text.names():
+        if name not in sought.names and index and text.low[index - 1] in {"on", "off"}:
+            return True
+    if text.written and not any(w[:1].isupper() for w in text.written) and len(text.low) > 3:
+        # Who writes without capitals leaves out articles too: "bandits camp at raven hollow".
+        for word, after in zip(text.low[1:], text.low[2:], strict=False):
+            if word in {"at", "in", "near", "under"} and not lexicon().keys(after) & lexicon().times:
+                return True
     for index, word in enumerate(text.low[:-2]):
         if word not in vocabulary["at"] | vocabulary["beside"]:
             continue
@@ -331,6 +387,16 @@ def _counted(text: _Text, index: int) -> str:
         if word not in lexicon().adjectives:
             return word
     return ""
+
+
+def _all_counted(text: _Text, index: int) -> list[str]:
+    """What a number may count: "eleven iron seals" counts seals, whatever iron is."""
+    first = _counted(text, index)
+    if not first:
+        return []
+    at = text.low.index(first, index + 1)
+    behind = text.low[at + 1 : at + 2]
+    return [first, *(w for w in behind if w not in _vocabulary()["common"])]
 
 
 def _counts(asked: str, counted: str) -> bool:
@@ -382,6 +448,8 @@ def _speaks_of(sought: Sought, text: _Text, memory: str) -> bool:
 
 _DATING = frozenset(["last", "next", "since", "winter", "summer", "now", "today"])
 _INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
+_NAMING = frozenset(["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"])
+_BETWEEN = frozenset("is was are the a an my our old mr mrs certain good little named".split())
 _WHOSE = frozenset(["a", "an", "the", "my", "our", "his", "her", "their"])
 _NAMED_AS = frozenset(["a", "an", "as", "every", "any", "the", "is", "become", "became"])
 _FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll"])
