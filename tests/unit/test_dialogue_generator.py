@@ -15,6 +15,7 @@ from astraweave.core.text import sanitize
 from astraweave.core.worldview import Entity, Fact, WorldView
 from astraweave.dialogue import DialogueGenerator, Situation
 from astraweave.errors import InputError, ModelUnavailable
+from astraweave.llm import ScriptedModel
 from astraweave.llm.protocol import Chunk, GenerationRequest
 from astraweave.persona import Persona
 from astraweave.rag import Memory, Retrieved
@@ -51,6 +52,7 @@ class Script:
         self.text, self.piece, self.delay, self.error = text, piece, delay, error
         self.requests: list[GenerationRequest] = []
         self.cancelled = 0
+        self.model = ScriptedModel(["-"], context_tokens=1024)
 
     def submit(self, request, *, deadline=None, owner=""):
         if self.error is not None and not self.text:

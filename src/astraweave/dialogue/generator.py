@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal, Protocol
@@ -13,27 +12,27 @@ import msgspec
 from astraweave.context.turn import Turn
 from astraweave.core.clock import SystemClock
 from astraweave.core.protocols import Clock as GameClock
+from astraweave.core.rng import RandomStreams
 from astraweave.core.text import sanitize
-from astraweave.dialogue.acts import act_of
 from astraweave.dialogue.answer import Answerer
 from astraweave.dialogue.check import Knowledge, check_clause
 from astraweave.dialogue.clauses import ClauseSplitter
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.plan import Plan, Planner
-from astraweave.dialogue.prompt import card_of, messages_for
+from astraweave.dialogue.prompt import DialoguePrompt, card_of
 from astraweave.dialogue.similarity import Similarity
 from astraweave.dialogue.situation import Situation, world_texts
 from astraweave.embeddings.protocol import EmbeddingClient
-from astraweave.errors import AstraweaveError
-from astraweave.llm.protocol import Chunk, GenerationRequest, SamplingParams
+from astraweave.errors import AstraweaveError, UsageError
+from astraweave.llm.protocol import Chunk, GenerationRequest, LanguageModel, SamplingParams
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 from astraweave.persona import Persona
+from astraweave.prompts import PromptLibrary
 
 __all__ = ["Clause", "DialogueGenerator", "Line", "LineReport", "Scheduler", "Tier"]
 
 Tier = Literal["model", "composed"]
 
-_MAX_TOKENS = 28
 _STOP = ("\n", "User:", "Player:")
 _SAMPLING = SamplingParams(temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.15)
 _MIN_MODEL_WORDS = 4
@@ -59,6 +58,11 @@ class Ticket(Protocol):
 
 class Scheduler(Protocol):
     """The road to the model (`astraweave.serving.LlmScheduler`)."""
+
+    @property
+    def model(self) -> LanguageModel:
+        """Counts what it will be asked."""
+        ...
 
     def submit(
         self, request: GenerationRequest, *, deadline: float | None = None, owner: str = ""
@@ -141,6 +145,15 @@ class DialogueGenerator:
         Judges words that the lexicon does not know.
     sampling : SamplingParams
         How the model draws.
+    prompts : PromptLibrary or None
+        Its ``dialogue`` is what the model is asked; None: the built-in one.
+
+    Raises
+    ------
+    MissingExtraError
+        There is a model to ask, and minijinja, which prompts are written in, is not installed.
+    ConfigError
+        ``dialogue`` of `prompts` cannot be used.
     """
 
     def __init__(
@@ -151,11 +164,13 @@ class DialogueGenerator:
         telemetry: Telemetry = NULL_TELEMETRY,
         embedder: EmbeddingClient | None = None,
         sampling: SamplingParams = _SAMPLING,
+        prompts: PromptLibrary | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.clock = clock or SystemClock()
         self.telemetry = telemetry
         self.sampling = sampling
+        self._prompt = DialoguePrompt(scheduler.model, prompts) if scheduler is not None else None
         self._answerer = Answerer(Similarity(embedder))
         self._planners: dict[str, tuple[Persona, Planner]] = {}
 
@@ -173,18 +188,47 @@ class DialogueGenerator:
         return Line(self, situation, self.clock.monotonic() + max(0.0, deadline_s))
 
     def warm_up(self, persona: Persona, history: Sequence[Turn] = ()) -> GenerationRequest:
-        """A request that reads all of a character's next prompt that is known into the model."""
-        greeting = sanitize("Hello.")
+        """A request that reads all of a character's next prompt that is known into the model.
+
+        Raises
+        ------
+        UsageError
+            There is no model.
+        CapacityError
+            The character's card does not fit into the model's window.
+        """
+        if self._prompt is None:
+            raise UsageError("there is no model to warm up")
         situation = Situation(
             persona=persona,
             speaker="",
-            utterance=greeting,
-            rng=random.Random(0),  # noqa: S311 - nothing is drawn from it
+            utterance=sanitize("Hello."),
+            rng=RandomStreams(0)["warm_up"],  # nothing is drawn from it
             history=history,
         )
-        act = act_of(greeting.text, persona.name)
         return GenerationRequest(
-            messages=messages_for(situation, act), max_tokens=1, owner=persona.id
+            messages=self._prompt.messages(situation), max_tokens=1, owner=persona.id
+        )
+
+    def request(self, situation: Situation, plan: Plan) -> GenerationRequest:
+        """What the model is asked for the rest of a line that begins as planned.
+
+        Raises
+        ------
+        UsageError
+            There is no model.
+        CapacityError
+            The prompt does not fit into the model's window.
+        """
+        if self._prompt is None:
+            raise UsageError("there is no model to ask")
+        return GenerationRequest(
+            messages=self._prompt.messages(situation, opening=plan.opening, memories=plan.memories),
+            prefix=plan.opening,
+            max_tokens=self._prompt.answer_tokens,
+            stop=_STOP,
+            sampling=msgspec.structs.replace(self.sampling, seed=situation.rng.randrange(2**31)),
+            owner=situation.persona.id,
         )
 
     def planner(self, persona: Persona) -> Planner:
@@ -217,7 +261,7 @@ class Line:
         self._first_ms = 0.0
         self._model_first: float | None = None
         self._model_end: float | None = None
-        self._model_error = ""
+        self._model_error = self._card = ""
         self.report = LineReport()
 
     @property
@@ -245,25 +289,16 @@ class Line:
 
     async def _drafted_clauses(self, scheduler: Scheduler, plan: Plan) -> AsyncIterator[Clause]:
         clock = self._generator.clock
-        remaining = self._deadline - _LATE - clock.monotonic()
-        if remaining <= 0:
+        if clock.monotonic() >= self._deadline - _LATE:
             return
         knowledge = _knowledge(self._situation, plan)
-        request = GenerationRequest(
-            messages=messages_for(self._situation, plan.act),
-            prefix=plan.opening,
-            max_tokens=_MAX_TOKENS,
-            stop=_STOP,
-            sampling=msgspec.structs.replace(
-                self._generator.sampling, seed=self._situation.rng.randrange(2**31)
-            ),
-            owner=self._situation.persona.id,
-        )
-        splitter = ClauseSplitter()
+        splitter, begun = ClauseSplitter(), ""
         self._asked = True
         ticket: Ticket | None = None
         try:
-            async with asyncio.timeout(remaining):
+            request = self._generator.request(self._situation, plan)
+            self._card = card_of(request.messages)
+            async with asyncio.timeout(self._deadline - _LATE - clock.monotonic()):
                 ticket = scheduler.submit(
                     request, deadline=self._deadline - _LATE, owner=request.owner
                 )
@@ -272,7 +307,11 @@ class Line:
                     if chunk.finish_reason == "stop":
                         pieces += splitter.flush()
                     for piece in pieces:
-                        clause = self._judged(piece, plan, knowledge)
+                        begun += piece
+                        if len(begun.split()) < _MIN_MODEL_WORDS and chunk.finish_reason is None:
+                            continue  # "Aye." goes with what follows it, and is judged with it
+                        clause = self._judged(begun, plan, knowledge)
+                        begun = ""
                         if clause is None:
                             return
                         yield clause
@@ -295,7 +334,7 @@ class Line:
             knowledge,
             recent=self._situation.recent_lines(),
             line=self.text,
-            card=card_of(self._situation.persona),
+            card=self._card,
         )
         reasons = list(verdict.reasons)
         if plan.answer is not None and _denies(piece):
