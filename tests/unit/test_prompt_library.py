@@ -90,7 +90,8 @@ def test_builtin_dialogue_puts_what_changes_last():
         Message(
             "system",
             "You are Tam, the smith. You are gruff. Short.\n"
-            "Answer in one short sentence. Never invent names, numbers or events.",
+            "Answer in one short sentence: a remark or a question. Never invent names, numbers or "
+            "events.",
         ),
         Message("user", "Day."),
         Message("assistant", "Day.\nMind the sparks."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Literal, Protocol
 
 import msgspec
@@ -34,7 +35,9 @@ __all__ = ["Clause", "DialogueGenerator", "Line", "LineReport", "Scheduler", "Ti
 Tier = Literal["model", "composed"]
 
 _STOP = ("\n", "User:", "Player:")
-_SAMPLING = SamplingParams(temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.15)
+_SAMPLING = SamplingParams(
+    temperature=0.4, top_k=40, top_p=0.9, min_p=0.05, repetition_penalty=1.15
+)
 _MIN_MODEL_WORDS = 4
 _CHEER = re.compile(
     r"\b(?:well done|congratulations|fine day|great name|happy|wonderful|glad)\b", re.IGNORECASE
@@ -42,6 +45,9 @@ _CHEER = re.compile(
 """Cheer from a model that has not understood what it was told."""
 _LATE = 0.01
 """Seconds kept back at the deadline for the composed remainder."""
+_DRAFTS = 2
+_DRAFT_S = 0.1
+"""With fewer seconds left no other draft is begun."""
 
 
 class Ticket(Protocol):
@@ -288,41 +294,53 @@ class Line:
     # -- the model's part -----------------------------------------------------------------------
 
     async def _drafted_clauses(self, scheduler: Scheduler, plan: Plan) -> AsyncIterator[Clause]:
-        clock = self._generator.clock
-        if clock.monotonic() >= self._deadline - _LATE:
+        """What the model adds; when nothing of a draft may be shown, it drafts once more."""
+        clock, end = self._generator.clock, self._deadline - _LATE
+        if clock.monotonic() >= end:
             return
         knowledge = _knowledge(self._situation, plan)
-        splitter, begun = ClauseSplitter(), ""
         self._asked = True
-        ticket: Ticket | None = None
         try:
             request = self._generator.request(self._situation, plan)
             self._card = card_of(request.messages)
-            async with asyncio.timeout(self._deadline - _LATE - clock.monotonic()):
-                ticket = scheduler.submit(
-                    request, deadline=self._deadline - _LATE, owner=request.owner
-                )
-                async for chunk in ticket:
-                    pieces = splitter.push(chunk.text)
-                    if chunk.finish_reason == "stop":
-                        pieces += splitter.flush()
-                    for piece in pieces:
-                        begun += piece
-                        if len(begun.split()) < _MIN_MODEL_WORDS and chunk.finish_reason is None:
-                            continue  # "Aye." goes with what follows it, and is judged with it
-                        clause = self._judged(begun, plan, knowledge)
-                        begun = ""
-                        if clause is None:
-                            return
-                        yield clause
-                        if self._model_count() >= plan.model_clauses:
-                            return
+            async with asyncio.timeout(end - clock.monotonic()):
+                for draft in range(_DRAFTS):
+                    ticket = scheduler.submit(
+                        _again(request, draft), deadline=end, owner=request.owner
+                    )
+                    try:
+                        async with aclosing(self._checked(ticket, plan, knowledge)) as clauses:
+                            async for clause in clauses:
+                                yield clause
+                    finally:
+                        ticket.cancel()
+                    if self._model_count() or end - clock.monotonic() < _DRAFT_S:
+                        return
         except (AstraweaveError, TimeoutError) as error:
             self._model_error = type(error).__name__
         finally:
             self._model_end = self._ms()
-            if ticket is not None:
-                ticket.cancel()
+
+    async def _checked(
+        self, ticket: Ticket, plan: Plan, knowledge: Knowledge
+    ) -> AsyncGenerator[Clause, None]:
+        """Clauses of one draft, as far as all of them pass."""
+        splitter, begun = ClauseSplitter(), ""
+        async for chunk in ticket:
+            pieces = splitter.push(chunk.text)
+            if chunk.finish_reason == "stop":
+                pieces += splitter.flush()
+            for piece in pieces:
+                begun += piece
+                if len(begun.split()) < _MIN_MODEL_WORDS and chunk.finish_reason is None:
+                    continue  # "Aye." goes with what follows it, and is judged with it
+                clause = self._judged(begun, plan, knowledge)
+                begun = ""
+                if clause is None:
+                    return
+                yield clause
+                if self._model_count() >= plan.model_clauses:
+                    return
 
     def _judged(self, piece: str, plan: Plan, knowledge: Knowledge) -> Clause | None:
         """The piece as a clause when it passes; otherwise None, and why is counted."""
@@ -332,7 +350,7 @@ class Line:
         verdict = check_clause(
             piece,
             knowledge,
-            recent=self._situation.recent_lines(),
+            recent=[*self._situation.recent_lines(), self._situation.utterance.text],
             line=self.text,
             card=self._card,
         )
@@ -402,6 +420,13 @@ def _knowledge(situation: Situation, plan: Plan) -> Knowledge:
     texts += [situation.utterance.text, plan.opening, *world_texts(situation)]
     names = [persona.name, *situation.spoken_names().values()]
     return Knowledge(texts, names, own)
+
+
+def _again(request: GenerationRequest, draft: int) -> GenerationRequest:
+    """The same request, drawn anew; which draw follows from the first seed."""
+    seed = ((request.sampling.seed or 0) + draft) % 2**31
+    sampling = msgspec.structs.replace(request.sampling, seed=seed)
+    return msgspec.structs.replace(request, sampling=sampling)
 
 
 def _denies(piece: str) -> bool:
