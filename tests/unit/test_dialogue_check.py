@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from astraweave.dialogue import Knowledge, check_clause
-from astraweave.dialogue.prompt import card_of
 from astraweave.persona import Persona
 
 TAM = Persona.builtin("tam")
@@ -19,6 +18,11 @@ KNOWN = Knowledge(
     ],
     ["Tam"],
     [*TAM.facts, *TAM.goals],
+)
+CARD = (
+    "You are Tam, the smith of Harrow. You are patient, dry-humoured, loyal. Short plain "
+    "sentences, a smith's figures of speech, kindness that hides behind grumbling. "
+    "Answer in one short sentence. Never invent names, numbers or events."
 )
 RECENT = ["Hot iron and cold ale, that is most of my day.", "You may be right about that, friend."]
 
@@ -88,13 +92,13 @@ BAD = [
 
 @pytest.mark.parametrize("line", GOOD)
 def test_harmless_and_supported_clauses_pass(line):
-    verdict = check_clause(line, KNOWN, recent=RECENT, card=card_of(TAM))
+    verdict = check_clause(line, KNOWN, recent=RECENT, card=CARD)
     assert verdict.passed, verdict.reasons
 
 
 @pytest.mark.parametrize(("line", "reason"), BAD, ids=[line[:30] for line, _ in BAD])
 def test_bad_clauses_are_refused(line, reason):
-    verdict = check_clause(line, KNOWN, recent=RECENT, card=card_of(TAM))
+    verdict = check_clause(line, KNOWN, recent=RECENT, card=CARD)
     assert not verdict.passed
     assert reason in verdict.reasons or "claim" in verdict.reasons
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,7 +15,8 @@ from astraweave.context import Turn
 from astraweave.core.text import sanitize
 from astraweave.core.worldview import Entity, Fact, WorldView
 from astraweave.dialogue import DialogueGenerator, Situation
-from astraweave.errors import InputError, ModelUnavailable
+from astraweave.errors import InputError, MissingExtraError, ModelUnavailable, UsageError
+from astraweave.llm import ScriptedModel
 from astraweave.llm.protocol import Chunk, GenerationRequest
 from astraweave.persona import Persona
 from astraweave.rag import Memory, Retrieved
@@ -51,6 +53,7 @@ class Script:
         self.text, self.piece, self.delay, self.error = text, piece, delay, error
         self.requests: list[GenerationRequest] = []
         self.cancelled = 0
+        self.model = ScriptedModel(["-"], context_tokens=1024)
 
     def submit(self, request, *, deadline=None, owner=""):
         if self.error is not None and not self.text:
@@ -135,6 +138,66 @@ def test_refused_clause_is_replaced_and_never_shown():
     assert [c.tier for c in clauses] == ["composed", "composed"]
     assert script.cancelled
     assert line.report.failed
+
+
+def test_a_refused_draft_is_drawn_once_more():
+    script = Script(" Garrick stole your sword.")
+    line, _ = speak(script, "It looks like rain.")
+    first, second = script.requests
+    assert (first.messages, first.prefix) == (second.messages, second.prefix)
+    assert first.sampling.seed != second.sampling.seed
+    assert (line.report.drafted, line.report.passed) == (2, 0)
+
+
+def test_a_short_word_is_judged_with_what_follows():
+    line, _ = speak(Script(" Aye. Sit down by the fire."), "It looks like rain.")
+    assert line.text.endswith(" Aye. Sit down by the fire.")
+    assert (line.report.drafted, line.report.passed) == (1, 1)
+    alone, clauses = speak(Script(" Aye."), "It looks like rain.")
+    assert [c.tier for c in clauses] == ["composed", "composed"]
+    assert alone.report.failed == {"short": 2}
+
+
+def test_the_players_words_are_not_said_back_as_the_models():
+    line, _ = speak(Script(" The road to the old mill is wet."), "The road to the old mill is wet.")
+    assert "repetition" in line.report.failed
+
+
+def test_a_line_that_does_not_fit_is_composed():
+    script = Script(" The fire is warm.")
+    script.model = ScriptedModel(["-"], context_tokens=40)
+    line, _ = speak(script, "It looks like rain.")
+    assert not script.requests
+    assert line.report.model_error == "CapacityError"
+    assert line.text
+
+
+def test_a_model_needs_templates_and_composed_lines_do_not(monkeypatch):
+    monkeypatch.setitem(sys.modules, "minijinja", None)
+    DialogueGenerator()
+    with pytest.raises(MissingExtraError):
+        DialogueGenerator(Script())
+    with pytest.raises(UsageError):
+        DialogueGenerator().warm_up(TAM)
+
+
+def test_a_warm_up_reads_what_the_next_line_begins_with():
+    script, history = Script(" The fire is warm."), []
+    generator = DialogueGenerator(script)
+    for said in ("Hello.", "It looks like rain."):
+        warm = generator.warm_up(TAM, history)
+        line = generator.begin(situation(said, history=tuple(history)))
+
+        async def run(line=line):
+            async for _ in line:
+                pass
+
+        asyncio.run(run())
+        assert script.requests[-1].messages[:-1] == warm.messages[:-1]
+        history += [
+            Turn(role="user", speaker="player", text=said),
+            Turn(role="assistant", speaker="tam", text=line.text),
+        ]
 
 
 @pytest.mark.parametrize("error", [ModelUnavailable("gone"), TimeoutError()])

@@ -67,7 +67,7 @@ def test_a_game_extends_a_builtin_prompt_under_its_own_name(tmp_path):
     library = PromptLibrary.load(write(tmp_path, text))
     system, user = library["dialogue"].render(name="Tam", line="Hi")
     assert system.content == "You are Tam.\nRhyme, Tam."
-    assert user == Message("user", '"Hi"')
+    assert user == Message("user", "Hi")
 
 
 def test_builtin_dialogue_puts_what_changes_last():
@@ -76,7 +76,7 @@ def test_builtin_dialogue_puts_what_changes_last():
         name="Tam",
         role="the smith",
         traits=["gruff"],
-        voice="short",
+        voice="Short.",
         facts=["The forge is old."],
         goals=["the hammer"],
         examples=[Message("user", "Day."), Message("assistant", "Day.\nMind the sparks.")],
@@ -89,9 +89,9 @@ def test_builtin_dialogue_puts_what_changes_last():
     assert messages == [
         Message(
             "system",
-            "You are Tam, the smith. You are gruff. How you speak: short.\n- The forge is old.\n"
-            "- You want: the hammer\nAnswer as Tam, in one or two short sentences. If you do not "
-            "know, say that you do not know.",
+            "You are Tam, the smith. You are gruff. Short.\n"
+            "Answer in one short sentence: a remark or a question. Never invent names, numbers or "
+            "events.",
         ),
         Message("user", "Day."),
         Message("assistant", "Day.\nMind the sparks."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Literal, Protocol
 
 import msgspec
@@ -14,28 +15,29 @@ from astraweave.core.clock import SystemClock
 from astraweave.core.protocols import Clock as GameClock
 from astraweave.core.rng import RandomStreams
 from astraweave.core.text import sanitize
-from astraweave.dialogue.acts import act_of
 from astraweave.dialogue.answer import Answerer
 from astraweave.dialogue.check import Knowledge, check_clause
 from astraweave.dialogue.clauses import ClauseSplitter
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.plan import Plan, Planner
-from astraweave.dialogue.prompt import card_of, messages_for
+from astraweave.dialogue.prompt import DialoguePrompt, card_of
 from astraweave.dialogue.similarity import Similarity
 from astraweave.dialogue.situation import Situation, world_texts
 from astraweave.embeddings.protocol import EmbeddingClient
-from astraweave.errors import AstraweaveError
-from astraweave.llm.protocol import Chunk, GenerationRequest, SamplingParams
+from astraweave.errors import AstraweaveError, UsageError
+from astraweave.llm.protocol import Chunk, GenerationRequest, LanguageModel, SamplingParams
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 from astraweave.persona import Persona
+from astraweave.prompts import PromptLibrary
 
 __all__ = ["Clause", "DialogueGenerator", "Line", "LineReport", "Scheduler", "Tier"]
 
 Tier = Literal["model", "composed"]
 
-_MAX_TOKENS = 28
 _STOP = ("\n", "User:", "Player:")
-_SAMPLING = SamplingParams(temperature=0.6, top_k=40, top_p=0.9, repetition_penalty=1.15)
+_SAMPLING = SamplingParams(
+    temperature=0.4, top_k=40, top_p=0.9, min_p=0.05, repetition_penalty=1.15
+)
 _MIN_MODEL_WORDS = 4
 _CHEER = re.compile(
     r"\b(?:well done|congratulations|fine day|great name|happy|wonderful|glad)\b", re.IGNORECASE
@@ -43,6 +45,9 @@ _CHEER = re.compile(
 """Cheer from a model that has not understood what it was told."""
 _LATE = 0.01
 """Seconds kept back at the deadline for the composed remainder."""
+_DRAFTS = 2
+_DRAFT_S = 0.1
+"""With fewer seconds left no other draft is begun."""
 
 
 class Ticket(Protocol):
@@ -59,6 +64,11 @@ class Ticket(Protocol):
 
 class Scheduler(Protocol):
     """The road to the model (`astraweave.serving.LlmScheduler`)."""
+
+    @property
+    def model(self) -> LanguageModel:
+        """Counts what it will be asked."""
+        ...
 
     def submit(
         self, request: GenerationRequest, *, deadline: float | None = None, owner: str = ""
@@ -141,6 +151,15 @@ class DialogueGenerator:
         Judges words that the lexicon does not know.
     sampling : SamplingParams
         How the model draws.
+    prompts : PromptLibrary or None
+        Its ``dialogue`` is what the model is asked; None: the built-in one.
+
+    Raises
+    ------
+    MissingExtraError
+        There is a model to ask, and minijinja, which prompts are written in, is not installed.
+    ConfigError
+        ``dialogue`` of `prompts` cannot be used.
     """
 
     def __init__(
@@ -151,11 +170,13 @@ class DialogueGenerator:
         telemetry: Telemetry = NULL_TELEMETRY,
         embedder: EmbeddingClient | None = None,
         sampling: SamplingParams = _SAMPLING,
+        prompts: PromptLibrary | None = None,
     ) -> None:
         self.scheduler = scheduler
         self.clock = clock or SystemClock()
         self.telemetry = telemetry
         self.sampling = sampling
+        self._prompt = DialoguePrompt(scheduler.model, prompts) if scheduler is not None else None
         self._answerer = Answerer(Similarity(embedder))
         self._planners: dict[str, tuple[Persona, Planner]] = {}
 
@@ -173,18 +194,47 @@ class DialogueGenerator:
         return Line(self, situation, self.clock.monotonic() + max(0.0, deadline_s))
 
     def warm_up(self, persona: Persona, history: Sequence[Turn] = ()) -> GenerationRequest:
-        """A request that reads all of a character's next prompt that is known into the model."""
-        greeting = sanitize("Hello.")
+        """A request that reads all of a character's next prompt that is known into the model.
+
+        Raises
+        ------
+        UsageError
+            There is no model.
+        CapacityError
+            The character's card does not fit into the model's window.
+        """
+        if self._prompt is None:
+            raise UsageError("there is no model to warm up")
         situation = Situation(
             persona=persona,
             speaker="",
-            utterance=greeting,
-            rng=RandomStreams(0)["warm-up"],  # nothing is drawn from it
+            utterance=sanitize("Hello."),
+            rng=RandomStreams(0)["warm_up"],  # nothing is drawn from it
             history=history,
         )
-        act = act_of(greeting.text, persona.name)
         return GenerationRequest(
-            messages=messages_for(situation, act), max_tokens=1, owner=persona.id
+            messages=self._prompt.messages(situation), max_tokens=1, owner=persona.id
+        )
+
+    def request(self, situation: Situation, plan: Plan) -> GenerationRequest:
+        """What the model is asked for the rest of a line that begins as planned.
+
+        Raises
+        ------
+        UsageError
+            There is no model.
+        CapacityError
+            The prompt does not fit into the model's window.
+        """
+        if self._prompt is None:
+            raise UsageError("there is no model to ask")
+        return GenerationRequest(
+            messages=self._prompt.messages(situation, opening=plan.opening, memories=plan.memories),
+            prefix=plan.opening,
+            max_tokens=self._prompt.answer_tokens,
+            stop=_STOP,
+            sampling=msgspec.structs.replace(self.sampling, seed=situation.rng.randrange(2**31)),
+            owner=situation.persona.id,
         )
 
     def planner(self, persona: Persona) -> Planner:
@@ -217,7 +267,7 @@ class Line:
         self._first_ms = 0.0
         self._model_first: float | None = None
         self._model_end: float | None = None
-        self._model_error = ""
+        self._model_error = self._card = ""
         self.report = LineReport()
 
     @property
@@ -244,46 +294,53 @@ class Line:
     # -- the model's part -----------------------------------------------------------------------
 
     async def _drafted_clauses(self, scheduler: Scheduler, plan: Plan) -> AsyncIterator[Clause]:
-        clock = self._generator.clock
-        remaining = self._deadline - _LATE - clock.monotonic()
-        if remaining <= 0:
+        """What the model adds; when nothing of a draft may be shown, it drafts once more."""
+        clock, end = self._generator.clock, self._deadline - _LATE
+        if clock.monotonic() >= end:
             return
         knowledge = _knowledge(self._situation, plan)
-        request = GenerationRequest(
-            messages=messages_for(self._situation, plan.act),
-            prefix=plan.opening,
-            max_tokens=_MAX_TOKENS,
-            stop=_STOP,
-            sampling=msgspec.structs.replace(
-                self._generator.sampling, seed=self._situation.rng.randrange(2**31)
-            ),
-            owner=self._situation.persona.id,
-        )
-        splitter = ClauseSplitter()
         self._asked = True
-        ticket: Ticket | None = None
         try:
-            async with asyncio.timeout(remaining):
-                ticket = scheduler.submit(
-                    request, deadline=self._deadline - _LATE, owner=request.owner
-                )
-                async for chunk in ticket:
-                    pieces = splitter.push(chunk.text)
-                    if chunk.finish_reason == "stop":
-                        pieces += splitter.flush()
-                    for piece in pieces:
-                        clause = self._judged(piece, plan, knowledge)
-                        if clause is None:
-                            return
-                        yield clause
-                        if self._model_count() >= plan.model_clauses:
-                            return
+            request = self._generator.request(self._situation, plan)
+            self._card = card_of(request.messages)
+            async with asyncio.timeout(end - clock.monotonic()):
+                for draft in range(_DRAFTS):
+                    ticket = scheduler.submit(
+                        _again(request, draft), deadline=end, owner=request.owner
+                    )
+                    try:
+                        async with aclosing(self._checked(ticket, plan, knowledge)) as clauses:
+                            async for clause in clauses:
+                                yield clause
+                    finally:
+                        ticket.cancel()
+                    if self._model_count() or end - clock.monotonic() < _DRAFT_S:
+                        return
         except (AstraweaveError, TimeoutError) as error:
             self._model_error = type(error).__name__
         finally:
             self._model_end = self._ms()
-            if ticket is not None:
-                ticket.cancel()
+
+    async def _checked(
+        self, ticket: Ticket, plan: Plan, knowledge: Knowledge
+    ) -> AsyncGenerator[Clause, None]:
+        """Clauses of one draft, as far as all of them pass."""
+        splitter, begun = ClauseSplitter(), ""
+        async for chunk in ticket:
+            pieces = splitter.push(chunk.text)
+            if chunk.finish_reason == "stop":
+                pieces += splitter.flush()
+            for piece in pieces:
+                begun += piece
+                if len(begun.split()) < _MIN_MODEL_WORDS and chunk.finish_reason is None:
+                    continue  # "Aye." goes with what follows it, and is judged with it
+                clause = self._judged(begun, plan, knowledge)
+                begun = ""
+                if clause is None:
+                    return
+                yield clause
+                if self._model_count() >= plan.model_clauses:
+                    return
 
     def _judged(self, piece: str, plan: Plan, knowledge: Knowledge) -> Clause | None:
         """The piece as a clause when it passes; otherwise None, and why is counted."""
@@ -293,9 +350,9 @@ class Line:
         verdict = check_clause(
             piece,
             knowledge,
-            recent=self._situation.recent_lines(),
+            recent=[*self._situation.recent_lines(), self._situation.utterance.text],
             line=self.text,
-            card=card_of(self._situation.persona),
+            card=self._card,
         )
         reasons = list(verdict.reasons)
         if plan.answer is not None and _denies(piece):
@@ -363,6 +420,13 @@ def _knowledge(situation: Situation, plan: Plan) -> Knowledge:
     texts += [situation.utterance.text, plan.opening, *world_texts(situation)]
     names = [persona.name, *situation.spoken_names().values()]
     return Knowledge(texts, names, own)
+
+
+def _again(request: GenerationRequest, draft: int) -> GenerationRequest:
+    """The same request, drawn anew; which draw follows from the first seed."""
+    seed = ((request.sampling.seed or 0) + draft) % 2**31
+    sampling = msgspec.structs.replace(request.sampling, seed=seed)
+    return msgspec.structs.replace(request, sampling=sampling)
 
 
 def _denies(piece: str) -> bool:

@@ -91,12 +91,12 @@ class Prompt:
         return messages
 
     def _content(self, spec: MessageSpec, quoted: dict[str, Any], marked: dict[str, Any]) -> str:
-        if len(spec.sections) == 1:
-            template = self._templates[spec.sections[0]]
-            if template.bare:  # the value is the whole message: nothing to break out of
-                return template.render_values(marked, quote=False).strip()
         pieces = (self._templates[name].render_values(quoted).strip() for name in spec.sections)
-        return "\n".join(piece for piece in pieces if piece)
+        content = "\n".join(piece for piece in pieces if piece)
+        for value in marked.values():
+            if isinstance(value, Untrusted) and content and content == value.quoted:
+                return value.text  # the value is the whole message: nothing to break out of
+        return content
 
     def _value(self, name: str, values: dict[str, object]) -> object:
         variable = self._entry.variables[name]
