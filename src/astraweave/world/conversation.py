@@ -37,6 +37,9 @@ __all__ = ["Conversations", "Mind", "Utterance"]
 RETRIEVED = 16
 """Memories that a line may draw on; the composer ranks them again."""
 
+_IN_VIEW = 20
+"""Turns of the conversation that a line may see."""
+
 
 @dataclass(slots=True)
 class Mind:
@@ -90,7 +93,15 @@ class Conversations:
         """Speak one line into `reply`; the caller ends the reply when this coroutine has ended."""
         with self._warm_ups.paused(mind.id):
             async with mind.speaking:
-                return await self._speak(mind, said, reply)
+                report = await self._speak(mind, said, reply)
+        self.warm_up(mind)  # while the player reads
+        return report
+
+    def warm_up(self, mind: Mind) -> None:
+        """Have the model read what is known of the character's next prompt; on the loop."""
+        self._warm_ups.add(
+            mind.id, lambda: self._generator.warm_up(mind.persona, mind.history.recent(_IN_VIEW))
+        )
 
     async def _speak(self, mind: Mind, said: Utterance, reply: Reply) -> LineReport:
         telemetry, now = self._telemetry, self._now(mind)
@@ -128,7 +139,7 @@ class Conversations:
             speaker=said.speaker,
             speaker_name=known.name if known else "",
             utterance=said.text,
-            history=tuple(mind.history.recent(20)),
+            history=tuple(mind.history.recent(_IN_VIEW)),
             memories=tuple(memories),
             world=world,
             now=now,

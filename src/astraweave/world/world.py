@@ -29,7 +29,7 @@ from astraweave.errors import (
     InputError,
     UsageError,
 )
-from astraweave.llm import GenerationRequest, LanguageModel, ModelInfo
+from astraweave.llm import LanguageModel, ModelInfo
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
@@ -124,12 +124,11 @@ class World:
         self._generator = DialogueGenerator(
             scheduler, clock=clock, telemetry=telemetry, embedder=brains.embedder
         )
-        self._warm_ups = WarmUps(scheduler, telemetry)
         self._conversations = Conversations(
             runtime=runtime,
             generator=self._generator,
             keeper=keeper,
-            warm_ups=self._warm_ups,
+            warm_ups=WarmUps(scheduler, telemetry),
             view=self.view,
             clock=clock,
             rng=self._rng,
@@ -442,14 +441,9 @@ class World:
             self.view.add(Entity(id=npc_id, name=persona.name, kind="person"))
         npc = self._npcs.setdefault(npc_id, Npc(self, npc_id, persona))
         npc.persona = persona
-        self._warm_up(self._minds[npc_id])
+        mind = self._minds[npc_id]
+        self._runtime.call(lambda: self._conversations.warm_up(mind))
         return npc
-
-    def _warm_up(self, mind: Mind) -> None:
-        def prepare() -> GenerationRequest:
-            return self._generator.warm_up(mind.persona, mind.history.recent(20))
-
-        self._runtime.call(lambda: self._warm_ups.add(mind.id, prepare))
 
     def _restore(self, saved: SavedWorld | None) -> None:
         if saved is None:
