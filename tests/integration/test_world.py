@@ -20,7 +20,7 @@ from astraweave.errors import (
     SlotInUseError,
     UsageError,
 )
-from astraweave.llm import ScriptedModel
+from astraweave.llm import GenerationRequest, ScriptedModel
 
 SETTINGS = aw.Settings(model="none", embedder="mock")
 TOLD = "My sister Mira hid a silver key under the old mill."
@@ -276,3 +276,22 @@ def _run(script: str) -> subprocess.CompletedProcess[str]:
         timeout=120,
         check=False,
     )
+
+
+def test_a_game_changes_what_the_model_is_asked(tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.toml"
+    prompts.write_text("[dialogue]\nextends = 'dialogue'\nsections.manner = 'Answer in rhyme.'\n")
+    asked: list[str] = []
+
+    def answer(request: GenerationRequest) -> str:
+        asked.append(request.messages[0].content)
+        return " The fire is warm."
+
+    model = ScriptedModel(answer)
+    with aw.World.open(tmp_path / "slot", settings=SETTINGS, model=model, prompts=prompts) as world:
+        world.npc("tam", persona="tam").say("It looks like rain.").wait()
+    model.close()
+    assert asked
+    assert all(card.endswith("\nAnswer in rhyme.") for card in asked)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        aw.World.open(tmp_path / "slot", settings=SETTINGS, prompts=tmp_path / "nowhere.toml")

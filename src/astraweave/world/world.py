@@ -33,6 +33,7 @@ from astraweave.llm import LanguageModel, ModelInfo
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
+from astraweave.prompts import PromptLibrary
 from astraweave.rag import Memory, Retrieved, checked_memory
 from astraweave.serving import LlmScheduler
 from astraweave.world.brains import Brains, load_brains
@@ -106,6 +107,7 @@ class World:
         view: WorldView,
         seed: int | None,
         deadline_s: float,
+        prompts: PromptLibrary | None = None,
     ) -> None:
         self.view = view
         self.telemetry = telemetry
@@ -122,7 +124,11 @@ class World:
         self._minds: dict[str, Mind] = {}
         self._rng = RandomStreams(seed or 0)
         self._generator = DialogueGenerator(
-            scheduler, clock=clock, telemetry=telemetry, embedder=brains.embedder
+            scheduler,
+            clock=clock,
+            telemetry=telemetry,
+            embedder=brains.embedder,
+            prompts=prompts,
         )
         self._conversations = Conversations(
             runtime=runtime,
@@ -149,6 +155,7 @@ class World:
         recover: bool = False,
         model: LanguageModel | None = None,
         embedder: EmbeddingClient | None = None,
+        prompts: PromptLibrary | str | Path | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
         progress: Progress | None = None,
     ) -> World:
@@ -171,6 +178,9 @@ class World:
             Also take what happened after the last save, when a crash kept it from being saved.
         model, embedder : optional
             Your own models, instead of those that `settings` name. You close them.
+        prompts : PromptLibrary or path, optional
+            Your own prompts, or the file or folder that they are in: its ``dialogue``, which may
+            extend the built-in one, is what a language model is asked.
         deadline_s : float
             When a whole line must stand, in seconds after `say`.
         progress : callable, optional
@@ -178,6 +188,10 @@ class World:
 
         Raises
         ------
+        ConfigError
+            `prompts` cannot be used; names file and line.
+        MissingExtraError
+            There is a language model, and minijinja, which prompts are written in, is missing.
         SlotInUseError
             Another process or World has the slot open.
         CorruptDataError
@@ -188,6 +202,8 @@ class World:
         settings = settings or Settings.from_environment()
         telemetry = Telemetry(enabled=settings.telemetry)
         clock = clock or SystemClock()
+        if isinstance(prompts, (str, Path)):
+            prompts = PromptLibrary.load(prompts)
         runtime = Runtime()
         try:
             # The slot first: it is quick, and what most often goes wrong.
@@ -215,6 +231,7 @@ class World:
                 view=view,
                 seed=seed,
                 deadline_s=deadline_s,
+                prompts=prompts,
             )
         except BaseException:
             with contextlib.suppress(AstraweaveError):  # what went wrong first is what matters
