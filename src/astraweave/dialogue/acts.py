@@ -11,7 +11,7 @@ from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences, words
-from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG
+from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG, is_question
 
 __all__ = ["Act", "ActKind", "act_of", "is_telling"]
 
@@ -137,6 +137,7 @@ def act_of(utterance: str, listener: str = "") -> Act:
     'telling'
     """
     text = utterance.strip().replace("’", "'")
+    text = completed(text)
     said = sentences(text) or [text]
     greets = bool(_GREETING.match(text))
     if _RECAP.search(text):
@@ -203,6 +204,37 @@ _RHETORICAL = re.compile(
     r"is(?:n't| not) (?:that|it) (?:\w+ )?\w+|right|savvy|eh|huh|see|you see)\s*[?!.]*$",
     re.IGNORECASE,
 )
+
+
+_WISHING = frozenset("need want hate love think hope owe miss".split())
+
+
+def completed(text: str) -> str:
+    """Sentences that leave out their "I" with it: "stashed the loot" is "I stashed the loot"."""
+    said = sentences(text)
+    whole = [_with_subject(s) for s in said]
+    return text if whole == said else " ".join(whole)
+
+
+def _with_subject(sentence: str) -> str:
+    found = words(sentence)
+    if len(found) < 3 or is_question(sentence) or sentence.rstrip().endswith(("?", "!")):
+        return sentence
+    first, after = found[0], found[1]
+    if not first.is_("V") or first.is_("AP") or not after.is_("DSOPME"):
+        return sentence
+    clauses = read(sentence)
+    if not clauses or clauses[0].subject is not None or clauses[0].verbs[:1] != [first]:
+        return sentence
+    if "past" in first.forms and "base" not in first.forms:
+        lead = "I "
+    elif first.forms & {"ing"}:
+        lead = "I am "
+    elif first.low in _WISHING:
+        lead = "I "
+    else:
+        return sentence
+    return lead + first.text[:1].lower() + sentence[1:]
 
 
 def untagged(sentence: str) -> str:

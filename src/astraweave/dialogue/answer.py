@@ -136,7 +136,14 @@ class Answerer:
         names: Mapping[str, str],
     ) -> Answer:
         ordered = sorted(
-            matches, key=lambda m: (-m.fit, -m.fact.source.score, -m.fact.source.order)
+            matches,
+            key=lambda m: (
+                # What happened is no "is".
+                "event" in question.hints and m.fact.clause.verb in {"be", ""},
+                -m.fit,
+                -m.fact.source.score,
+                -m.fact.source.order,
+            ),
         )
         told: list[Answer] = []
         seen: set[str] = set()

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 
 from astraweave.context.turn import Turn
-from astraweave.dialogue.acts import act_of, is_telling
+from astraweave.dialogue.acts import act_of, completed, is_telling
 from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.groups import group
-from astraweave.dialogue.language.lexicon import lexicon
+from astraweave.dialogue.language.lexicon import lexicon, singular
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import Word, number_value, sentences, words
 from astraweave.dialogue.retell import retell_phrase
@@ -68,7 +68,7 @@ def memory_text(utterance: str, history: Sequence[Turn]) -> str:
     """
     if (corrected := _corrected(utterance, history)) is not None:
         return corrected
-    utterance = _amended(utterance)
+    utterance = _counted(_amended(completed(utterance)), history)
     if not any(is_telling(sentence) for sentence in sentences(utterance)):
         return utterance
     # Only people: who "they" are is guessed too often to be written down.
@@ -129,6 +129,25 @@ def _number_in(text: str, noun: Word | None) -> Word | None:
             i for i in numbers if any(lexicon().same(noun.low, w.low) for w in found[i + 1 : i + 4])
         ]
     return found[numbers[0]] if len(numbers) == 1 else None
+
+
+_OF_THEM = re.compile(
+    r"^(?:(?:about|only|at least|maybe|some|all|just) )*(?P<number>[\w-]+) of (?:them|'em)[.!]*$",
+    re.IGNORECASE,
+)
+
+
+def _counted(text: str, history: Sequence[Turn]) -> str:
+    """As in "Nine of them." after "Bandits camp there": "There are nine bandits."."""
+    match = _OF_THEM.match(text.strip())
+    if match is None or number_value(match["number"].lower()) is None:
+        return text
+    for earlier in _earlier(history)[:2]:
+        for word in words(earlier):
+            many = word.is_("N") and singular(word.low) != word.low
+            if many and not lexicon().keys(word.low) & lexicon().times:
+                return f"There are {match['number'].lower()} {word.low}."
+    return text
 
 
 def _amended(text: str) -> str:

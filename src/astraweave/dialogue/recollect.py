@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
 from astraweave.dialogue.language.words import number_value, sentences, words
 from astraweave.rag.salience import TELLING_TAG, is_question
@@ -177,13 +178,19 @@ def recollect(
     telling = [i for i, c in enumerate(candidates) if _tells(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
     topics = _topics(sought, [_Text.of(candidates[i].text) for i in telling])
+    deeds: list[frozenset[str]] = []
+    if sought.kind == "thing" and not topics:
+        deeds = _deeds(question, [_Text.of(candidates[i].text) for i in telling])
     people = _described(sought, question, [_Text.of(candidates[i].text) for i in telling])
     found = []
     for index in telling:
         candidate, text = candidates[index], _Text.of(candidates[index].text)
-        if not sought.names <= text.words or any(not t & text.words for t in topics):
+        if not sought.names <= text.words or any(not p & text.words for p in [*people, *deeds]):
             continue
-        if any(not p & text.words for p in people):
+        missing = sum(not t & text.words for t in topics)
+        # "Gran gave me a penny for it": the tooth was named in the line before.
+        stands_in = bool(people or sought.names) and bool(text.words & {"it", "them"})
+        if missing > stands_in:
             continue
         if _holds(sought, text) and _speaks_of(sought, text, candidate.text):
             found.append(index)
@@ -237,12 +244,28 @@ def _topics(sought: Sought, texts: Sequence[_Text]) -> list[frozenset[str]]:
     lex = lexicon()
     topics = []
     for word in sought.things:
-        if lex.keys(word) & (lex.persons | lex.times | lex.places) or word == sought.noun:
+        if len(word) < 2 or lex.keys(word) & (lex.persons | lex.times | lex.places) or word == sought.noun:
             continue
         forms = _forms(word)
         if 0 < sum(bool(forms & text.words) for text in texts) <= _MAX_HOLDERS:
             topics.append(forms)
     return topics
+
+
+def _deeds(question: str, texts: Sequence[_Text]) -> list[frozenset[str]]:
+    """What was done to somebody, where some memory tells of it in the same word."""
+    lex, found = lexicon(), []
+    asked = words(question)
+    if not any(w.low in {"was", "were"} for w in asked):
+        return []
+    for word in asked:
+        if not word.is_("V") or "part" not in word.forms or word.is_("ANJG") or word.lemma in _LIGHT or not word.lemma:
+            continue
+        keys = {word.lemma, *lex.keys(word.low)}
+        forms = frozenset(w for text in texts for w in text.words if lex.keys(w) & keys)
+        if forms and sum(bool(forms & text.words) for text in texts) <= _MAX_HOLDERS:
+            found.append(forms)
+    return found
 
 
 def _described(sought: Sought, question: str, texts: Sequence[_Text]) -> list[frozenset[str]]:
@@ -252,10 +275,13 @@ def _described(sought: Sought, question: str, texts: Sequence[_Text]) -> list[fr
     memories that describe them ("My brother Pell is a baker").
     """
     lex, found = lexicon(), []
-    described = re.findall(r"\b(?:the|my|our|his|her|their|that|'s) ([a-z-]+)", question.lower())
-    for word in described:
+    described = re.findall(
+        r"\b(?:(?:the|my|our|his|her|their|that|'s) ([a-z-]+)|(mum|dad|gran|daddy|mummy|granny|mother|father))\b",
+        question.lower(),
+    )
+    for word in (first or second for first, second in described):
         keys = lex.keys(word) & lex.persons
-        if not keys or word in sought.names or word == sought.noun:
+        if not keys or word in _vocabulary()["general"] or word in {*sought.names, sought.noun}:
             continue
         forms = set(_forms(word))
         for text in texts:
@@ -448,6 +474,7 @@ def _speaks_of(sought: Sought, text: _Text, memory: str) -> bool:
 
 _DATING = frozenset(["last", "next", "since", "winter", "summer", "now", "today"])
 _INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
+_LIGHT = group("matching.light")
 _NAMING = frozenset(["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"])
 _BETWEEN = frozenset("is was are the a an my our old mr mrs certain good little named".split())
 _WHOSE = frozenset(["a", "an", "the", "my", "our", "his", "her", "their"])

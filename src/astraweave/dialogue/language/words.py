@@ -42,6 +42,15 @@ _TOKEN = re.compile(
 )
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(]?\w)|\s*;\s*|\s+[—–]\s+|\s+-\s+")
 _ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|sr|jr)\.$", re.IGNORECASE)
+_DIALECT = {
+    "ye": "you", "thou": "you", "thee": "you", "yer": "your", "thy": "your", "fer": "for",
+    "cos": "because",
+}  # fmt: skip
+"""Read as if it were said plainly; it is said back as it was said."""
+_GIVES_ME = frozenset(
+    "give bring tell teach show make buy cost lend sell pay send hand offer promise leave get owe"
+    " call find ask sing read bake cook build let see hear watch help wish name".split()
+)
 _MAX_WORDS = 120
 _QUOTED = re.compile(r"(?<!\w)'([^']{1,60})'(?!\w)")
 _QUOTES = frozenset('"“”‘«»()')
@@ -140,7 +149,10 @@ def _raw(sentence: str) -> list[Word]:
                 stem.text, stem.low, stem.end = stem.text[:-1], stem.low[:-1], stem.end - 1
             found.append(Word("n't", "not", stem.end, end))
             continue
-        found.append(Word(text, low, start, end))
+        if text == "'" and found and found[-1].low == "o" and found[-1].end == start:
+            found[-1].text, found[-1].low, found[-1].end = "o'", "of", end
+            continue
+        found.append(Word(text, _DIALECT.get(low, low), start, end))
     return found
 
 
@@ -235,8 +247,11 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
         if low == "'s" and before is not None:
             verbal = before.is_("OWR") and not before.is_("NE")
             if not verbal and after is not None and before.is_("NE"):
+                alone = index + 2 >= len(found) or found[index + 2].is_(".")
+                somebody = bool(lexicon().keys(before.low) & lexicon().persons)
                 verbal = (
                     after.is_("DSGP")
+                    or (after.is_("E") and alone and somebody)
                     or (after.forms & {"part"} and not after.is_("NE"))
                     or after.low.endswith("ing")
                 ) and after.low not in {"own"}
@@ -250,6 +265,8 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
                     and after.low in {"been", "got", "had"}
                 )
                 word.lemma = "have" if perfect else "be"
+        elif low == "me" and after is not None and after.is_("NJ") and _sailors_my(found, index):
+            word.can, word.low = {"S"}, "my"
         elif low == "her" and after is not None:
             noun_follows = after.is_("NJEM") and not after.is_("P")
             word.can = {"S"} if noun_follows else {"O"}
@@ -284,6 +301,20 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
                 word.can.discard("V")
             elif before.low == "to" or (before.is_("O") and not before.is_("DS")):
                 word.can.discard("N") if before.low != "to" or word.forms & {"base"} else None
+
+
+def _sailors_my(found: list[Word], index: int) -> bool:
+    """Whether "me" means "my": "me parrot talks", "the navy hanged me mate", "in me pocket"."""
+    before, after = found[index - 1] if index else None, found[index + 1]
+    if after.is_("DSOPRMA") or (after.is_("V") and not after.is_("N")):
+        return False
+    lex = lexicon()
+    if before is None or before.is_(".CW") or before.low in {"is", "'s", "was", "of"}:
+        return True
+    if before.is_("P"):
+        return before.low in {"in", "on", "with"} and after.is_("N")
+    human = bool(lex.keys(after.low) & lex.persons)
+    return before.is_("V") and human and not {before.lemma, before.low} & _GIVES_ME
 
 
 def _participle_before_noun(word: Word, before: Word | None, after: Word | None) -> bool:
