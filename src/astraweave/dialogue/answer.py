@@ -217,7 +217,7 @@ class Answerer:
         else:
             said = shift(fact.words[phrase.start : phrase.end], fact.sentence, swap=swap)
             first = fact.words[phrase.start]
-            if not first.is_("E") and first.text != "I":
+            if phrase.start == 0 and not first.is_("E") and first.text != "I":
                 said = said[:1].lower() + said[1:]
         preposition = slot.preposition.replace("_", " ")
         return f"{preposition} {said}" if preposition and preposition not in {"by"} else said

@@ -12,7 +12,7 @@ from astraweave.dialogue.facts import Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import sentences, words
-from astraweave.dialogue.recall import resolved_question
+from astraweave.dialogue.recall import corrected, resolved_question
 from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
 from astraweave.dialogue.retell import retell, retell_text
 from astraweave.dialogue.situation import Situation, sources_of
@@ -58,6 +58,10 @@ class Planner:
         """Decide what the line says."""
         act = act_of(situation.utterance.text, situation.persona.name)
         recent = situation.recent_lines()
+        if act.kind in {"telling", "smalltalk", "agreement"}:
+            mended = corrected(situation.utterance.text, situation.history)
+            if mended is not None and (told := act_of(mended).told):
+                act = Act(kind="telling", greets=act.greets, told=told)
         if act.kind == "question" and act.question is not None:
             return self._answer(situation, act, act.question, recent)
         if act.kind == "telling" and _weighty(act.told):
@@ -88,7 +92,11 @@ class Planner:
             listener=situation.persona.id,
             names=situation.spoken_names(),
         )
-        if answer.kind == "known" and answer.teller == "asker" and not _fits(asked, situation, answer):
+        if (
+            answer.kind == "known"
+            and answer.teller == "asker"
+            and not _fits(asked, situation, answer)
+        ):
             answer = Answer("unknown", topic=answer.topic)
         if answer.kind == "unknown":
             open_ended = question.gap in {"yesno", "about"}

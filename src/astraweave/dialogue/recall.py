@@ -16,7 +16,7 @@ from astraweave.dialogue.language.words import Word, number_value, sentences, wo
 from astraweave.dialogue.retell import retell_phrase
 from astraweave.rag.salience import is_question
 
-__all__ = ["memory_text", "resolved_question", "retrieval_query"]
+__all__ = ["corrected", "memory_text", "resolved_question", "retrieval_query"]
 
 _TAKING_BACK = (
     r"(?:oh|no|nay|wait|sorry|actually|hold on|hm+|i mean(?:t)?|correction|let me correct that|i"
@@ -113,6 +113,12 @@ def _corrected(utterance: str, history: Sequence[Turn]) -> str | None:
         return None
     text, old = found
     return text[: old.start] + said[0].text + text[old.end :]
+
+
+def corrected(utterance: str, history: Sequence[Turn]) -> str | None:
+    """What a line that corrects means in full; None where it corrects nothing."""
+    mended = _corrected(utterance, history) or _amended(utterance)
+    return mended if mended != utterance else None
 
 
 def _value(word: Word) -> float | None:

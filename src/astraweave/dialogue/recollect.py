@@ -231,7 +231,12 @@ def _tells(text: str) -> bool:
 def _kind_of(low: str) -> tuple[str, str]:
     for kind, pattern in _kinds():
         if (match := pattern.search(low)) is not None:
-            noun = match.groupdict().get("noun") or match.groupdict().get("noun2") or match.groupdict().get("noun3") or ""
+            noun = (
+                match.groupdict().get("noun")
+                or match.groupdict().get("noun2")
+                or match.groupdict().get("noun3")
+                or ""
+            )
             return kind, noun.split()[-1] if noun else ""
     return "thing", ""
 
@@ -244,7 +249,11 @@ def _topics(sought: Sought, texts: Sequence[_Text]) -> list[frozenset[str]]:
     lex = lexicon()
     topics = []
     for word in sought.things:
-        if len(word) < 2 or lex.keys(word) & (lex.persons | lex.times | lex.places) or word == sought.noun:
+        if (
+            len(word) < 2
+            or lex.keys(word) & (lex.persons | lex.times | lex.places)
+            or word == sought.noun
+        ):
             continue
         forms = _forms(word)
         if 0 < sum(bool(forms & text.words) for text in texts) <= _MAX_HOLDERS:
@@ -259,7 +268,13 @@ def _deeds(question: str, texts: Sequence[_Text]) -> list[frozenset[str]]:
     if not any(w.low in {"was", "were"} for w in asked):
         return []
     for word in asked:
-        if not word.is_("V") or "part" not in word.forms or word.is_("ANJG") or word.lemma in _LIGHT or not word.lemma:
+        if (
+            not word.is_("V")
+            or "part" not in word.forms
+            or word.is_("ANJG")
+            or word.lemma in _LIGHT
+            or not word.lemma
+        ):
             continue
         keys = {word.lemma, *lex.keys(word.low)}
         forms = frozenset(w for text in texts for w in text.words if lex.keys(w) & keys)
@@ -312,7 +327,9 @@ def _holds(sought: Sought, text: _Text) -> bool:
         case "age":
             return any(_is_age(text, index) for index in _numbers(text))
         case "count":
-            return any(_counts(sought.noun, n) for i in _numbers(text) for n in _all_counted(text, i))
+            return any(
+                _counts(sought.noun, n) for i in _numbers(text) for n in _all_counted(text, i)
+            )
         case "money":
             return any(_counted(text, i) in vocabulary["money"] for i in _numbers(text))
         case "amount":
@@ -382,7 +399,10 @@ def _has_place(sought: Sought, text: _Text) -> bool:
     if text.written and not any(w[:1].isupper() for w in text.written) and len(text.low) > 3:
         # Who writes without capitals leaves out articles too: "bandits camp at raven hollow".
         for word, after in zip(text.low[1:], text.low[2:], strict=False):
-            if word in {"at", "in", "near", "under"} and not lexicon().keys(after) & lexicon().times:
+            if (
+                word in {"at", "in", "near", "under"}
+                and not lexicon().keys(after) & lexicon().times
+            ):
                 return True
     for index, word in enumerate(text.low[:-2]):
         if word not in vocabulary["at"] | vocabulary["beside"]:
@@ -475,7 +495,9 @@ def _speaks_of(sought: Sought, text: _Text, memory: str) -> bool:
 _DATING = frozenset(["last", "next", "since", "winter", "summer", "now", "today"])
 _INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
 _LIGHT = group("matching.light")
-_NAMING = frozenset(["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"])
+_NAMING = frozenset(
+    ["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"]
+)
 _BETWEEN = frozenset("is was are the a an my our old mr mrs certain good little named".split())
 _WHOSE = frozenset(["a", "an", "the", "my", "our", "his", "her", "their"])
 _NAMED_AS = frozenset(["a", "an", "as", "every", "any", "the", "is", "become", "became"])

@@ -407,9 +407,7 @@ def _participant(  # noqa: C901
     if subject_gap and not lead:
         clause = _clause(rest)
         if clause.verb in {"happen", "become"} and clause.places and not person:
-            return Question(
-                "about", Clause(), bare, target=clause.places[0][1], hints={"event"}
-            )
+            return Question("about", Clause(), bare, target=clause.places[0][1], hints={"event"})
         if clause.verb == "be" and not clause.verbs and clause.subject is not None:
             clause.objects.insert(0, clause.subject)
             clause.subject = None

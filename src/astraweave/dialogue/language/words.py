@@ -29,12 +29,13 @@ _SUBORDINATORS = group("words.subordinators")
 _MULTIWORD = [
     "next to", "close to", "in front of", "on top of", "out of", "because of", "instead of", "as well as",  # noqa: E501
     "such as", "at least", "so that", "rather than", "on account of", "outside of", "inside of", "due to",  # noqa: E501
+    "rid of",
 ]  # fmt: skip
 _MULTI = {tuple(phrase.split()): phrase.replace(" ", "_") for phrase in _MULTIWORD}
 _MULTI_AS = {
     "next_to": "P", "close_to": "P", "in_front_of": "P", "on_top_of": "P", "out_of": "P", "because_of": "P",  # noqa: E501
     "instead_of": "P", "as_well_as": "C", "such_as": "P", "at_least": "R", "so_that": "B", "rather_than": "P",  # noqa: E501
-    "on_account_of": "P", "outside_of": "P", "inside_of": "P", "due_to": "P",
+    "on_account_of": "P", "outside_of": "P", "inside_of": "P", "due_to": "P", "rid_of": "P",
 }  # fmt: skip
 _TOKEN = re.compile(
     r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?\b|[^\W\d_]+(?:-[^\W\d_]+)*|['’](?:s|m|re|ve|ll|d)\b|['’]|\S",
@@ -51,6 +52,8 @@ _GIVES_ME = frozenset(
     "give bring tell teach show make buy cost lend sell pay send hand offer promise leave get owe"
     " call find ask sing read bake cook build let see hear watch help wish name".split()
 )
+_THINKING = group("clauses.thinking")
+_SUBJECTS = frozenset(["i", "he", "she", "we", "they"])
 _MAX_WORDS = 120
 _QUOTED = re.compile(r"(?<!\w)'([^']{1,60})'(?!\w)")
 _QUOTES = frozenset('"“”‘«»()')
@@ -273,8 +276,14 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
         elif low == "that" and before is not None:
             if before.is_("NEOAV") and after is not None and after.is_("VAOSED"):
                 word.can = {"W"}
+            elif (
+                before.is_("V") and before.lemma in _THINKING and _clause_follows(found, index + 1)
+            ):
+                word.can = {"W"}
             elif after is not None and after.is_("NJM") and not after.is_("OSD"):
                 word.can = {"D"}
+        elif low == "than" and after is not None and after.low in _SUBJECTS:
+            word.can = {"B"}
         elif low.endswith("ed") and "J" in word.can and after is not None and after.low == "by":
             word.can.add("V")
             word.forms = word.forms or {"past", "part"}
