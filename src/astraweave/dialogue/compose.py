@@ -21,8 +21,9 @@ from astraweave.persona import Persona
 __all__ = ["Composer", "pattern_library"]
 
 _SAD = re.compile(
-    r"\b(?:died?|(?:is|was|are|were|be|lies|lay|been|found|dropped|fell|shot|left) dead|killed|stolen|stole|lost|burn(?:ed|t)|drown(?:ed|s)?|broke|sick|ill|hurt|wounded|bit|buried|robbed|sank|sunk|widow(?:er|ed)?|afraid|ach(?:e|es|ed)|"
-    r"missing|starv(?:ed|ing)|miss)\b",
+    r"\b(?:died?|killed|stolen|stole|lost|burn(?:ed|t)|drown(?:ed|s)?|broke|sick|ill|hurt|wounded|bit|buried|robbed|sank|sunk|widow(?:er|ed)?|afraid|ach(?:e|es|ed)|"
+    r"missing|starv(?:ed|ing)|miss"
+    r"|(?:is|was|are|were|be|lies|lay|been|found|dropped|fell|shot|left) dead)\b",
 )
 _GLAD = re.compile(
     r"\b(?:married|wedding|won|found|healed|recovered|in"
@@ -180,10 +181,10 @@ _MODAL = frozenset("should would could must might may shall gotta".split())
 
 
 def _opines(told: str) -> bool:
-    """Whether what was told is a thought, and no news: nobody and nothing in particular is in it."""
+    """Whether what was told is a thought, and no news: nothing in particular is in it."""
     lex = lexicon()
     found = [w for s in sentences(told) for w in words(s)]
-    if any(w.is_("M") or lex.keys(w.low) & lex.persons for w in found):
+    if any(w.is_("M") or lex.keys(w.low) & lex.persons for w in found[1:]):
         return False
     if any(w.is_("E") and w.start > 0 for w in found) or len(sentences(told)) > 1:
         return False
@@ -196,9 +197,10 @@ def _opines(told: str) -> bool:
         return clause.verb in _OPINING or (supposed and not clause.objects)
     mine = any(w.low in {"i", "me", "my", "we", "us", "our"} for w in found)
     past = any(w.forms & {"past"} and "base" not in w.forms for c in clauses for w in c.verbs)
-    bare = subject is not None and not subject.words[0].is_("DSOE") and subject.owner is None
-    known = subject is not None and (lex.known(subject.head.low) or not subject.head.is_("E"))
-    return bare and known and not mine and not past and not any(p != "of" for p, _ in clause.places)
+    bare = subject is not None and not subject.words[0].is_("DSO") and subject.owner is None
+    known = subject is not None and (not subject.head.is_("E") or lex.known(subject.head.low))
+    settled = all(p == "of" for p, _ in clause.places)
+    return bare and known and settled and not mine and not past
 
 
 def echo_of(told: str, speaker: str, listener: str) -> dict[str, str]:

@@ -100,7 +100,8 @@ class Planner:
             answer = Answer("unknown", topic=answer.topic)
         if answer.kind == "unknown":
             open_ended = question.gap in {"yesno", "about"}
-            answer = _recollected(asked, situation, open_ended=open_ended) or answer
+            if not (open_ended and _about_listener(question)):
+                answer = _recollected(asked, situation, open_ended=open_ended) or answer
             if answer.kind == "unknown" and _about_listener(question):
                 answer.teller = "self"
         line = self._composer.answer(answer, situation.rng, recent)
@@ -226,9 +227,5 @@ def _about_listener(question: Question) -> bool:
     yours = any(
         p.head.low == "you" or (p.owner is not None and p.owner.head.low == "your") for p in phrases
     )
-    mine = any(
-        p.head.low in {"i", "me", "we"}
-        or (p.owner is not None and p.owner.head.low in {"my", "our"})
-        for p in phrases
-    )
+    mine = any(w.low in _MINE for w in words(question.text))
     return yours and not mine

@@ -12,7 +12,7 @@ from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
 from astraweave.dialogue.language.questions import Question, read_question
-from astraweave.dialogue.language.words import Word, number_value, sentences, words
+from astraweave.dialogue.language.words import Word, number_value, plainly, sentences, words
 from astraweave.dialogue.retell import retell_phrase
 from astraweave.rag.salience import is_question
 
@@ -38,6 +38,12 @@ _NOT_OLD = re.compile(
     r" )?([\w'-]+)",
     re.IGNORECASE,
 )
+_SAME = {
+    **dict.fromkeys(["he", "him", "his"], frozenset(["he", "him", "his"])),
+    **dict.fromkeys(["she", "her"], frozenset(["she", "her", "hers"])),
+    **dict.fromkeys(["it", "they"], frozenset[str]()),
+}
+"""Pronouns that go on about the same person."""
 _LOOK_BACK = 6
 
 
@@ -55,7 +61,8 @@ def retrieval_query(utterance: str, history: Sequence[Turn]) -> str:
 
 
 def resolved_question(utterance: str, history: Sequence[Turn]) -> str:
-    """A question whose "her" and "it" say whom and what they mean, where the talk makes it clear."""
+    """A question whose "her" and "it" say whom and what they mean, where the talk is clear."""
+    utterance = plainly(utterance)
     return _resolved(utterance, history) if is_question(utterance) else utterance
 
 
@@ -99,20 +106,19 @@ def _corrected(utterance: str, history: Sequence[Turn]) -> str | None:
     noun = next((w for w in said[1:2] if w.is_("N")), None)
     if noun is None and (len(utterance.split()) > 7 or any(w.is_("NVA") for w in said)):
         return None
-    found: tuple[str, Word] | None = None
+    best: tuple[str, Word] | None = None
     for text in _earlier(history)[:3]:
-        old = _number_in(text, noun)
-        if old is None or number_value(old.low) == value or is_question(text):
+        stale = _number_in(text, noun)
+        if stale is None or number_value(stale.low) == value or is_question(text):
             continue
         # "Pays 200 gold." "200 is decent." "No, 250": the number is mended where it says most.
-        if found is None:
-            found = text, old
-        elif number_value(found[1].low) == number_value(old.low) and len(text) > len(found[0]):
-            found = text, old
-    if found is None:
+        same = best is not None and number_value(best[1].low) == number_value(stale.low)
+        if best is None or (same and len(text) > len(best[0])):
+            best = text, stale
+    if best is None:
         return None
-    text, old = found
-    return text[: old.start] + said[0].text + text[old.end :]
+    text, stale = best
+    return text[: stale.start] + said[0].text + text[stale.end :]
 
 
 def corrected(utterance: str, history: Sequence[Turn]) -> str | None:
@@ -239,6 +245,10 @@ def _last_mentioned(history: Sequence[Turn], pronoun: str, *, asking: bool) -> P
                     keys = keys | {w.low for w in phrase.words} & (_FEMALE | _MALE)
                 if phrase.head.is_("O") or not phrase.words or keys & lex.times:
                     continue
+                if phrase.words[0].low == "such" or any(
+                    p is phrase and prep in {"like", "as"} for prep, p in fact.clause.places
+                ):
+                    continue  # "He eats like a horse."
                 owner = phrase.owner
                 if phrase.head.low == "name" and owner is not None:
                     phrase, keys = owner, lex.keys(owner.head.low)
@@ -250,7 +260,7 @@ def _last_mentioned(history: Sequence[Turn], pronoun: str, *, asking: bool) -> P
                 if not person and not is_person:
                     return phrase
                 passed = passed or fits
-        if not passed:
+        if not passed and not any(w.low in _SAME[pronoun] for w in words(text)):
             return None  # what lies further back is no longer talked of
     return None
 

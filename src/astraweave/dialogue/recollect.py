@@ -145,13 +145,19 @@ def sought_in(question: str, told: Sequence[str] = (), *, ignore: Sequence[str] 
     }
     kind, noun = _kind_of(low)
     general = _vocabulary()["common"] | _vocabulary()["general"]
+    asked = words(question)
     things = tuple(
         word.low
-        for word in words(question)
-        if word.is_("N") and not word.is_("VARE") and word.low not in general | names
+        for word, before in zip(asked, [None, *asked], strict=False)
+        if word.is_("N")
+        and (
+            not word.is_("VARE")
+            or (before is not None and before.is_("DS") and word.can <= set("NV"))
+        )
+        and word.low not in general | names
     )
     attributes = tuple(
-        name for name, asked, _ in _attributes() if kind != "job" and asked.search(low)
+        name for name, asked_of, _ in _attributes() if kind != "job" and asked_of.search(low)
     )
     return Sought(kind, noun, frozenset(names), things, attributes)
 
@@ -290,10 +296,7 @@ def _described(sought: Sought, question: str, texts: Sequence[_Text]) -> list[fr
     memories that describe them ("My brother Pell is a baker").
     """
     lex, found = lexicon(), []
-    described = re.findall(
-        r"\b(?:(?:the|my|our|his|her|their|that|'s) ([a-z-]+)|(mum|dad|gran|daddy|mummy|granny|mother|father))\b",
-        question.lower(),
-    )
+    described = _DESCRIBED.findall(question.lower())
     for word in (first or second for first, second in described):
         keys = lex.keys(word) & lex.persons
         if not keys or word in _vocabulary()["general"] or word in {*sought.names, sought.noun}:
@@ -375,7 +378,10 @@ def _people(sought: Sought, text: _Text) -> list[str]:
     for index, word in enumerate(text.low[1:], 1):
         named = text.low[index + 1] in sought.names if index + 1 < len(text.low) else False
         described = bool({text.low[index - 1], text.low[index - 2]} & _WHOSE)
-        if described and not named and word not in sought.things and lex.keys(word) & lex.persons:
+        somebody = lex.keys(word) & lex.persons or (
+            text.low[index - 2] in _DEALING and _made(word) and not lex.known(word)
+        )
+        if described and not named and word not in sought.things and somebody:
             people.append(word)
     return people
 
@@ -427,6 +433,8 @@ def _is_number(word: str) -> bool:
 
 def _counted(text: _Text, index: int) -> str:
     """The noun that a number counts; empty when it counts nothing."""
+    if text.low[index + 1 : index + 2] == ["of"] and set(text.low[index + 2 : index + 3]) & _WHOSE:
+        index += 2  # "two of my hens"
     for word in text.low[index + 1 : index + 3]:
         if word in _vocabulary()["common"] | _vocabulary()["calendar"] | _DATING:
             return ""
@@ -473,8 +481,14 @@ def _is_job(text: _Text, index: int) -> bool:
     named_as = {before, text.low[index - 2] if index > 1 else ""} & _NAMED_AS
     if lex.keys(word) & lex.persons:
         return bool(named_as)
-    made = word.endswith(("er", "or", "smith", "wright", "monger", "binder", "wife", "keeper"))
-    return made and bool(named_as) and not lex.known(word)
+    return _made(word) and bool(named_as) and not lex.known(word)
+
+
+def _made(word: str) -> bool:
+    """Whether a word is made like that of a trade: "drover", "clockmaker"."""
+    return word.endswith(
+        ("er", "or", "man", "smith", "wright", "monger", "binder", "wife", "keeper")
+    )
 
 
 def _same_sort(asked: str, word: str) -> bool:
@@ -494,6 +508,11 @@ def _speaks_of(sought: Sought, text: _Text, memory: str) -> bool:
 
 _DATING = frozenset(["last", "next", "since", "winter", "summer", "now", "today"])
 _INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
+_DESCRIBED = re.compile(
+    r"\b(?:(?:the|my|our|his|her|their|that|'s) ([a-z-]+)"
+    r"|(mum|dad|gran|daddy|mummy|granny|mother|father))\b"
+)
+_DEALING = frozenset(["to", "from", "by", "with", "called"])
 _LIGHT = group("matching.light")
 _NAMING = frozenset(
     ["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"]

@@ -113,11 +113,11 @@ def _says(clause: Clause) -> bool:
 # "you know," has become "I know,". What could carry meaning ("no wolves", "you know Bren") is
 # taken away only where a comma says that it is none.
 _OPENERS = re.compile(
-    r"^(?:(?:[a-z]+(?=, (?:you|let) )|well|so|oh|ah|yes|no|hey|listen|look|sorry|wait|smith|friend|"
+    r"^(?:(?:[a-z]+(?=, (?:you|let) )|well|so|oh|ah|yes|no|hey|alas|truly|arr|aye|nay|gosh|right|listen|look|sorry|wait|smith|friend|"
     r"I know|I see|you mean|remember|fun fact|in fact|honestly|anyway|guess what|as it happens|"
     r"to tell the truth|truth be told|believe it or not|for what it's worth|between (?:us|you)|"
     r"between me and you|as I know|just so I know)\s*[,:!.…—]+\s*"
-    r"|(?:and|but|also|actually|by the way|did I know(?: that)?|remember that|"
+    r"|(?:oh and|oh|and|but|also|actually|by the way|did I know(?: that)?|remember that|"
     r"(?:allow|permit|let) (?:you|me) to introduce (?:yourself|myself)[,:;]|"
     r"let (?:you|me) tell me(?: that)?|you (?:told|said to) me(?: that)?|"
     r"you think you (?:said|told me)(?: that)?|"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
 
-__all__ = ["NUMBERS", "Word", "number_value", "sentences", "words"]
+__all__ = ["NUMBERS", "Word", "number_value", "plainly", "sentences", "words"]
 
 NUMBERS = {
     name: value
@@ -92,6 +92,14 @@ def sentences(text: str) -> list[str]:
         else:
             found.append(piece.strip())
     return found
+
+
+_UNMARKED = re.compile(r"\b(what|who|where|how|when|there|that)s\b", re.IGNORECASE)
+
+
+def plainly(text: str) -> str:
+    """A text with the apostrophes that a hasty writer leaves out: "whats", "theres"."""
+    return _UNMARKED.sub(r"\1's", text.replace("’", "'"))
 
 
 def number_value(low: str) -> float | None:
@@ -274,11 +282,10 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
             noun_follows = after.is_("NJEM") and not after.is_("P")
             word.can = {"S"} if noun_follows else {"O"}
         elif low == "that" and before is not None:
-            if before.is_("NEOAV") and after is not None and after.is_("VAOSED"):
-                word.can = {"W"}
-            elif (
+            rules = (
                 before.is_("V") and before.lemma in _THINKING and _clause_follows(found, index + 1)
-            ):
+            )
+            if rules or (before.is_("NEOAV") and after is not None and after.is_("VAOSED")):
                 word.can = {"W"}
             elif after is not None and after.is_("NJM") and not after.is_("OSD"):
                 word.can = {"D"}
