@@ -10,8 +10,8 @@ import msgspec
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question, read_question
-from astraweave.dialogue.language.words import sentences, words
-from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG
+from astraweave.dialogue.language.words import plainly, sentences, words
+from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG, is_question
 
 __all__ = ["Act", "ActKind", "act_of", "is_telling"]
 
@@ -86,7 +86,7 @@ _RECAP = re.compile(
     r" (?:talked|spoke|said)|yesterday|anything)|remember me\b|what (?:did|have) (?:i|we)"
     r" (?:tell|told|talk|talked|say|said|speak|spoke|discuss|discussed)(?: you| about| to you)*(?:"
     r" yesterday| last time| before| the last time)?\s*\?*$|"
-    r"what do you (?:know|remember) about me|what else do you remember|(?:who am i|do you know"
+    r"what do you (?:know|remember) about me|what else do you remember|(?:who am i(?! \w+ing)|do you know"
     r" me|do you know who i am)\b)",
     re.IGNORECASE,
 )
@@ -136,7 +136,7 @@ def act_of(utterance: str, listener: str = "") -> Act:
     >>> act_of("My horse is called Bramble.").kind
     'telling'
     """
-    text = utterance.strip().replace("’", "'")
+    text = completed(plainly(utterance.strip()))
     said = sentences(text) or [text]
     greets = bool(_GREETING.match(text))
     if _RECAP.search(text):
@@ -147,18 +147,10 @@ def act_of(utterance: str, listener: str = "") -> Act:
         return Act(kind="smalltalk", greets=greets)  # "Lovely weather, isn't it?"
     tagged = {s for s in said if (bare := untagged(s)) != s and is_telling(bare, listener)}
     told = " ".join(untagged(s) for s in said if s in tagged or is_telling(s, listener))
-    for sentence in reversed(said):
-        if _REQUEST.match(sentence) and not sentence.lower().startswith(
-            ("please tell", "please remind")
-        ):
-            break
-        if _RHETORICAL.match(sentence) and len(said) > 1:
-            continue
-        question = read_question(sentence, listener=listener)
-        if question is not None and _wants_a(question):
+    if (asked := _asked(said, tagged, listener)) is not None:
+        if _wants_a(asked):
             return Act(kind="request", greets=greets, told=told)
-        if question is not None and not _tells_in_question(sentence) and sentence not in tagged:
-            return Act(kind="question", question=question, greets=greets, told=told)
+        return Act(kind="question", question=asked, greets=greets, told=told)
     kinds: list[tuple[re.Pattern[str], ActKind]] = [
         (_INSULT, "insult"), (_APOLOGY, "apology"), (_FAREWELL, "farewell"), (_AGREEMENT, "agreement"),  # noqa: E501
     ]  # fmt: skip
@@ -174,6 +166,21 @@ def act_of(utterance: str, listener: str = "") -> Act:
     if greets:
         return Act(kind="greeting", greets=True)
     return Act(kind="smalltalk")
+
+
+def _asked(said: list[str], tagged: set[str], listener: str) -> Question | None:
+    """The last question among sentences, unless something is begged for after it."""
+    for sentence in reversed(said):
+        if _REQUEST.match(sentence) and not sentence.lower().startswith(
+            ("please tell", "please remind")
+        ):
+            return None
+        if (_RHETORICAL.match(sentence) and len(said) > 1) or sentence in tagged:
+            continue
+        question = read_question(sentence, listener=listener)
+        if question is not None and (_wants_a(question) or not _tells_in_question(sentence)):
+            return question
+    return None
 
 
 def _wants_a(question: Question) -> bool:
@@ -198,11 +205,44 @@ def _tells_in_question(sentence: str) -> bool:
 
 
 _RHETORICAL = re.compile(
-    r"^(?:and |so |well |but )?(?:(?:you )?know what|guess (?:what|who|where)|can you (?:believe|imagine)"
-    r" (?:it|that|this)|what do you (?:say|think|reckon)(?: (?:to|of|about) (?:that|it|this))?|"
+    r"^(?:and |so |well |but )?(?:(?:you )?know what|guess (?:what|who|where)|"
+    r"can you (?:believe|imagine) (?:it|that|this)|what do you (?:say|think|reckon)"
+    r"(?: (?:to|of|about) (?:that|it|this))?|"
     r"is(?:n't| not) (?:that|it) (?:\w+ )?\w+|right|savvy|eh|huh|see|you see)\s*[?!.]*$",
     re.IGNORECASE,
 )
+
+
+_EXCLAIMING = re.compile(r"(?:(?:oh|ah|alas),? )?(?:what an? |how )[^?]*!$", re.IGNORECASE)
+_WISHING = frozenset("need want hate love think hope owe miss".split())
+
+
+def completed(text: str) -> str:
+    """Sentences that leave out their "I" with it: "stashed the loot" is "I stashed the loot"."""
+    said = sentences(text)
+    whole = [_with_subject(s) for s in said]
+    return text if whole == said else " ".join(whole)
+
+
+def _with_subject(sentence: str) -> str:
+    found = words(sentence)
+    if len(found) < 3 or is_question(sentence) or sentence.rstrip().endswith(("?", "!")):
+        return sentence
+    first, after = found[0], found[1]
+    if not first.is_("V") or first.is_("AP") or not after.is_("DSOPME"):
+        return sentence
+    clauses = read(sentence)
+    if not clauses or clauses[0].subject is not None or clauses[0].verbs[:1] != [first]:
+        return sentence
+    if "past" in first.forms and "base" not in first.forms:
+        lead = "I "
+    elif first.forms & {"ing"}:
+        lead = "I am "
+    elif first.low in _WISHING:
+        lead = "I "
+    else:
+        return sentence
+    return lead + first.text[:1].lower() + sentence[1:]
 
 
 def untagged(sentence: str) -> str:
@@ -216,6 +256,8 @@ def is_telling(sentence: str, listener: str = "") -> bool:
     if sentence.rstrip().endswith("?") and not _tells_in_question(sentence):
         return False
     if _GREETING.match(sentence) and len(sentence.split()) < 6:
+        return False
+    if _EXCLAIMING.match(sentence):
         return False
     if read_question(sentence, listener=listener) is not None and not _tells_in_question(sentence):
         return False

@@ -136,7 +136,14 @@ class Answerer:
         names: Mapping[str, str],
     ) -> Answer:
         ordered = sorted(
-            matches, key=lambda m: (-m.fit, -m.fact.source.score, -m.fact.source.order)
+            matches,
+            key=lambda m: (
+                # What happened is no "is".
+                "event" in question.hints and m.fact.clause.verb in {"be", ""},
+                -m.fit,
+                -m.fact.source.score,
+                -m.fact.source.order,
+            ),
         )
         told: list[Answer] = []
         seen: set[str] = set()
@@ -210,7 +217,7 @@ class Answerer:
         else:
             said = shift(fact.words[phrase.start : phrase.end], fact.sentence, swap=swap)
             first = fact.words[phrase.start]
-            if not first.is_("E") and first.text != "I":
+            if phrase.start == 0 and not first.is_("E") and first.text != "I":
                 said = said[:1].lower() + said[1:]
         preposition = slot.preposition.replace("_", " ")
         return f"{preposition} {said}" if preposition and preposition not in {"by"} else said

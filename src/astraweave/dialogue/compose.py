@@ -11,7 +11,7 @@ from importlib import resources
 
 from astraweave.dialogue.answer import Answer, spoken
 from astraweave.dialogue.facts import Fact, Source, facts_of, is_personal, roles_of
-from astraweave.dialogue.language.clauses import Phrase
+from astraweave.dialogue.language.clauses import Phrase, read
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.retell import retell, retell_phrase
@@ -21,8 +21,9 @@ from astraweave.persona import Persona
 __all__ = ["Composer", "pattern_library"]
 
 _SAD = re.compile(
-    r"\b(?:died?|dead|killed|stolen|stole|lost|burn(?:ed|t)|drown(?:ed|s)?|broke|sick|ill|hurt|wounded|bit|buried|robbed|sank|sunk|widow(?:er|ed)?|afraid|ach(?:e|es|ed)|"
-    r"missing|starv(?:ed|ing)|miss)\b",
+    r"\b(?:died?|killed|stolen|stole|lost|burn(?:ed|t)|drown(?:ed|s)?|broke|sick|ill|hurt|wounded|bit|buried|robbed|sank|sunk|widow(?:er|ed)?|afraid|ach(?:e|es|ed)|"
+    r"missing|starv(?:ed|ing)|miss"
+    r"|(?:is|was|are|were|be|lies|lay|been|found|dropped|fell|shot|left) dead)\b",
 )
 _GLAD = re.compile(
     r"\b(?:married|wedding|won|found|healed|recovered|in"
@@ -94,6 +95,8 @@ class Composer:
             mood = "telling_sad"
         elif _GLAD.search(told) and not re.search(r"\b(?:not|never|n't)\b", told):
             mood = "telling_glad"
+        if _opines(told):
+            return self.pick("telling_opinion", {}, rng, recent)
         fields = echo_of(told, speaker, self._persona.id)
         if not fields:
             return self.pick("telling_plain", {}, rng, recent)
@@ -173,6 +176,33 @@ def _passing(told: str) -> bool:
     return not any(w.is_("EM") or lex.keys(w.low) & lex.persons for w in found)
 
 
+_OPINING = frozenset("think believe suppose trust suspect reckon guess presume hope wish".split())
+_MODAL = frozenset("should would could must might may shall gotta".split())
+
+
+def _opines(told: str) -> bool:
+    """Whether what was told is a thought, and no news: nothing in particular is in it."""
+    lex = lexicon()
+    found = [w for s in sentences(told) for w in words(s)]
+    if any(w.is_("M") or lex.keys(w.low) & lex.persons for w in found[1:]):
+        return False
+    if any(w.is_("E") and w.start > 0 for w in found) or len(sentences(told)) > 1:
+        return False
+    clauses = [c for c in read(told) if c.subject is not None and not c.relative]
+    if not clauses:
+        return False
+    clause, subject = clauses[0], clauses[0].subject
+    if subject is not None and subject.head.low == "i":
+        supposed = any(a.low in _MODAL for a in clause.auxiliaries)
+        return clause.verb in _OPINING or (supposed and not clause.objects)
+    mine = any(w.low in {"i", "me", "my", "we", "us", "our"} for w in found)
+    past = any(w.forms & {"past"} and "base" not in w.forms for c in clauses for w in c.verbs)
+    bare = subject is not None and not subject.words[0].is_("DSO") and subject.owner is None
+    known = subject is not None and (not subject.head.is_("E") or lex.known(subject.head.low))
+    settled = all(p == "of" for p, _ in clause.places)
+    return bare and known and settled and not mine and not past
+
+
 def echo_of(told: str, speaker: str, listener: str) -> dict[str, str]:
     """Fields that name what was told: ``echo`` (the thing) and ``retold`` (the whole clause)."""
     facts = [
@@ -202,6 +232,9 @@ def echo_of(told: str, speaker: str, listener: str) -> dict[str, str]:
 _ABOUT_ME = frozenset(["you", "your", "yours", "yourself"])
 
 
+_FEELING = frozenset("hate love like miss fear find trust believe".split())
+
+
 def _echo(fact: Fact) -> str:
     """The new thing in a clause, said back: "A silver ring under the old mill"."""
     clause = fact.clause
@@ -212,6 +245,8 @@ def _echo(fact: Fact) -> str:
     new = next((p for p in things if p is not clause.subject), None)
     if new is None or new.words[0].low in {"the", "this", "that"} or (new.owner and not new.names):
         return ""  # "The lantern." says too little: the whole clause is said back
+    if clause.verb in _FEELING:
+        return ""  # "Turnips?" says too little of somebody who hates them
     if is_personal(new) and clause.verb not in {"be", "call", "name", "have", "get"}:
         return ""
     text = _said(new, fact)

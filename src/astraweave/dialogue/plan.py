@@ -12,7 +12,7 @@ from astraweave.dialogue.facts import Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import sentences, words
-from astraweave.dialogue.recall import resolved_question
+from astraweave.dialogue.recall import corrected, resolved_question
 from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
 from astraweave.dialogue.retell import retell, retell_text
 from astraweave.dialogue.situation import Situation, sources_of
@@ -58,6 +58,10 @@ class Planner:
         """Decide what the line says."""
         act = act_of(situation.utterance.text, situation.persona.name)
         recent = situation.recent_lines()
+        if act.kind in {"telling", "smalltalk", "agreement"}:
+            mended = corrected(situation.utterance.text, situation.history)
+            if mended is not None and (told := act_of(mended).told):
+                act = Act(kind="telling", greets=act.greets, told=told)
         if act.kind == "question" and act.question is not None:
             return self._answer(situation, act, act.question, recent)
         if act.kind == "telling" and _weighty(act.told):
@@ -88,11 +92,16 @@ class Planner:
             listener=situation.persona.id,
             names=situation.spoken_names(),
         )
-        if answer.kind == "known" and answer.teller == "asker" and not _fits(asked, situation, answer):
+        if (
+            answer.kind == "known"
+            and answer.teller == "asker"
+            and not _fits(asked, situation, answer)
+        ):
             answer = Answer("unknown", topic=answer.topic)
         if answer.kind == "unknown":
             open_ended = question.gap in {"yesno", "about"}
-            answer = _recollected(asked, situation, open_ended=open_ended) or answer
+            if not (open_ended and _about_listener(question)):
+                answer = _recollected(asked, situation, open_ended=open_ended) or answer
             if answer.kind == "unknown" and _about_listener(question):
                 answer.teller = "self"
         line = self._composer.answer(answer, situation.rng, recent)
@@ -219,9 +228,5 @@ def _about_listener(question: Question) -> bool:
     yours = any(
         p.head.low == "you" or (p.owner is not None and p.owner.head.low == "your") for p in phrases
     )
-    mine = any(
-        p.head.low in {"i", "me", "we"}
-        or (p.owner is not None and p.owner.head.low in {"my", "our"})
-        for p in phrases
-    )
+    mine = any(w.low in _MINE for w in words(question.text))
     return yours and not mine

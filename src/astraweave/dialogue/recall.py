@@ -6,17 +6,17 @@ import re
 from collections.abc import Sequence
 
 from astraweave.context.turn import Turn
-from astraweave.dialogue.acts import act_of, is_telling
+from astraweave.dialogue.acts import act_of, completed, is_telling
 from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.groups import group
-from astraweave.dialogue.language.lexicon import lexicon
+from astraweave.dialogue.language.lexicon import lexicon, singular
 from astraweave.dialogue.language.questions import Question, read_question
-from astraweave.dialogue.language.words import Word, number_value, sentences, words
+from astraweave.dialogue.language.words import Word, number_value, plainly, sentences, words
 from astraweave.dialogue.retell import retell_phrase
 from astraweave.rag.salience import is_question
 
-__all__ = ["memory_text", "resolved_question", "retrieval_query"]
+__all__ = ["corrected", "memory_text", "resolved_question", "retrieval_query"]
 
 _TAKING_BACK = (
     r"(?:oh|no|nay|wait|sorry|actually|hold on|hm+|i mean(?:t)?|correction|let me correct that|i"
@@ -38,6 +38,12 @@ _NOT_OLD = re.compile(
     r" )?([\w'-]+)",
     re.IGNORECASE,
 )
+_SAME = {
+    **dict.fromkeys(["he", "him", "his"], frozenset(["he", "him", "his"])),
+    **dict.fromkeys(["she", "her"], frozenset(["she", "her", "hers"])),
+    **dict.fromkeys(["it", "they"], frozenset[str]()),
+}
+"""Pronouns that go on about the same person."""
 _LOOK_BACK = 6
 
 
@@ -55,7 +61,8 @@ def retrieval_query(utterance: str, history: Sequence[Turn]) -> str:
 
 
 def resolved_question(utterance: str, history: Sequence[Turn]) -> str:
-    """A question whose "her" and "it" say whom and what they mean, where the talk makes it clear."""
+    """A question whose "her" and "it" say whom and what they mean, where the talk is clear."""
+    utterance = plainly(utterance)
     return _resolved(utterance, history) if is_question(utterance) else utterance
 
 
@@ -68,7 +75,7 @@ def memory_text(utterance: str, history: Sequence[Turn]) -> str:
     """
     if (corrected := _corrected(utterance, history)) is not None:
         return corrected
-    utterance = _amended(utterance)
+    utterance = _counted(_amended(completed(utterance)), history)
     if not any(is_telling(sentence) for sentence in sentences(utterance)):
         return utterance
     # Only people: who "they" are is guessed too often to be written down.
@@ -99,20 +106,25 @@ def _corrected(utterance: str, history: Sequence[Turn]) -> str | None:
     noun = next((w for w in said[1:2] if w.is_("N")), None)
     if noun is None and (len(utterance.split()) > 7 or any(w.is_("NVA") for w in said)):
         return None
-    found: tuple[str, Word] | None = None
+    best: tuple[str, Word] | None = None
     for text in _earlier(history)[:3]:
-        old = _number_in(text, noun)
-        if old is None or number_value(old.low) == value or is_question(text):
+        stale = _number_in(text, noun)
+        if stale is None or number_value(stale.low) == value or is_question(text):
             continue
         # "Pays 200 gold." "200 is decent." "No, 250": the number is mended where it says most.
-        if found is None:
-            found = text, old
-        elif number_value(found[1].low) == number_value(old.low) and len(text) > len(found[0]):
-            found = text, old
-    if found is None:
+        same = best is not None and number_value(best[1].low) == number_value(stale.low)
+        if best is None or (same and len(text) > len(best[0])):
+            best = text, stale
+    if best is None:
         return None
-    text, old = found
-    return text[: old.start] + said[0].text + text[old.end :]
+    text, stale = best
+    return text[: stale.start] + said[0].text + text[stale.end :]
+
+
+def corrected(utterance: str, history: Sequence[Turn]) -> str | None:
+    """What a line that corrects means in full; None where it corrects nothing."""
+    mended = _corrected(utterance, history) or _amended(utterance)
+    return mended if mended != utterance else None
 
 
 def _value(word: Word) -> float | None:
@@ -129,6 +141,25 @@ def _number_in(text: str, noun: Word | None) -> Word | None:
             i for i in numbers if any(lexicon().same(noun.low, w.low) for w in found[i + 1 : i + 4])
         ]
     return found[numbers[0]] if len(numbers) == 1 else None
+
+
+_OF_THEM = re.compile(
+    r"^(?:(?:about|only|at least|maybe|some|all|just) )*(?P<number>[\w-]+) of (?:them|'em)[.!]*$",
+    re.IGNORECASE,
+)
+
+
+def _counted(text: str, history: Sequence[Turn]) -> str:
+    """As in "Nine of them." after "Bandits camp there": "There are nine bandits."."""
+    match = _OF_THEM.match(text.strip())
+    if match is None or number_value(match["number"].lower()) is None:
+        return text
+    for earlier in _earlier(history)[:2]:
+        for word in words(earlier):
+            many = word.is_("N") and singular(word.low) != word.low
+            if many and not lexicon().keys(word.low) & lexicon().times:
+                return f"There are {match['number'].lower()} {word.low}."
+    return text
 
 
 def _amended(text: str) -> str:
@@ -214,6 +245,10 @@ def _last_mentioned(history: Sequence[Turn], pronoun: str, *, asking: bool) -> P
                     keys = keys | {w.low for w in phrase.words} & (_FEMALE | _MALE)
                 if phrase.head.is_("O") or not phrase.words or keys & lex.times:
                     continue
+                if phrase.words[0].low == "such" or any(
+                    p is phrase and prep in {"like", "as"} for prep, p in fact.clause.places
+                ):
+                    continue  # "He eats like a horse."
                 owner = phrase.owner
                 if phrase.head.low == "name" and owner is not None:
                     phrase, keys = owner, lex.keys(owner.head.low)
@@ -225,7 +260,7 @@ def _last_mentioned(history: Sequence[Turn], pronoun: str, *, asking: bool) -> P
                 if not person and not is_person:
                     return phrase
                 passed = passed or fits
-        if not passed:
+        if not passed and not any(w.low in _SAME[pronoun] for w in words(text)):
             return None  # what lies further back is no longer talked of
     return None
 

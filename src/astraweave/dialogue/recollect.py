@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
 from astraweave.dialogue.language.words import number_value, sentences, words
 from astraweave.rag.salience import TELLING_TAG, is_question
@@ -144,13 +145,19 @@ def sought_in(question: str, told: Sequence[str] = (), *, ignore: Sequence[str] 
     }
     kind, noun = _kind_of(low)
     general = _vocabulary()["common"] | _vocabulary()["general"]
+    asked = words(question)
     things = tuple(
         word.low
-        for word in words(question)
-        if word.is_("N") and not word.is_("VARE") and word.low not in general | names
+        for word, before in zip(asked, [None, *asked], strict=False)
+        if word.is_("N")
+        and (
+            not word.is_("VARE")
+            or (before is not None and before.is_("DS") and word.can <= set("NV"))
+        )
+        and word.low not in general | names
     )
     attributes = tuple(
-        name for name, asked, _ in _attributes() if kind != "job" and asked.search(low)
+        name for name, asked_of, _ in _attributes() if kind != "job" and asked_of.search(low)
     )
     return Sought(kind, noun, frozenset(names), things, attributes)
 
@@ -177,13 +184,19 @@ def recollect(
     telling = [i for i, c in enumerate(candidates) if _tells(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
     topics = _topics(sought, [_Text.of(candidates[i].text) for i in telling])
+    deeds: list[frozenset[str]] = []
+    if sought.kind == "thing" and not topics:
+        deeds = _deeds(question, [_Text.of(candidates[i].text) for i in telling])
     people = _described(sought, question, [_Text.of(candidates[i].text) for i in telling])
     found = []
     for index in telling:
         candidate, text = candidates[index], _Text.of(candidates[index].text)
-        if not sought.names <= text.words or any(not t & text.words for t in topics):
+        if not sought.names <= text.words or any(not p & text.words for p in [*people, *deeds]):
             continue
-        if any(not p & text.words for p in people):
+        missing = sum(not t & text.words for t in topics)
+        # "Gran gave me a penny for it": the tooth was named in the line before.
+        stands_in = bool(people or sought.names) and bool(text.words & {"it", "them"})
+        if missing > stands_in:
             continue
         if _holds(sought, text) and _speaks_of(sought, text, candidate.text):
             found.append(index)
@@ -224,7 +237,12 @@ def _tells(text: str) -> bool:
 def _kind_of(low: str) -> tuple[str, str]:
     for kind, pattern in _kinds():
         if (match := pattern.search(low)) is not None:
-            noun = match.groupdict().get("noun") or match.groupdict().get("noun2") or match.groupdict().get("noun3") or ""
+            noun = (
+                match.groupdict().get("noun")
+                or match.groupdict().get("noun2")
+                or match.groupdict().get("noun3")
+                or ""
+            )
             return kind, noun.split()[-1] if noun else ""
     return "thing", ""
 
@@ -237,12 +255,38 @@ def _topics(sought: Sought, texts: Sequence[_Text]) -> list[frozenset[str]]:
     lex = lexicon()
     topics = []
     for word in sought.things:
-        if lex.keys(word) & (lex.persons | lex.times | lex.places) or word == sought.noun:
+        if (
+            len(word) < 2
+            or lex.keys(word) & (lex.persons | lex.times | lex.places)
+            or word == sought.noun
+        ):
             continue
         forms = _forms(word)
         if 0 < sum(bool(forms & text.words) for text in texts) <= _MAX_HOLDERS:
             topics.append(forms)
     return topics
+
+
+def _deeds(question: str, texts: Sequence[_Text]) -> list[frozenset[str]]:
+    """What was done to somebody, where some memory tells of it in the same word."""
+    lex, found = lexicon(), []
+    asked = words(question)
+    if not any(w.low in {"was", "were"} for w in asked):
+        return []
+    for word in asked:
+        if (
+            not word.is_("V")
+            or "part" not in word.forms
+            or word.is_("ANJG")
+            or word.lemma in _LIGHT
+            or not word.lemma
+        ):
+            continue
+        keys = {word.lemma, *lex.keys(word.low)}
+        forms = frozenset(w for text in texts for w in text.words if lex.keys(w) & keys)
+        if forms and sum(bool(forms & text.words) for text in texts) <= _MAX_HOLDERS:
+            found.append(forms)
+    return found
 
 
 def _described(sought: Sought, question: str, texts: Sequence[_Text]) -> list[frozenset[str]]:
@@ -252,10 +296,10 @@ def _described(sought: Sought, question: str, texts: Sequence[_Text]) -> list[fr
     memories that describe them ("My brother Pell is a baker").
     """
     lex, found = lexicon(), []
-    described = re.findall(r"\b(?:the|my|our|his|her|their|that|'s) ([a-z-]+)", question.lower())
-    for word in described:
+    described = _DESCRIBED.findall(question.lower())
+    for word in (first or second for first, second in described):
         keys = lex.keys(word) & lex.persons
-        if not keys or word in sought.names or word == sought.noun:
+        if not keys or word in _vocabulary()["general"] or word in {*sought.names, sought.noun}:
             continue
         forms = set(_forms(word))
         for text in texts:
@@ -286,7 +330,9 @@ def _holds(sought: Sought, text: _Text) -> bool:
         case "age":
             return any(_is_age(text, index) for index in _numbers(text))
         case "count":
-            return any(_counts(sought.noun, n) for i in _numbers(text) for n in _all_counted(text, i))
+            return any(
+                _counts(sought.noun, n) for i in _numbers(text) for n in _all_counted(text, i)
+            )
         case "money":
             return any(_counted(text, i) in vocabulary["money"] for i in _numbers(text))
         case "amount":
@@ -332,7 +378,10 @@ def _people(sought: Sought, text: _Text) -> list[str]:
     for index, word in enumerate(text.low[1:], 1):
         named = text.low[index + 1] in sought.names if index + 1 < len(text.low) else False
         described = bool({text.low[index - 1], text.low[index - 2]} & _WHOSE)
-        if described and not named and word not in sought.things and lex.keys(word) & lex.persons:
+        somebody = lex.keys(word) & lex.persons or (
+            text.low[index - 2] in _DEALING and _made(word) and not lex.known(word)
+        )
+        if described and not named and word not in sought.things and somebody:
             people.append(word)
     return people
 
@@ -356,7 +405,10 @@ def _has_place(sought: Sought, text: _Text) -> bool:
     if text.written and not any(w[:1].isupper() for w in text.written) and len(text.low) > 3:
         # Who writes without capitals leaves out articles too: "bandits camp at raven hollow".
         for word, after in zip(text.low[1:], text.low[2:], strict=False):
-            if word in {"at", "in", "near", "under"} and not lexicon().keys(after) & lexicon().times:
+            if (
+                word in {"at", "in", "near", "under"}
+                and not lexicon().keys(after) & lexicon().times
+            ):
                 return True
     for index, word in enumerate(text.low[:-2]):
         if word not in vocabulary["at"] | vocabulary["beside"]:
@@ -381,6 +433,8 @@ def _is_number(word: str) -> bool:
 
 def _counted(text: _Text, index: int) -> str:
     """The noun that a number counts; empty when it counts nothing."""
+    if text.low[index + 1 : index + 2] == ["of"] and set(text.low[index + 2 : index + 3]) & _WHOSE:
+        index += 2  # "two of my hens"
     for word in text.low[index + 1 : index + 3]:
         if word in _vocabulary()["common"] | _vocabulary()["calendar"] | _DATING:
             return ""
@@ -427,8 +481,14 @@ def _is_job(text: _Text, index: int) -> bool:
     named_as = {before, text.low[index - 2] if index > 1 else ""} & _NAMED_AS
     if lex.keys(word) & lex.persons:
         return bool(named_as)
-    made = word.endswith(("er", "or", "smith", "wright", "monger", "binder", "wife", "keeper"))
-    return made and bool(named_as) and not lex.known(word)
+    return _made(word) and bool(named_as) and not lex.known(word)
+
+
+def _made(word: str) -> bool:
+    """Whether a word is made like that of a trade: "drover", "clockmaker"."""
+    return word.endswith(
+        ("er", "or", "man", "smith", "wright", "monger", "binder", "wife", "keeper")
+    )
 
 
 def _same_sort(asked: str, word: str) -> bool:
@@ -448,7 +508,15 @@ def _speaks_of(sought: Sought, text: _Text, memory: str) -> bool:
 
 _DATING = frozenset(["last", "next", "since", "winter", "summer", "now", "today"])
 _INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
-_NAMING = frozenset(["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"])
+_DESCRIBED = re.compile(
+    r"\b(?:(?:the|my|our|his|her|their|that|'s) ([a-z-]+)"
+    r"|(mum|dad|gran|daddy|mummy|granny|mother|father))\b"
+)
+_DEALING = frozenset(["to", "from", "by", "with", "called"])
+_LIGHT = group("matching.light")
+_NAMING = frozenset(
+    ["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"]
+)
 _BETWEEN = frozenset("is was are the a an my our old mr mrs certain good little named".split())
 _WHOSE = frozenset(["a", "an", "the", "my", "our", "his", "her", "their"])
 _NAMED_AS = frozenset(["a", "an", "as", "every", "any", "the", "is", "become", "became"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from astraweave.dialogue.facts import Fact
-from astraweave.dialogue.language.clauses import Clause, Phrase
+from astraweave.dialogue.language.clauses import THINKING, Clause, Phrase
+from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, sentences, words
 from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG, is_question
 
@@ -15,6 +16,10 @@ _TO_YOU = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
     "we": "you", "us": "you", "our": "your", "ours": "yours", "ourselves": "yourselves",
 }  # fmt: skip
+_CALENDAR = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june"
+    " july august september october november december".split()
+)
 _TO_ME = {"your": "my", "yours": "mine", "yourself": "myself"}
 
 
@@ -83,8 +88,14 @@ def segment(fact: Fact) -> tuple[int, int, Clause]:
     if ruler is None:
         # "Once, when I was seven, I fell ...": what comes first belongs to the first main clause
         ruler = mains[0] if mains else fact.clause
-    later = [c.start for c in mains if c.start > ruler.start]
-    end = min(later, default=len(fact.words))
+    end, at = len(fact.words), ruler
+    for clause in mains:
+        if clause.start <= ruler.start:
+            continue
+        if at.verb not in THINKING or at.objects or fact.words[clause.start - 1].is_("C."):
+            end = clause.start
+            break
+        at = clause  # "My mum says I mustn't touch it": one thing is said
     start = ruler.start if mains and ruler is not mains[0] else 0
     while end > start and (
         fact.words[end - 1].is_("C.")
@@ -102,11 +113,12 @@ def _says(clause: Clause) -> bool:
 # "you know," has become "I know,". What could carry meaning ("no wolves", "you know Bren") is
 # taken away only where a comma says that it is none.
 _OPENERS = re.compile(
-    r"^(?:(?:[a-z]+(?=, (?:you|let) )|well|so|oh|ah|yes|no|hey|listen|look|sorry|wait|smith|friend|"
+    r"^(?:(?:[a-z]+(?=, (?:you|let) )|well|so|oh|ah|yes|no|hey|alas|truly|arr|aye|nay|gosh|right|listen|look|sorry|wait|smith|friend|"
     r"I know|I see|you mean|remember|fun fact|in fact|honestly|anyway|guess what|as it happens|"
     r"to tell the truth|truth be told|believe it or not|for what it's worth|between (?:us|you)|"
     r"between me and you|as I know|just so I know)\s*[,:!.…—]+\s*"
-    r"|(?:and|but|also|actually|by the way|did I know(?: that)?|remember that|"
+    r"|(?:oh and|oh|and|but|also|actually|by the way|did I know(?: that)?|remember that|"
+    r"(?:allow|permit|let) (?:you|me) to introduce (?:yourself|myself)[,:;]|"
     r"let (?:you|me) tell me(?: that)?|you (?:told|said to) me(?: that)?|"
     r"you think you (?:said|told me)(?: that)?|"
     r"you (?:should|must|ought to|have to|need to|want to|wanted to|might) "
@@ -211,7 +223,7 @@ def retell_phrase(phrase: Phrase, *, swap: bool) -> str:
         said = ", ".join([said, *others[:-1]]) + " and " + others[-1]
     found = words(said)
     shifted = shift(found, said, swap=swap)
-    keep = first.is_("E") or (first.text == "I" and not swap)
+    keep = first.is_("E") or first.low in _CALENDAR or (first.text == "I" and not swap)
     if not keep and shifted[:1].isupper() and not (phrase.owner and phrase.owner.names):  # noqa: SIM102
         if not (found[0].is_("E") and first.text == found[0].text) or found[0].low in {
             "a",
@@ -229,6 +241,14 @@ def _lowered(text: str, fact: Fact) -> str:
         return text
     names = {w.text for w in fact.words if w.is_("E")}
     bare = re.sub(r"'s$", "", first)
+    lex = lexicon()
+    second = text[len(first) :].lstrip()[:1]
+    if lex.keys(bare.lower()) & lex.persons and second.isupper():
+        return text  # "Captain Voss"
+    if lex.known(bare.lower()) and bare not in {
+        n for p in fact.clause.phrases() for n in p.names[1:]
+    }:
+        return text[:1].lower() + text[1:]
     if bare in names or any(bare in p.names for c in fact.siblings for p in c.phrases()):
         return text
     return text[:1].lower() + text[1:]

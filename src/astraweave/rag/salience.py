@@ -40,8 +40,10 @@ TELLING_TAG = re.compile(
     r",?\s*\b(?:(?:isn|wasn|ain)(?:'t|’t) (?:that|it|this|he|she) (?:just |so |very |too )*"
     r"(?!a\b|an\b|the\b|my\b|your\b|right\b|so\b)[a-z]+"
     r"|(?:can|could|would|will) (?:you|ye) (?:believe|imagine|credit|guess)\b[^,?]{0,16}"
-    r"|(?:so )?what (?:do|d'|would) ?(?:you|ye) (?:reckon|think|say)(?: (?:to|of|about) (?:that|it))?"
-    r"|don(?:'t|’t) (?:you|ye) think|will (?:you|ye)|would (?:you|ye)|eh|huh|you know|you see|savvy)"
+    r"|(?:so )?what (?:do|d'|would) ?(?:you|ye) (?:reckon|think|say)"
+    r"(?: (?:to|of|about) (?:that|it))?"
+    r"|don(?:'t|’t) (?:you|ye) think|will (?:you|ye)|would (?:you|ye)"
+    r"|eh|huh|you know|you see|savvy)"
     r"\?$",
     re.IGNORECASE,
 )
@@ -49,7 +51,8 @@ TELLING_TAG = re.compile(
 
 _AUX = r"(?:is|are|am|was|were|be|did|do|does|have|has|had|can|will|would|should)"
 _ASKS_UNMARKED = re.compile(
-    r"(?:(?:so|and|hey|well|but|tell me|remind me|do you (?:remember|recall|know))[\s,]+)*"
+    r"(?:(?:so|and|hey|well|but|tell me|remind me"
+    r"|do you (?:remember|recall|know))[\s,]+)*"
     rf"(?:(?:who|what|where|when|why|how)(?:['’]s|s| {_AUX}) \w"
     rf"|(?:what|which|whose|how (?:many|much|old|far|long)) (?!(?:an?|i|my) )(?:[\w'’-]+ ){{0,4}}?{_AUX}\b"
     r"|what happened)(?! an?\b)",

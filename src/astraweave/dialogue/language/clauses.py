@@ -14,10 +14,10 @@ from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, words
 
 _RULING = frozenset(["learn", "teach", "refuse", "forget"])
-_THINKING = group("clauses.thinking")
+THINKING = group("clauses.thinking")
 _PARTICLES = frozenset(["up", "down", "out", "off", "over", "away", "back"])
 
-__all__ = ["Clause", "Phrase", "Reader", "read"]
+__all__ = ["THINKING", "Clause", "Phrase", "Reader", "read"]
 
 
 @dataclass(slots=True)
@@ -489,7 +489,7 @@ class Reader:
 
     def _give_back(self, made: Clause) -> bool:
         """As in "I hope the road was kind": the last phrase is the subject of what follows."""
-        if made.objects and made.objects[-1].end == self.at and made.verb in _THINKING:
+        if made.objects and made.objects[-1].end == self.at and made.verb in THINKING:
             self.at = made.objects.pop().start
             self.pending = "that"
         return True

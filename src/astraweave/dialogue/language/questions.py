@@ -9,7 +9,7 @@ from typing import Literal
 from astraweave.dialogue.language.clauses import Clause, Phrase, Reader
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
-from astraweave.dialogue.language.words import Word, words
+from astraweave.dialogue.language.words import Word, plainly, words
 
 __all__ = ["Gap", "Question", "read_question"]
 
@@ -43,7 +43,7 @@ _LEAD = re.compile(
     r" question|"
     r"by the way|one more thing|just curious|out of curiosity|let me test you|let's see(?:"
     r" now)?|tell me something|before i forget|"
-    r"smith|friend|old friend|master smith|do me a favou?r|help me out|remind me(?= *[:,])|tell"
+    r"(?:good |dear |my good )?smith|(?:good |dear |old |my )?friend|(?:good |dear )?sir|master smith|do me a favou?r|help me out|remind me(?= *[:,])|tell"
     r" me(?= *[:,])|i(?: was|'m|'ve been| am)? wondering(?= *[:,])|again)\b[\s,:.!—-]*)+",
     re.IGNORECASE,
 )
@@ -100,6 +100,10 @@ _MEASURES = {
 }  # fmt: skip
 
 
+_FORGOT = re.compile(
+    r"(?:oh,? |and |but )?i (?:\w+ )?(?:forgot|remember|recall|know)\b", re.IGNORECASE
+)
+"""As in "I forgot the green one.", which tells."""
 _EXCLAIMS = re.compile(
     r"(?:oh |ah )?(?:what an? [^?]*|how (?!many\b|much\b|old\b|are\b|is\b|do\b|did\b)[^?]*!)$",
     re.IGNORECASE,
@@ -124,6 +128,7 @@ def read_question(text: str, *, listener: str = "") -> Question | None:
     >>> read_question("Remind me who stole the boat.").gap
     'subject'
     """
+    text = plainly(text)
     if _EXCLAIMS.match(text):
         return None
     if (topic := _topic_of(text)) is not None:
@@ -141,6 +146,8 @@ def read_question(text: str, *, listener: str = "") -> Question | None:
         return _wh(bare, found, index, lead)
     if (name := _name_of(found)) is not None and (embedded or text.rstrip().endswith("?")):
         return Question("name", Clause(), bare, target=name)
+    if embedded and _FORGOT.match(text) and not text.rstrip().endswith("?"):
+        return None
     if embedded:
         return _embedded_rest(bare, found)
     if text.rstrip().endswith("?") and found[0].is_("A"):
@@ -407,7 +414,7 @@ def _participant(  # noqa: C901
     if subject_gap and not lead:
         clause = _clause(rest)
         if clause.verb in {"happen", "become"} and clause.places and not person:
-            return Question("about", Clause(), bare, target=clause.places[0][1])
+            return Question("about", Clause(), bare, target=clause.places[0][1], hints={"event"})
         if clause.verb == "be" and not clause.verbs and clause.subject is not None:
             clause.objects.insert(0, clause.subject)
             clause.subject = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
 
-__all__ = ["NUMBERS", "Word", "number_value", "sentences", "words"]
+__all__ = ["NUMBERS", "Word", "number_value", "plainly", "sentences", "words"]
 
 NUMBERS = {
     name: value
@@ -29,12 +29,13 @@ _SUBORDINATORS = group("words.subordinators")
 _MULTIWORD = [
     "next to", "close to", "in front of", "on top of", "out of", "because of", "instead of", "as well as",  # noqa: E501
     "such as", "at least", "so that", "rather than", "on account of", "outside of", "inside of", "due to",  # noqa: E501
+    "rid of",
 ]  # fmt: skip
 _MULTI = {tuple(phrase.split()): phrase.replace(" ", "_") for phrase in _MULTIWORD}
 _MULTI_AS = {
     "next_to": "P", "close_to": "P", "in_front_of": "P", "on_top_of": "P", "out_of": "P", "because_of": "P",  # noqa: E501
     "instead_of": "P", "as_well_as": "C", "such_as": "P", "at_least": "R", "so_that": "B", "rather_than": "P",  # noqa: E501
-    "on_account_of": "P", "outside_of": "P", "inside_of": "P", "due_to": "P",
+    "on_account_of": "P", "outside_of": "P", "inside_of": "P", "due_to": "P", "rid_of": "P",
 }  # fmt: skip
 _TOKEN = re.compile(
     r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?\b|[^\W\d_]+(?:-[^\W\d_]+)*|['’](?:s|m|re|ve|ll|d)\b|['’]|\S",
@@ -42,6 +43,17 @@ _TOKEN = re.compile(
 )
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+(?=[\"'“‘(]?\w)|\s*;\s*|\s+[—–]\s+|\s+-\s+")
 _ABBREVIATION = re.compile(r"\b(?:mr|mrs|ms|dr|st|sr|jr)\.$", re.IGNORECASE)
+_DIALECT = {
+    "ye": "you", "thou": "you", "thee": "you", "yer": "your", "thy": "your", "fer": "for",
+    "cos": "because",
+}  # fmt: skip
+"""Read as if it were said plainly; it is said back as it was said."""
+_GIVES_ME = frozenset(
+    "give bring tell teach show make buy cost lend sell pay send hand offer promise leave get owe"
+    " call find ask sing read bake cook build let see hear watch help wish name".split()
+)
+_THINKING = group("clauses.thinking")
+_SUBJECTS = frozenset(["i", "he", "she", "we", "they"])
 _MAX_WORDS = 120
 _QUOTED = re.compile(r"(?<!\w)'([^']{1,60})'(?!\w)")
 _QUOTES = frozenset('"“”‘«»()')
@@ -80,6 +92,14 @@ def sentences(text: str) -> list[str]:
         else:
             found.append(piece.strip())
     return found
+
+
+_UNMARKED = re.compile(r"\b(what|who|where|how|when|there|that)s\b", re.IGNORECASE)
+
+
+def plainly(text: str) -> str:
+    """A text with the apostrophes that a hasty writer leaves out: "whats", "theres"."""
+    return _UNMARKED.sub(r"\1's", text.replace("’", "'"))
 
 
 def number_value(low: str) -> float | None:
@@ -140,7 +160,10 @@ def _raw(sentence: str) -> list[Word]:
                 stem.text, stem.low, stem.end = stem.text[:-1], stem.low[:-1], stem.end - 1
             found.append(Word("n't", "not", stem.end, end))
             continue
-        found.append(Word(text, low, start, end))
+        if text == "'" and found and found[-1].low == "o" and found[-1].end == start:
+            found[-1].text, found[-1].low, found[-1].end = "o'", "of", end
+            continue
+        found.append(Word(text, _DIALECT.get(low, low), start, end))
     return found
 
 
@@ -235,8 +258,11 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
         if low == "'s" and before is not None:
             verbal = before.is_("OWR") and not before.is_("NE")
             if not verbal and after is not None and before.is_("NE"):
+                alone = index + 2 >= len(found) or found[index + 2].is_(".")
+                somebody = bool(lexicon().keys(before.low) & lexicon().persons)
                 verbal = (
                     after.is_("DSGP")
+                    or (after.is_("E") and alone and somebody)
                     or (after.forms & {"part"} and not after.is_("NE"))
                     or after.low.endswith("ing")
                 ) and after.low not in {"own"}
@@ -250,14 +276,21 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
                     and after.low in {"been", "got", "had"}
                 )
                 word.lemma = "have" if perfect else "be"
+        elif low == "me" and after is not None and after.is_("NJ") and _sailors_my(found, index):
+            word.can, word.low = {"S"}, "my"
         elif low == "her" and after is not None:
             noun_follows = after.is_("NJEM") and not after.is_("P")
             word.can = {"S"} if noun_follows else {"O"}
         elif low == "that" and before is not None:
-            if before.is_("NEOAV") and after is not None and after.is_("VAOSED"):
+            rules = (
+                before.is_("V") and before.lemma in _THINKING and _clause_follows(found, index + 1)
+            )
+            if rules or (before.is_("NEOAV") and after is not None and after.is_("VAOSED")):
                 word.can = {"W"}
             elif after is not None and after.is_("NJM") and not after.is_("OSD"):
                 word.can = {"D"}
+        elif low == "than" and after is not None and after.low in _SUBJECTS:
+            word.can = {"B"}
         elif low.endswith("ed") and "J" in word.can and after is not None and after.low == "by":
             word.can.add("V")
             word.forms = word.forms or {"past", "part"}
@@ -284,6 +317,20 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
                 word.can.discard("V")
             elif before.low == "to" or (before.is_("O") and not before.is_("DS")):
                 word.can.discard("N") if before.low != "to" or word.forms & {"base"} else None
+
+
+def _sailors_my(found: list[Word], index: int) -> bool:
+    """Whether "me" means "my": "me parrot talks", "the navy hanged me mate", "in me pocket"."""
+    before, after = found[index - 1] if index else None, found[index + 1]
+    if after.is_("DSOPRMA") or (after.is_("V") and not after.is_("N")):
+        return False
+    lex = lexicon()
+    if before is None or before.is_(".CW") or before.low in {"is", "'s", "was", "of"}:
+        return True
+    if before.is_("P"):
+        return before.low in {"in", "on", "with"} and after.is_("N")
+    human = bool(lex.keys(after.low) & lex.persons)
+    return before.is_("V") and human and not {before.lemma, before.low} & _GIVES_ME
 
 
 def _participle_before_noun(word: Word, before: Word | None, after: Word | None) -> bool:
