@@ -34,7 +34,7 @@ _AMENDS = re.compile(
     re.IGNORECASE,
 )
 _NOT_OLD = re.compile(
-    r"\b([\w'-]+),? not (?:an? |the )?([\w'-]+)|\bnot (?:an? |the )?([\w'-]+),? but (?:an? |the"
+    r"\b([\w'-]+), not (?:(?:on|in|at|to|from|for|with|by) )?(?:an? |the )?([\w'-]+)|\bnot (?:an? |the )?([\w'-]+),? but (?:an? |the"
     r" )?([\w'-]+)",
     re.IGNORECASE,
 )
@@ -95,6 +95,8 @@ def _corrected(utterance: str, history: Sequence[Turn]) -> str | None:
         return None
     if changed is not None:
         new, old = (changed[1], changed[2]) if changed[1] else (changed[4], changed[3])
+        if not all(word.is_("NEM") and not word.is_("VA") for word in words(f"{new} {old}")):
+            return None  # "has not been seen" takes nothing back
         for text in _earlier(history):
             found = re.search(rf"\b{re.escape(old)}\b", text, re.IGNORECASE)
             if found and not text.rstrip().endswith("?"):
