@@ -86,7 +86,8 @@ _RECAP = re.compile(
     r" (?:talked|spoke|said)|yesterday|anything)|remember me\b|what (?:did|have) (?:i|we)"
     r" (?:tell|told|talk|talked|say|said|speak|spoke|discuss|discussed)(?: you| about| to you)*(?:"
     r" yesterday| last time| before| the last time)?\s*\?*$|"
-    r"what do you (?:know|remember) about me|what else do you remember|(?:who am i(?! \w+ing)|do you know"
+    r"what do you (?:know|remember) about me|what else do you remember|"
+    r"(?:who am i(?! \w+ing)|do you know"
     r" me|do you know who i am)\b)",
     re.IGNORECASE,
 )
@@ -214,6 +215,7 @@ _RHETORICAL = re.compile(
 
 
 _EXCLAIMING = re.compile(r"(?:(?:oh|ah|alas),? )?(?:what an? |how )[^?]*!$", re.IGNORECASE)
+_FILLING = re.compile(r",\s*(?:you know|you see|mind you|i tell you)(?=[\s.!]*$)", re.IGNORECASE)
 _WISHING = frozenset("need want hate love think hope owe miss".split())
 
 
@@ -261,6 +263,7 @@ def is_telling(sentence: str, listener: str = "") -> bool:
         return False
     if read_question(sentence, listener=listener) is not None and not _tells_in_question(sentence):
         return False
+    sentence = _FILLING.sub("", sentence)
     if _tells_in_question(sentence):
         sentence = _DID_YOU_KNOW.sub("", sentence)
     lex = lexicon()

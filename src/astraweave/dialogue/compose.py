@@ -18,7 +18,7 @@ from astraweave.dialogue.retell import retell, retell_phrase
 from astraweave.errors import ConfigError
 from astraweave.persona import Persona
 
-__all__ = ["Composer", "pattern_library"]
+__all__ = ["Composer", "opines", "pattern_library"]
 
 _SAD = re.compile(
     r"\b(?:died?|killed|stolen|stole|lost|burn(?:ed|t)|drown(?:ed|s)?|broke|sick|ill|hurt|wounded|bit|buried|robbed|sank|sunk|widow(?:er|ed)?|afraid|ach(?:e|es|ed)|"
@@ -95,7 +95,7 @@ class Composer:
             mood = "telling_sad"
         elif _GLAD.search(told) and not re.search(r"\b(?:not|never|n't)\b", told):
             mood = "telling_glad"
-        if _opines(told):
+        if opines(told):
             return self.pick("telling_opinion", {}, rng, recent)
         fields = echo_of(told, speaker, self._persona.id)
         if not fields:
@@ -180,7 +180,7 @@ _OPINING = frozenset("think believe suppose trust suspect reckon guess presume h
 _MODAL = frozenset("should would could must might may shall gotta".split())
 
 
-def _opines(told: str) -> bool:
+def opines(told: str) -> bool:
     """Whether what was told is a thought, and no news: nothing in particular is in it."""
     lex = lexicon()
     found = [w for s in sentences(told) for w in words(s)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from astraweave.dialogue.acts import Act, act_of
 from astraweave.dialogue.answer import Answer, Answerer
-from astraweave.dialogue.compose import Composer
+from astraweave.dialogue.compose import Composer, opines
 from astraweave.dialogue.facts import Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.questions import Question
@@ -64,6 +64,8 @@ class Planner:
                 act = Act(kind="telling", greets=act.greets, told=told)
         if act.kind == "question" and act.question is not None:
             return self._answer(situation, act, act.question, recent)
+        if act.kind == "telling" and act.greets and opines(act.told):
+            return self._greet(situation, act, recent)
         if act.kind == "telling" and _weighty(act.told):
             line = self._composer.telling(act.told, situation.speaker, situation.rng, recent)
             return self._split(act, line)

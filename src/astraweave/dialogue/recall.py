@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from astraweave.context.turn import Turn
 from astraweave.dialogue.acts import act_of, completed, is_telling
-from astraweave.dialogue.facts import Source, facts_of
+from astraweave.dialogue.facts import Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
@@ -245,12 +245,8 @@ def _last_mentioned(history: Sequence[Turn], pronoun: str, *, asking: bool) -> P
                 keys = lex.keys(phrase.head.low)
                 if phrase.names:
                     keys = keys | {w.low for w in phrase.words} & (_FEMALE | _MALE)
-                if phrase.head.is_("O") or not phrase.words or keys & lex.times:
+                if keys & lex.times or _passed_over(phrase, fact):
                     continue
-                if phrase.words[0].low == "such" or any(
-                    p is phrase and prep in {"like", "as"} for prep, p in fact.clause.places
-                ):
-                    continue  # "He eats like a horse."
                 owner = phrase.owner
                 if phrase.head.low == "name" and owner is not None:
                     phrase, keys = owner, lex.keys(owner.head.low)
@@ -265,6 +261,20 @@ def _last_mentioned(history: Sequence[Turn], pronoun: str, *, asking: bool) -> P
         if not passed and not any(w.low in _SAME[pronoun] for w in words(text)):
             return None  # what lies further back is no longer talked of
     return None
+
+
+def _passed_over(phrase: Phrase, fact: Fact) -> bool:
+    """Whether a phrase only describes: "such a sweet boy", "like a horse", "he's an archer"."""
+    if phrase.head.is_("O") or not phrase.words or phrase.words[0].low == "such":
+        return True
+    if phrase.start > 0 and fact.words[phrase.start - 1].low == "such":
+        return True
+    clause = fact.clause
+    if any(p is phrase and prep in {"like", "as"} for prep, p in clause.places):
+        return True
+    subject = clause.subject
+    pronoun = subject is not None and subject.head.is_("O")
+    return pronoun and clause.verb == "be" and phrase in clause.objects
 
 
 def _asked_about(question: Question, wrong: frozenset[str], *, person: bool) -> Phrase | None:

@@ -113,7 +113,8 @@ def _says(clause: Clause) -> bool:
 # "you know," has become "I know,". What could carry meaning ("no wolves", "you know Bren") is
 # taken away only where a comma says that it is none.
 _OPENERS = re.compile(
-    r"^(?:(?:[a-z]+(?=, (?:you|let) )|well|so|oh|ah|yes|no|hey|alas|truly|arr|aye|nay|gosh|right|listen|look|sorry|wait|smith|friend|"
+    r"^(?:(?:[a-z]+(?=, (?:you|let) )|well|so|oh|ah|yes|no|hey|alas|truly|arr|aye|nay|gosh|"
+    r"right|listen|look|sorry|wait|smith|friend|"
     r"I know|I see|you mean|remember|fun fact|in fact|honestly|anyway|guess what|as it happens|"
     r"to tell the truth|truth be told|believe it or not|for what it's worth|between (?:us|you)|"
     r"between me and you|as I know|just so I know)\s*[,:!.…—]+\s*"

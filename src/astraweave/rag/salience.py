@@ -54,7 +54,8 @@ _ASKS_UNMARKED = re.compile(
     r"(?:(?:so|and|hey|well|but|tell me|remind me"
     r"|do you (?:remember|recall|know))[\s,]+)*"
     rf"(?:(?:who|what|where|when|why|how)(?:['’]s|s| {_AUX}) \w"
-    rf"|(?:what|which|whose|how (?:many|much|old|far|long)) (?!(?:an?|i|my) )(?:[\w'’-]+ ){{0,4}}?{_AUX}\b"
+    rf"|(?:what|which|whose|how (?:many|much|old|far|long)) "
+    rf"(?!(?:an?|i|my) )(?:[\w'’-]+ ){{0,4}}?{_AUX}\b"
     r"|what happened)(?! an?\b)",
     re.IGNORECASE,
 )

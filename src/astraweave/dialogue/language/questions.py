@@ -43,7 +43,9 @@ _LEAD = re.compile(
     r" question|"
     r"by the way|one more thing|just curious|out of curiosity|let me test you|let's see(?:"
     r" now)?|tell me something|before i forget|"
-    r"(?:good |dear |my good )?smith|(?:good |dear |old |my )?friend|(?:good |dear )?sir|master smith|do me a favou?r|help me out|remind me(?= *[:,])|tell"
+    r"(?:good |dear |my good )?smith|"
+    r"(?:good |dear |old |my )?friend|(?:good |dear )?sir|master smith|"
+    r"do me a favou?r|help me out|remind me(?= *[:,])|tell"
     r" me(?= *[:,])|i(?: was|'m|'ve been| am)? wondering(?= *[:,])|again)\b[\s,:.!—-]*)+",
     re.IGNORECASE,
 )

@@ -310,6 +310,14 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
                 word.can = {"B"}
             elif not _clause_follows(found, index + 1):
                 word.can.discard("B")
+        elif (
+            word.can == {"V"}
+            and word.forms <= {"base"}
+            and before is not None
+            and before.low in {"the", "a", "my", "your"}
+            and (after is None or after.is_("."))
+        ):
+            word.can = {"N"}  # "for the sow"
         elif word.can == {"V", "J"} and before is not None and before.is_("DS"):
             word.can = {"J"}  # "a tame crow"
         elif "V" in word.can and "N" in word.can and before is not None:
