@@ -34,8 +34,8 @@ _AMENDS = re.compile(
     re.IGNORECASE,
 )
 _NOT_OLD = re.compile(
-    r"\b([\w'-]+), not (?:(?:on|in|at|to|from|for|with|by) )?(?:an? |the )?([\w'-]+)|\bnot (?:an? |the )?([\w'-]+),? but (?:an? |the"
-    r" )?([\w'-]+)",
+    r"\b([\w'-]+), not (?:(?:on|in|at|to|from|for|with|by) )?(?:an? |the )?([\w'-]+)"
+    r"|\bnot (?:an? |the )?([\w'-]+),? but (?:an? |the )?([\w'-]+)",
     re.IGNORECASE,
 )
 _SAME = {
