@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -125,7 +125,7 @@ class Conversations:
                 elapsed = self._elapsed_ms(said)
                 self._post(partial(reply._show, clause, elapsed))
         finally:
-            self._write_down(mind, said, now, memory_text(said.text.text, earlier), line.text)
+            self._write_down(mind, said, now, self._heard(said, earlier), line.text)
         telemetry.count("lines")
         return line.report
 
@@ -145,6 +145,14 @@ class Conversations:
             now=now,
             rng=self._rng[stream_of(mind.id)],
         )
+
+    def _heard(self, said: Utterance, earlier: Sequence[Turn]) -> str:
+        """What of an utterance to remember: what it means, or else what it says."""
+        try:
+            return memory_text(said.text.text, earlier)
+        except Exception:  # noqa: BLE001 - a sentence that cannot be read must not be lost
+            self._telemetry.count("dialogue.unread")
+            return said.text.text
 
     def _write_down(self, mind: Mind, said: Utterance, now: float, heard: str, spoken: str) -> None:
         """Keep what was heard and said, also of a line that was cut off; nobody waits for it.
