@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass  # noqa: F401
-from typing import Protocol  # noqa: F401
-
-from astraweave.dialogue.facts import Fact, roles_of  # noqa: F401
-from astraweave.dialogue.language.clauses import Clause, Phrase  # noqa: F401
-from astraweave.dialogue.language.groups import group  # noqa: F401
-from astraweave.dialogue.language.lexicon import lexicon  # noqa: F401
-from astraweave.dialogue.language.questions import GIVING, Question  # noqa: F401
-from astraweave.dialogue.language.words import Word, number_value  # noqa: F401
+from astraweave.dialogue.facts import Fact
+from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.slots.attributes import (
     find_age,
     find_colour,
