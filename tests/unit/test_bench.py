@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import pytest
@@ -11,21 +12,35 @@ from astraweave.errors import MissingExtraError
 
 # These measure themselves, in fresh processes or on a disk; the rest is two calls.
 SLOW = ("start.", "world.", "memory.")
-FAST = [each for each in find_cases() if not each.name.startswith(SLOW)]
+EXACT = ("agreement", "same_text")  # what has to be the same, whoever does it
+FAST = [each for each in find_cases() if not each.name.startswith(SLOW) and not each.heavy]
+HEAVY = [each for each in find_cases() if each.heavy]
 
 
 @pytest.mark.parametrize("each", FAST, ids=lambda each: each.name)
 def test_every_case_does_its_work(each):
+    does_its_work(each)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("each", HEAVY, ids=lambda each: each.name)
+def test_every_heavy_case_does_its_work(each):
+    does_its_work(each)
+
+
+def does_its_work(each):
     try:
         prepared = each.prepare()
     except (Unavailable, MissingExtraError) as error:
         pytest.skip(str(error))
-    assert isinstance(prepared, Pair)
-    prepared.ours()
-    if prepared.peer is not None:
-        assert each.peer_name
-        prepared.peer()
-    assert all(value == 1.0 for value in prepared.quality.values()), prepared.quality
+    if isinstance(prepared, Pair):
+        prepared.ours()
+        if prepared.peer is not None:
+            prepared.peer()
+    assert prepared.peer is None or each.peer_name
+    shares = {name: value for name, value in prepared.quality.items() if name in EXACT}
+    assert all(value == 1.0 for value in shares.values()), shares
+    assert all(math.isfinite(value) for value in prepared.quality.values())
 
 
 def test_names_are_unique_and_selectable():
@@ -50,6 +65,35 @@ def test_rows_hold_medians_and_their_ratio():
     assert row.peer is not None
     assert row.ratio == row.peer / row.ours > 1
     assert row.quality == {"recall": 1.0}
+
+
+def test_more_is_better_for_a_rate():
+    @case("loops", unit="sums/s", peer_name="a longer loop")
+    def loops():
+        return Pair(ours=lambda: sum(range(100)), peer=lambda: sum(range(10_000)), per_call=100.0)
+
+    @case("own", unit="MB/s", peer_name="p")
+    def own():
+        return Figures(ours=6.0, peer=3.0)
+
+    row = loops.row()
+    assert row.ours is not None
+    assert row.ours > 100
+    assert row.ratio is not None
+    assert row.ratio > 1
+    assert own.row().ratio == 2.0
+
+
+def test_a_peer_that_is_not_here_is_named():
+    @case("alone", unit="us", peer_name="somebody")
+    def alone():
+        return Pair(ours=lambda: None)
+
+    row = alone.row()
+    assert row.ours is not None
+    assert row.ratio is None
+    assert "somebody" in row.note
+    assert "astraweave[peers]" in as_table([row])
 
 
 def test_what_cannot_run_says_why():
