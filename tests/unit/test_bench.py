@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,15 @@ def test_names_are_unique_and_selectable():
     assert len(set(names)) == len(names)
     assert [each.name for each in find_cases("context.window")] == ["context.window"]
     assert find_cases("nothing") == []
+
+
+def test_asv_follows_every_case():
+    suites = Path(__file__).parents[2] / "asv_bench" / "benchmarks"
+    prefixes = {"memory."}  # measured in one go by a suite of its own
+    for path in suites.glob("*.py"):
+        prefixes |= set(re.findall(r'^ +prefix = "(.+)"$', path.read_text("utf-8"), re.MULTILINE))
+    left = [each.name for each in find_cases() if not each.name.startswith(tuple(prefixes))]
+    assert not left, "add them to asv_bench/benchmarks"
 
 
 def test_rows_hold_medians_and_their_ratio():
