@@ -1,7 +1,7 @@
 """The shape in which asv sees the cases of `astraweave.bench`.
 
-Each case is measured once, ours and the peer in turns in one process, as the command does it; asv then
-follows the figures of that row: above all the ratio, which a slower machine leaves as it is.
+Each case is measured once, ours and the peer in turns in one process, as the command does it; asv
+then follows the figures of that row: above all the ratio, which a slower machine leaves as it is.
 """
 
 from __future__ import annotations
