@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from os import PathLike, fspath
 from typing import Any
 
@@ -128,13 +129,14 @@ def _scores(sample: Sample, rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _read_array(path: str) -> NDArray[Any]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that an old Python wrote
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from None
-    except (ValueError, EOFError, TypeError, SyntaxError, MemoryError, OverflowError):
-        raise _refused(
-            path, "it is no whole .npy file of numbers (numpy.save writes one)"
-        ) from None
+    except Exception:  # noqa: BLE001 - whatever a damaged header makes of Python's own parsers
+        reason = "it is no whole .npy file of numbers (numpy.save writes one)"
+        raise _refused(path, reason) from None
     if not isinstance(array, np.ndarray):
         raise _refused(path, "it is an .npz archive; save one array with numpy.save")
     if array.ndim != 2:
