@@ -181,18 +181,21 @@ def _ours_exact(sample: Sample) -> list[tuple[int, Ask]]:
 
 def _ours_graph(sample: Sample) -> list[tuple[int, Ask]]:
     store = _store(sample, "hnsw")
-    if "ef" not in inspect.signature(_batch_search(store)).parameters:
+    known = inspect.signature(_search_of(store)).parameters
+    name = next((each for each in ("ef", "effort") if each in known), None)
+    if name is None:
         return [(0, _ask_store(store))]
-    return [(effort, _ask_store(store, ef=effort)) for effort in _EFFORTS]
+    return [(effort, _ask_store(store, **{name: effort})) for effort in _EFFORTS]
 
 
-def _batch_search(store: VectorStore) -> Callable[..., Any]:
+def _search_of(store: VectorStore) -> Callable[..., Any]:
+    """Many queries at once, as arrays; one at a time where a store knows no other way."""
     search: Callable[..., Any] = getattr(store, "search_many", store.search_arrays)
     return search
 
 
 def _ask_store(store: VectorStore, **options: int) -> Ask:
-    search = _batch_search(store)
+    search = _search_of(store)
     if "threads" in inspect.signature(search).parameters:
         options["threads"] = 1
     if search == store.search_arrays:
