@@ -1,4 +1,4 @@
-"""Rendering a persona prompt, and choosing the window of a conversation."""
+"""Rendering a persona prompt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 from astraweave.bench.case import Case, Pair, case
-from astraweave.context import ConversationHistory, as_messages, fit, window
 from astraweave.prompts import PromptLibrary, PromptTemplate
 
 __all__ = ["CASES"]
@@ -71,22 +70,6 @@ VALUES: dict[str, Any] = {
 }
 
 
-class _Characters:
-    """Counts four characters as a token; the counter itself is not what is measured here."""
-
-    def count(self, text: str) -> int:
-        return len(text) // 4 + 1
-
-
-def _history(turns: int) -> ConversationHistory:
-    history = ConversationHistory(_Characters())
-    for number in range(turns):
-        role, speaker = ("user", "ash") if number % 2 == 0 else ("assistant", "tam")
-        text = "The gate of the old mill is broken again. " * (number % 5 + 1)
-        history.say(role, speaker, text, game_time=float(number), pinned=number in {0, 7})  # type: ignore[arg-type]
-    return history
-
-
 def _plain_render() -> Callable[[], object]:
     template = PromptTemplate(PERSONA)
     return lambda: template.render(**VALUES)
@@ -127,39 +110,8 @@ def render_dialogue() -> Pair:
     return Pair(ours=lambda: prompt.render(**values, line=f"My hammer, for {next(days)} days?"))
 
 
-@case("context.window", unit="us")
-def prune() -> Pair:
-    """The newest of 100 turns that fit into 1,500 tokens, two of them pinned."""
-    history = _history(100)
-    return Pair(ours=lambda: window(history, 1500))
-
-
-@case("context.fit", unit="us")
-def fit_rendered() -> Pair:
-    """The same by counting the rendered whole; the counter's own time included."""
-    history, counter = _history(100), _Characters()
-    return Pair(
-        ours=lambda: fit(
-            history,
-            as_messages,
-            lambda messages: sum(counter.count(message.content) + 4 for message in messages),
-            1500,
-        )
-    )
-
-
-@case("context.append", unit="us")
-def append() -> Pair:
-    """One more turn."""
-    history = _history(0)
-    return Pair(ours=lambda: history.say("user", "ash", "Do you still have my hammer?"))
-
-
 CASES: tuple[Case, ...] = (
     render_beside_jinja2,
     render_beside_minijinja,
     render_dialogue,
-    prune,
-    fit_rendered,
-    append,
 )
