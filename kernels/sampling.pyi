@@ -32,8 +32,9 @@ def sample(
     scratch : ndarray of int32, shape (vocabulary,)
         Working memory; what it holds before and after means nothing.
     temperature, top_k, top_p, min_p, repetition_penalty
-        As in `SamplingParams`, already checked. Top-p is a share of what top-k keeps; what lies
-        more than 60 temperatures below the likeliest is never drawn.
+        As in `SamplingParams`, already checked. Top-p is a share of what top-k keeps, added up in
+        float64: a share that is nearer than about 1e-13 to what some tokens have may keep one more
+        or fewer. What lies more than 60 temperatures below the likeliest is never drawn.
     uniform : float
         A number in [0, 1): equal numbers give equal tokens.
     counts : ndarray of int32, shape of `seen`, optional

@@ -10,6 +10,10 @@ pass finds the largest logit of every stretch of 64 or so. The k-th largest of t
 more than the k-th largest logit, so stretches that stay below it are never looked at again. The
 last token of a filter is then found by the bits of its logit, eleven at a time, in time that grows
 with the number of tokens and not with how they lie: no sort, no heap, no allocation.
+
+Top-p of the whole vocabulary needs the sum of all weights. A second reading adds them up in float32
+with a known error; where a sum that is wrong by that much could mean another last token, which is
+seldom, the sum is made again in float64. So the answer is always that of the exact sum.
 """
 
 from libc.math cimport ceil, exp, isinf, log
@@ -33,6 +37,8 @@ PARAMETERS = (
 
 cdef extern from *:
     """
+    #include <math.h>
+
     /* The largest of each `width` logits; not 0 where one of the row is NaN. Compilers may not
        reorder a maximum of floats by themselves, so the widest baseline registers stand here. */
     #if defined(__SSE2__) || defined(_M_X64)
@@ -62,7 +68,50 @@ cdef extern from *:
       }
       return nan | _mm_movemask_ps(unordered);
     }
+
+    /* exp of numbers from -80 to 0, to 3e-7 of its size: two to a whole power, times a polynomial. */
+    static inline __m128 astraweave_exp4(__m128 z) {
+      const __m128i whole = _mm_cvtps_epi32(_mm_mul_ps(z, _mm_set1_ps(1.44269504f)));
+      const __m128 n = _mm_cvtepi32_ps(whole);
+      __m128 r = _mm_sub_ps(z, _mm_mul_ps(n, _mm_set1_ps(0.693359375f)));
+      __m128 e = _mm_set1_ps(1.0f / 720);
+      r = _mm_sub_ps(r, _mm_mul_ps(n, _mm_set1_ps(-2.12194440e-4f)));
+      e = _mm_add_ps(_mm_mul_ps(e, r), _mm_set1_ps(1.0f / 120));
+      e = _mm_add_ps(_mm_mul_ps(e, r), _mm_set1_ps(1.0f / 24));
+      e = _mm_add_ps(_mm_mul_ps(e, r), _mm_set1_ps(1.0f / 6));
+      e = _mm_add_ps(_mm_mul_ps(e, r), _mm_set1_ps(0.5f));
+      e = _mm_add_ps(_mm_mul_ps(e, r), _mm_set1_ps(1.0f));
+      e = _mm_add_ps(_mm_mul_ps(e, r), _mm_set1_ps(1.0f));
+      return _mm_castsi128_ps(_mm_add_epi32(_mm_castps_si128(e), _mm_slli_epi32(whole, 23)));
+    }
+
+    static double astraweave_mass(const float* x, int n, float best, float scale) {
+      double mass = 0.0;
+      int i = 0;
+      while (n - i >= 8) {
+        const int end = n - i < 64 ? n - (n - i) % 8 : i + 64;
+        __m128 a = _mm_setzero_ps(), b = a;
+        float four[4];
+        for (; i < end; i += 8) {
+          const __m128 p = _mm_sub_ps(_mm_loadu_ps(x + i), _mm_set1_ps(best));
+          const __m128 q = _mm_sub_ps(_mm_loadu_ps(x + i + 4), _mm_set1_ps(best));
+          const __m128 least = _mm_set1_ps(-80.0f);
+          a = _mm_add_ps(a, astraweave_exp4(_mm_max_ps(_mm_mul_ps(p, _mm_set1_ps(scale)), least)));
+          b = _mm_add_ps(b, astraweave_exp4(_mm_max_ps(_mm_mul_ps(q, _mm_set1_ps(scale)), least)));
+        }
+        _mm_storeu_ps(four, _mm_add_ps(a, b));
+        mass += ((double) four[0] + four[1]) + ((double) four[2] + four[3]);
+      }
+      for (; i < n; ++i) mass += expf((x[i] - best) * scale);
+      return mass;
+    }
     #else
+    static double astraweave_mass(const float* x, int n, float best, float scale) {
+      double mass = 0.0;
+      for (int i = 0; i < n; ++i) mass += expf((x[i] - best) * scale);
+      return mass;
+    }
+
     static int astraweave_peaks(const float* x, int n, int width, float* peaks) {
       int nan = 0;
       for (int at = 0; at < n; at += width) {
@@ -87,10 +136,17 @@ cdef extern from *:
     #endif
     """
     int astraweave_peaks(const float* x, int n, int width, float* peaks) noexcept nogil
+    # The sum of exp((x - best) * scale); see MASS_ERROR.
+    double astraweave_mass(const float* x, int n, float best, float scale) noexcept nogil
 
 # exp(-60) is 1e-26: what lies further below the likeliest token is never drawn.
 cdef double FLOOR = -60.0
 cdef int BROKEN = -1
+
+# How far `astraweave_mass` may be from the sum, as a part of it. The exponent z is wrong by at most
+# 3 * 2^-24 of its size, exp by 3e-7 of its own, and adding 16 numbers by 16 * 2^-24. Of n weights
+# beside one of 1 the mean of |z| is no more than ln(n) + 1, 15 for a million: 4e-6 in all.
+cdef double MASS_ERROR = 1e-5
 
 cdef enum:
     STRETCHES = 1024
@@ -168,30 +224,34 @@ cdef void keep_from(Row* row, float lowest, int last) noexcept nogil:
 
 
 cdef float descend(
-    const Row* row, const float* x, const int* ids, int n, bint weighed, double share, int* ties
+    const Row* row,
+    const float* x,
+    const int* ids,
+    int n,
+    bint weighed,
+    double target,
+    double error,
+    int* ties,
 ) noexcept nogil:
-    """The value at which the largest of `n` values together reach `share`.
+    """The value at which the largest of `n` values together reach `target`.
 
-    Values count 1 each, or their weights, where `share` is one of their sum. `ties` tells how many
-    of those that equal the result are needed. `ids` says which of `x` take part; NULL: the first.
+    Values count 1 each, or `weighed`. `ties` tells how many of those that equal the result are
+    needed; 0 where a target that is wrong by `error` of its size could mean another result. `ids`
+    says which of `x` take part; NULL: the first.
     """
     cdef double bins[BINS]
-    cdef double reached = 0.0, target = share, total, w = 1.0
+    cdef double reached = 0.0, w = 1.0
     cdef uint32_t key, found = 0, known = 0
     cdef int level, shift, size, i, at, lowest
     for level in range(3):
         shift, size = (21, 2048) if level == 0 else (10, 2048) if level == 1 else (0, 1024)
         memset(bins, 0, size * sizeof(double))
-        total = 0.0
         for i in range(n):
             key = order(x[ids[i] if ids != NULL else i])
             if key & known == found:
                 if weighed:
                     w = weight(row, x[ids[i] if ids != NULL else i])
-                    total += w
                 bins[(key >> shift) & (size - 1)] += w
-        if weighed and level == 0:
-            target = share * total
         lowest = -1
         for at in range(size - 1, -1, -1):
             if bins[at] > 0.0:
@@ -205,14 +265,21 @@ cdef float descend(
     if weighed:
         w = weight(row, logit(found))
     ties[0] = max(1, <int> min(ceil((target - reached) / w), <double> n))
+    if error > 0.0 and (
+        reached + (ties[0] - 1) * w > target * (1.0 - error)
+        or reached + ties[0] * w < target * (1.0 + error)
+    ):
+        ties[0] = 0
     return logit(found)
 
 
-cdef void cut(Row* row, bint weighed, double share) noexcept nogil:
-    """Keep of the kept only the largest that are needed to reach `share`."""
+cdef bint cut(Row* row, bint weighed, double target, double error) noexcept nogil:
+    """Keep of the kept only the largest that are needed to reach `target`; False: not certain."""
     cdef int i, ties, count = 0
     cdef float value
-    cdef float lowest = descend(row, row.x, row.kept, row.count, weighed, share, &ties)
+    cdef float lowest = descend(row, row.x, row.kept, row.count, weighed, target, error, &ties)
+    if ties == 0:
+        return False
     for i in range(row.count):
         value = row.x[row.kept[i]]
         if value >= lowest:
@@ -223,6 +290,27 @@ cdef void cut(Row* row, bint weighed, double share) noexcept nogil:
             row.kept[count] = row.kept[i]
             count += 1
     row.count = count
+    return True
+
+
+cdef double kept_mass(const Row* row) noexcept nogil:
+    cdef int i
+    cdef double mass = 0.0
+    for i in range(row.count):
+        mass += weight(row, row.x[row.kept[i]])
+    return mass
+
+
+cdef bint keep_top_p_of_all(Row* row, double top_p) noexcept nogil:
+    """Keep the top-p without the exact sum of all weights; False: only that sum can tell."""
+    cdef double mass, negligible
+    if row.n < 1024 or 1.0 - top_p < 4 * MASS_ERROR or not 0.01 <= row.temperature <= 100.0:
+        return False
+    mass = astraweave_mass(row.x, row.n, row.best, <float> (1.0 / row.temperature))
+    # All that weigh less do not come to half of what top-p leaves: none of them is needed.
+    negligible = log(0.5 * (1.0 - top_p) * mass / row.n)
+    keep_from(row, <float> (row.best + (negligible * 1.0001 - 1e-6) * row.temperature), row.n)
+    return cut(row, True, top_p * mass, MASS_ERROR)
 
 
 cdef int first_best(const Row* row) noexcept nogil:
@@ -275,20 +363,21 @@ cdef int draw(Row* row, const Rule* rule) noexcept nogil:
         return first_best(row)
     row.temperature = rule.temperature
     if has_top_k and rule.top_k <= row.stretches:
-        keep_from(
-            row, descend(row, row.peaks, NULL, row.stretches, False, rule.top_k, &ties), row.n
-        )
+        lowest = descend(row, row.peaks, NULL, row.stretches, False, rule.top_k, 0.0, &ties)
+        keep_from(row, <float> lowest, row.n)
     elif has_top_k:
         keep_from(row, logit(0x007FFFFF), row.n)  # minus infinity: all of them
+    elif rule.top_p < 1.0 and keep_top_p_of_all(row, rule.top_p):
+        return chosen_of(row, rule.min_p, rule.uniform)
     else:
         if rule.top_p >= 1.0 and rule.min_p > 0.0:
             lowest = max(FLOOR, log(rule.min_p))
         # A little lower than needed: rounding must lose none, and `weight` decides.
         keep_from(row, <float> (row.best + (lowest * 1.0001 - 1e-6) * row.temperature), row.n)
     if has_top_k and row.count > rule.top_k:
-        cut(row, False, rule.top_k)
+        cut(row, False, rule.top_k, 0.0)
     if rule.top_p < 1.0:
-        cut(row, True, rule.top_p)
+        cut(row, True, rule.top_p * kept_mass(row), 0.0)
     return chosen_of(row, rule.min_p, rule.uniform)
 
 

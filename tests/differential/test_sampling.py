@@ -174,6 +174,22 @@ def test_no_shape_of_the_row_leads_astray(shape, top_k) -> None:
         assert run(row, nothing, **params) == reference(row, nothing, **params)
 
 
+@pytest.mark.parametrize("spread", [0.3, 2.0, 6.0])
+@pytest.mark.parametrize("temperature", [0.004, 0.3, 1.0, 30.0, 200.0])
+def test_the_quick_sum_never_changes_the_answer(spread, temperature) -> None:
+    rng = np.random.default_rng(13)
+    nothing = np.array([], np.int32)
+    for size in (1_023, 1_024, 2_501):
+        row = rng.normal(5, spread, size).astype(np.float32)
+        row[::97] += 4 * spread
+        row[::89] = -np.inf
+        for top_p in (1e-6, 0.5, 0.95, 0.9999, 0.99999, 0.9999999):
+            params = PLAIN | {"temperature": temperature, "top_p": top_p}
+            for uniform in (0.0, 0.5, math.nextafter(1, 0)):
+                drawn = params | {"uniform": uniform}
+                assert run(row, nothing, **drawn) == reference(row, nothing, **drawn)
+
+
 def rule_of(rng: np.random.Generator) -> dict[str, float]:
     return {
         "temperature": float(rng.choice([0.0, 0.7, 3.0])),

@@ -79,7 +79,7 @@ def _draw(
     touched = logits[seen]
     touched = np.where(touched > 0, touched / repetition_penalty, touched * repetition_penalty)
     logits[seen] = touched - (presence_penalty * (counts > 0) + frequency_penalty * counts)
-    kept = np.argpartition(logits, -top_k)[-top_k:]
+    kept = np.argpartition(logits, -top_k)[-top_k:] if top_k else np.arange(len(logits))
     kept = kept[np.argsort(-logits[kept], kind="stable")]
     weights = np.exp((logits[kept].astype(np.float64) - logits[kept[0]]) / temperature)
     sums = np.cumsum(weights)
@@ -99,23 +99,33 @@ def _rows(count: int) -> tuple[NDArray[np.float32], list[_Ids], list[_Ids]]:
     return logits, seen, [rng.integers(0, 3, 300).astype(np.int32) for _ in range(count)]
 
 
-@case("kernels.sample", unit="us", peer_name="numpy")
-def sample_one() -> Pair:
-    """A token of 49,152 with 300 penalties, top-k and top-p; with a copy of the row (196 kB)."""
+def _one(rule: dict[str, Any]) -> Pair:
     rows, (seen,), (counts,) = _rows(1)
     row, used, scratch = rows[0], rows[0].copy(), np.empty(_VOCABULARY, np.int32)
 
     def ours(uniform: float = 0.4) -> int:
         used[:] = row
-        return int(sample(used, seen, scratch, counts=counts, uniform=uniform, **_RULE))
+        return int(sample(used, seen, scratch, counts=counts, uniform=uniform, **rule))
 
     def peer(uniform: float = 0.4) -> int:
         used[:] = row
-        return _draw(used, seen, counts, uniform=uniform, **_RULE)
+        return _draw(used, seen, counts, uniform=uniform, **rule)
 
     draws = np.linspace(0, 1, 200, endpoint=False)
     same = sum(ours(u) == peer(u) for u in draws) / len(draws)
     return Pair(ours=ours, peer=peer, quality={"agreement": same})
+
+
+@case("kernels.sample", unit="us", peer_name="numpy")
+def sample_one() -> Pair:
+    """A token of 49,152 with 300 penalties, top-k and top-p; with a copy of the row (196 kB)."""
+    return _one(_RULE)
+
+
+@case("kernels.top_p", unit="us", peer_name="numpy")
+def sample_top_p() -> Pair:
+    """The same without top-k: top-p of the whole vocabulary."""
+    return _one(_RULE | {"top_k": 0})
 
 
 @case("kernels.sample_rows", unit="us", peer_name="numpy")
@@ -147,4 +157,4 @@ def sample_eight() -> Pair:
     return Pair(ours=ours, peer=peer, per_call=count, quality={"agreement": same})
 
 
-CASES: tuple[Case, ...] = (collate_lists, sample_one, sample_eight)
+CASES: tuple[Case, ...] = (collate_lists, sample_one, sample_top_p, sample_eight)
