@@ -16,22 +16,25 @@ from astraweave.bench import Row, find_cases
 
 
 class Cases:
-    """All cases whose names begin with `prefix`, with a method for every unit among them."""
+    """All cases whose names begin with `prefix`, with a method for every unit among them.
+
+    Heavy cases have methods of their own, so that `asv run --bench` can leave them out.
+    """
 
     prefix = ""
     timeout = 900
 
     def __init_subclass__(cls):
-        cases = find_cases(cls.prefix)
-        for unit in sorted({case.unit for case in cases}):
-            names = [case.name for case in cases if case.unit == unit]
-            name = f"track_{re.sub('[^0-9A-Za-z]+', '_', unit)}"
-            setattr(cls, name, _method(_figure, cls, name, unit, case=names, side=["ours", "peer"]))
-        beside = [case.name for case in cases if case.peer_name]
-        if beside:
-            cls.track_ratio = _method(_ratio, cls, "track_ratio", "x", case=beside)
-        every = [case.name for case in cases]
-        cls.track_quality = _method(_quality, cls, "track_quality", "share", case=every)
+        for heavy in (False, True):
+            kind = "track_heavy" if heavy else "track"
+            cases = [case for case in find_cases(cls.prefix) if case.heavy == heavy]
+            for unit in sorted({case.unit for case in cases}):
+                names = [case.name for case in cases if case.unit == unit]
+                name = f"{kind}_{re.sub('[^0-9A-Za-z]+', '_', unit)}"
+                _follow(cls, name, _figure, unit, case=names, side=["ours", "peer"])
+            beside = [case.name for case in cases if case.peer_name]
+            _follow(cls, f"{kind}_ratio", _ratio, "x", case=beside)
+            _follow(cls, f"{kind}_quality", _quality, "share", case=[case.name for case in cases])
 
     def setup_cache(self):
         """Have asv make one folder for all of these, in which they find each other's rows."""
@@ -53,10 +56,11 @@ def _measured(name):
     return row
 
 
-# asv reads `params` and `unit` from a method first, so every class needs methods of its own.
+def _follow(cls, name, function, unit, **params):
+    """Give `cls` a method of its own: asv looks for `params` and `unit` there first."""
+    if not params["case"]:
+        return
 
-
-def _method(function, cls, name, unit, **params):
     def track(self, *parameters):
         value = function(self.row, *parameters)
         return math.nan if value is None else value
@@ -64,7 +68,7 @@ def _method(function, cls, name, unit, **params):
     track.__name__, track.__qualname__ = name, f"{cls.__qualname__}.{name}"
     track.__doc__, track.unit = function.__doc__, unit
     track.param_names, track.params = list(params), list(params.values())
-    return track
+    setattr(cls, name, track)
 
 
 def _figure(row, _, side):

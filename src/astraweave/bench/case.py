@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_PEERS_HINT = "pip install 'astraweave[peers]'"
 _ROUNDS = 15
 _ROUND_SECONDS = 0.01
 
@@ -172,7 +171,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
             ratio=self._ratio(figures),
             unit=self.unit,
             quality=figures.quality,
-            note=f"{self.peer_name} is not here ({_PEERS_HINT})" if alone else "",
+            note=f"{self.peer_name} is not here" if alone else "",
         )
 
     def _in_unit(self, seconds: float, per_call: float) -> float:

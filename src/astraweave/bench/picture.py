@@ -91,7 +91,7 @@ def _draw_lines(axes: Any, points: Sequence[Point], lowest: float) -> None:
             marker=mark,
             markersize=15 if mark == "*" else 7,
             linewidth=3 if ours else 1.6,
-            linestyle="-" if ours else "--",
+            linestyle=("-" if ours else "--") if len(line) > 1 else "none",
             clip_on=False,
             zorder=4 if ours else 3,
         )

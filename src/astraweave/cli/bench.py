@@ -27,6 +27,7 @@ Outcome = tuple[Any, tuple[Bar, ...]]
 """Figures, and the bars that they are held to."""
 
 _PICTURE = Path("astraweave-bench.png")
+_LARGE_PEER = "pip install sentence-transformers"  # brings torch, so it is no part of an extra
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,6 +68,8 @@ def _cases(console: Console, arguments: argparse.Namespace) -> list[dict[str, An
         if curve is not None and picture is not None:
             draw_curve(curve.points, picture, title=curve.sample.name)
     _print_rows(console, rows)
+    if any(row.peer_name and row.peer is None and row.ours is not None for row in rows):
+        console.say(f"for the peers: pip install 'astraweave[peers]' (embeddings: {_LARGE_PEER})")
     if picture is not None:
         console.say(f"recall against queries a second: {picture}")
     return [_as_document(row) for row in rows]
