@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from astraweave.errors import InputError
 
-__all__ = ["FlatIndex", "l2_squared", "scan_dot", "scan_l2"]
+__all__ = ["FlatIndex", "gather_codes", "l2_squared", "scan_codes", "scan_dot", "scan_l2"]
 
 _MAX_SQUARED_LENGTH = float(np.finfo(np.float32).max) / 8
 
@@ -34,6 +34,19 @@ def scan_l2(query: ArrayLike, rows: ArrayLike) -> NDArray[np.float64]:
     """Squared Euclidean distance of the query to each row."""
     difference = np.asarray(rows, np.float64) - np.asarray(query, np.float64)
     return np.asarray((difference**2).sum(axis=1), np.float64)
+
+
+def gather_codes(query: ArrayLike, rows: ArrayLike, slots: ArrayLike) -> NDArray[np.int64]:
+    """Inner product of the query with the rows of these numbers, codes taken as they are."""
+    chosen = np.asarray(rows, np.int64)[np.asarray(slots, np.int64)]
+    return np.asarray(chosen @ np.asarray(query, np.int64), np.int64)
+
+
+def scan_codes(queries: ArrayLike, rows: ArrayLike) -> NDArray[np.int64]:
+    """Inner product of each query with each row, codes taken as they are; the fill is left out."""
+    wanted = np.asarray(queries, np.int64)
+    codes = np.asarray(rows, np.int64)[:, : wanted.shape[1]]
+    return np.asarray(wanted @ codes.T, np.int64)
 
 
 class FlatIndex:
