@@ -26,11 +26,13 @@ ASTRAWEAVE_TARGET_AVX2 inline void gather_four(const std::int8_t* query, std::in
   const __m256i middle = _mm256_set1_epi8(static_cast<char>(0x80));
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[4];
+  ASTRAWEAVE_UNROLL
   for (int r = 0; r < 4; ++r) sum[r] = _mm256_setzero_si256();
   std::size_t i = 0;
   for (; i + 32 <= dims; i += 32) {
     const __m256i q = load(query + i);
     const __m256i length = _mm256_abs_epi8(q);
+    ASTRAWEAVE_UNROLL
     for (int r = 0; r < 4; ++r) {
       const __m256i number = _mm256_xor_si256(load(row[r] + i), middle);
       const __m256i pairs = _mm256_maddubs_epi16(length, _mm256_sign_epi8(number, q));
@@ -40,6 +42,7 @@ ASTRAWEAVE_TARGET_AVX2 inline void gather_four(const std::int8_t* query, std::in
   _mm_storeu_si128(reinterpret_cast<__m128i*>(sums),
                    _mm_add_epi32(totals(sum), _mm_set1_epi32(128 * query_sum)));
   for (; i < dims; ++i) {
+    ASTRAWEAVE_UNROLL
     for (int r = 0; r < 4; ++r) sums[r] += query[i] * row[r][i];
   }
 }
@@ -51,21 +54,26 @@ ASTRAWEAVE_TARGET_AVX2 inline void score_rows(const std::int16_t* const* wide,
                                               const std::uint8_t* rows, std::size_t stride,
                                               std::size_t padded, std::int32_t* sums) noexcept {
   __m256i sum[kQueries * kRows];
+  ASTRAWEAVE_UNROLL
   for (int i = 0; i < kQueries * kRows; ++i) sum[i] = _mm256_setzero_si256();
   for (std::size_t i = 0; i < padded; i += 16) {
     __m256i codes[kRows];
+    ASTRAWEAVE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const std::uint8_t* from = rows + static_cast<std::size_t>(r) * stride + i;
       codes[r] = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
     }
+    ASTRAWEAVE_UNROLL
     for (int q = 0; q < kQueries; ++q) {
       const __m256i numbers = load(wide[q] + i);
+      ASTRAWEAVE_UNROLL
       for (int r = 0; r < kRows; ++r) {
         sum[q * kRows + r] =
             _mm256_add_epi32(sum[q * kRows + r], _mm256_madd_epi16(codes[r], numbers));
       }
     }
   }
+  ASTRAWEAVE_UNROLL
   for (int i = 0; i < kQueries * kRows; i += 4) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + i), totals(sum + i));
   }
@@ -75,6 +83,7 @@ template <int kQueries, int kRows>
 ASTRAWEAVE_TARGET_AVX2 void scan(const CodeQuery* queries, const std::uint8_t* rows,
                                  std::size_t stride, std::size_t n, std::int32_t* sums) noexcept {
   const std::int16_t* wide[kQueries];
+  ASTRAWEAVE_UNROLL
   for (int q = 0; q < kQueries; ++q) wide[q] = queries[q].wide();
   const std::size_t padded = queries[0].blocks() * kCodeBlock;
   for (std::size_t first = 0; first < n; first += kRows) {

@@ -12,24 +12,29 @@ void gather_four(const std::int8_t* query, std::int32_t query_sum, const std::ui
                  std::size_t dims, std::int32_t* sums) noexcept {
   const uint8x16_t middle = vdupq_n_u8(0x80);
   int32x4_t sum[4];
+  ASTRAWEAVE_UNROLL
   for (int r = 0; r < 4; ++r) sum[r] = vdupq_n_s32(0);
   std::size_t i = 0;
   for (; i + 16 <= dims; i += 16) {
     const int8x16_t q = vld1q_s8(query + i);
+    ASTRAWEAVE_UNROLL
     for (int r = 0; r < 4; ++r) {
       const int8x16_t number = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(row[r] + i), middle));
       const int16x8_t low = vmull_s8(vget_low_s8(number), vget_low_s8(q));
       sum[r] = vpadalq_s16(sum[r], vmlal_s8(low, vget_high_s8(number), vget_high_s8(q)));
     }
   }
+  ASTRAWEAVE_UNROLL
   for (int r = 0; r < 4; ++r) sums[r] = vaddvq_s32(sum[r]) + 128 * query_sum;
   for (; i < dims; ++i) {
+    ASTRAWEAVE_UNROLL
     for (int r = 0; r < 4; ++r) sums[r] += query[i] * row[r][i];
   }
 }
 
 std::int32_t score(const std::int16_t* wide, const std::uint8_t* row, std::size_t padded) noexcept {
   int32x4_t sum[4];
+  ASTRAWEAVE_UNROLL
   for (int lane = 0; lane < 4; ++lane) sum[lane] = vdupq_n_s32(0);
   for (std::size_t i = 0; i < padded; i += 16) {
     const uint8x16_t codes = vld1q_u8(row + i);
