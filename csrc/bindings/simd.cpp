@@ -43,15 +43,18 @@ float l2_squared(const FloatArray& a, const FloatArray& b) {
   return simd::l2_f32_kernel(simd::active_tier())(left, right, n);
 }
 
-template <simd::ScanF32 (*kKernel)(simd::Tier) noexcept>
-py::array_t<float> scan(const FloatArray& query, const FloatArray& rows) {
+template <class T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+template <class T, auto kKernel>
+py::array_t<float> scan(const FloatArray& query, const Array<T>& rows) {
   if (query.ndim() != 1 || rows.ndim() != 2 || rows.shape(1) != query.size()) {
     throw Error(ErrorCode::kInput, "a scan needs a query (n) and rows (m, n)");
   }
   const auto n = static_cast<std::size_t>(rows.shape(0));
   const auto dims = static_cast<std::size_t>(query.size());
   py::array_t<float> scores(rows.shape(0));
-  const float* from = rows.data();
+  const T* from = rows.data();
   const float* wanted = query.data();
   float* out = scores.mutable_data();
   {
@@ -60,9 +63,6 @@ py::array_t<float> scan(const FloatArray& query, const FloatArray& rows) {
   }
   return scores;
 }
-
-template <class T>
-using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
 
 py::array_t<std::int32_t> gather_codes(const Array<std::int8_t>& query,
                                        const Array<std::uint8_t>& rows,
@@ -114,8 +114,13 @@ py::array_t<std::int32_t> scan_codes(const Array<std::int16_t>& queries,
 void bind_simd(py::module_& module) {
   module.def("dot", &dot, py::arg("a"), py::arg("b"));
   module.def("l2_squared", &l2_squared, py::arg("a"), py::arg("b"));
-  module.def("scan_dot", &scan<simd::scan_dot_f32_kernel>, py::arg("query"), py::arg("rows"));
-  module.def("scan_l2", &scan<simd::scan_l2_f32_kernel>, py::arg("query"), py::arg("rows"));
+  module.def("scan_dot", &scan<float, simd::scan_dot_f32_kernel>, py::arg("query"),
+             py::arg("rows"));
+  module.def("scan_l2", &scan<float, simd::scan_l2_f32_kernel>, py::arg("query"), py::arg("rows"));
+  module.def("scan_dot_half", &scan<std::uint16_t, simd::scan_dot_f16_kernel>, py::arg("query"),
+             py::arg("rows"));
+  module.def("scan_l2_half", &scan<std::uint16_t, simd::scan_l2_f16_kernel>, py::arg("query"),
+             py::arg("rows"));
   module.def("gather_codes", &gather_codes, py::arg("query"), py::arg("rows"), py::arg("slots"));
   module.def("scan_codes", &scan_codes, py::arg("queries"), py::arg("rows"));
   module.def("simd_tier", [] { return std::string(simd::tier_name(simd::active_tier())); });

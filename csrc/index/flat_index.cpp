@@ -19,9 +19,15 @@ namespace {
 constexpr double kMaxSquaredLength = FLT_MAX / 8.0;
 
 double squared_length(const float* vector, std::size_t n) noexcept {
-  double sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += static_cast<double>(vector[i]) * vector[i];
-  return sum;
+  double sum[4] = {0, 0, 0, 0};
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (std::size_t lane = 0; lane < 4; ++lane) {
+      sum[lane] += double{vector[i + lane]} * vector[i + lane];
+    }
+  }
+  for (; i < n; ++i) sum[0] += double{vector[i]} * vector[i];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 template <class T>
@@ -73,15 +79,14 @@ bool FlatIndex::contains(Id id) const {
 }
 
 void FlatIndex::check(const float* vector, const char* what) const {
-  const std::size_t n = dims();
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!std::isfinite(vector[i])) {
-      throw Error(ErrorCode::kInput, std::string(what) + " has " +
-                                         (std::isnan(vector[i]) ? "NaN" : "infinity") +
-                                         " at position " + std::to_string(i));
-    }
+  const double squared = squared_length(vector, dims());
+  if (!std::isfinite(squared)) {  // floats squared do not overflow a double
+    const float* bad =
+        std::find_if_not(vector, vector + dims(), [](float x) { return std::isfinite(x); });
+    throw Error(ErrorCode::kInput, std::string(what) + " has " +
+                                       (std::isnan(*bad) ? "NaN" : "infinity") + " at position " +
+                                       std::to_string(bad - vector));
   }
-  const double squared = squared_length(vector, n);
   if (metric_ == Metric::kCosine) {
     if (squared == 0) {
       throw Error(ErrorCode::kInput,

@@ -13,11 +13,8 @@ constexpr double kWider = 1 + 0x1p-20;  // for the rounding of float32 evaluatio
 constexpr double kTiny = 1e-35;         // more than underflow can lose
 constexpr double kLongest = 1e18;
 
-// A float that is not below (not above) the number.
-float up(double x) noexcept {
-  const auto near = static_cast<float>(x);
-  return near < x ? std::nextafter(near, std::numeric_limits<float>::infinity()) : near;
-}
+// A float that is not below (not above) the number: what is added is more than rounding takes.
+float up(double x) noexcept { return static_cast<float>(x + (std::abs(x) * 0x1p-23 + 1e-44)); }
 float down(double x) noexcept { return -up(-x); }
 
 }  // namespace

@@ -4,26 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <new>
-#include <vector>
+
+#include "simd/cache_line.hpp"
 
 namespace astraweave::index {
 
-template <class T>
-struct CacheLineAllocator {
-  using value_type = T;
-  static constexpr std::align_val_t kAlignment{64};
-
-  CacheLineAllocator() = default;
-  template <class U>
-  CacheLineAllocator(const CacheLineAllocator<U>&) noexcept {}
-
-  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kAlignment)); }
-  void deallocate(T* pointer, std::size_t) noexcept { ::operator delete(pointer, kAlignment); }
-  bool operator==(const CacheLineAllocator&) const noexcept { return true; }
-};
-
-using AlignedFloats = std::vector<float, CacheLineAllocator<float>>;
+using AlignedFloats = simd::AlignedVector<float>;
 
 template <class T>
 class RowsOf {
@@ -64,7 +50,7 @@ class RowsOf {
  private:
   std::size_t dims_;
   std::size_t stride_;
-  std::vector<T, CacheLineAllocator<T>> data_;
+  simd::AlignedVector<T> data_;
 };
 
 using Rows = RowsOf<float>;

@@ -1,9 +1,12 @@
 #include "simd/codes/codes.hpp"
 
+#include <cmath>
 #include <cstdlib>
 #include <random>
 #include <vector>
 
+#include "simd/half/half.hpp"
+#include "simd/pick/pick.hpp"
 #include "tests/check.hpp"
 
 namespace astraweave::tests {
@@ -90,12 +93,71 @@ void scans_are_exact(simd::Tier tier) {
   }
 }
 
+// Rows that clearly pass are picked, rows that clearly fail are not; close ones may go either way.
+void picks_are_right(simd::Tier tier) {
+  std::mt19937 engine(5);
+  for (std::size_t n = 0; n < 100; ++n) {
+    const auto sums = numbers<std::int32_t>(engine, n, -100000, 100000);
+    const auto scale = numbers<float>(engine, n, 1, 9);
+    const auto residual = numbers<float>(engine, n, 0, 50);
+    const auto length = numbers<float>(engine, n, 0, 400);
+    const simd::CodeRowSpan rows{scale.data(), residual.data(), length.data()};
+    std::vector<std::uint32_t> picked(n);
+    const auto check = [&](std::size_t count, auto margin) {
+      std::vector<bool> is_picked(n);
+      for (std::size_t i = 0; i < count; ++i) {
+        CHECK(picked[i] < n && (i == 0 || picked[i] > picked[i - 1]));
+        is_picked[picked[i]] = true;
+      }
+      for (std::size_t r = 0; r < n; ++r) {
+        const double by = margin(r, (sums[r] - 500.0) * scale[r] * 0.25);
+        if (std::abs(by) > 1) CHECK(is_picked[r] == (by > 0));
+      }
+    };
+    check(
+        simd::pick_dot_kernel(tier)(sums.data(), n, rows, {500, 0.25f, 3, 2, 1000}, picked.data()),
+        [&](std::size_t r, double a) { return a + 3 * residual[r] + 2 * length[r] - 1000; });
+    check(simd::pick_l2_kernel(tier)(sums.data(), n, rows, {500, 0.25f, 0.5f, 9000, 300},
+                                     picked.data()),
+          [&](std::size_t r, double a) {
+            const double reach = 300.0 + residual[r];
+            return reach * reach - (a + 0.5 * length[r] * length[r] + 9000);
+          });
+  }
+  const std::vector<std::int32_t> sums(20);
+  const std::vector<float> nothing(20, std::nanf(""));
+  std::vector<std::uint32_t> picked(20);
+  const simd::CodeRowSpan rows{nothing.data(), nothing.data(), nothing.data()};
+  CHECK(simd::pick_dot_kernel(tier)(sums.data(), 20, rows, {}, picked.data()) == 20);
+  CHECK(simd::pick_l2_kernel(tier)(sums.data(), 20, rows, {}, picked.data()) == 20);
+}
+
+void half_precision_is_that_of_the_standard() {
+  CHECK(simd::from_half(0x3c00) == 1.0f && simd::from_half(0xc000) == -2.0f);
+  CHECK(simd::from_half(0x7bff) == 65504.0f && simd::from_half(0x0001) == 0x1p-24f);
+  CHECK(simd::to_half(65519.0f) == 0x7bff && simd::to_half(65520.0f) == 0x7c00);
+  CHECK(simd::to_half(0x1p-25f) == 0 && simd::to_half(0x1.8p-25f) == 1);
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    if ((bits & 0x7c00) == 0x7c00) continue;
+    const float value = simd::from_half(half);
+    CHECK(simd::to_half(value) == half);
+    if ((bits & 0x7fff) >= 0x7bff) continue;
+    const float next = simd::from_half(static_cast<std::uint16_t>(bits + 1));
+    const float middle = (value + next) / 2;  // exact; ties go to the even one
+    CHECK(simd::to_half(middle) == (bits + (bits & 1)));
+    CHECK(simd::to_half(std::nextafter(middle, value)) == half);
+  }
+}
+
 }  // namespace
 
 void run_codes_tests() {
   gathers_are_exact(simd::active_tier());
   the_largest_sums_fit(simd::active_tier());
   scans_are_exact(simd::active_tier());
+  picks_are_right(simd::active_tier());
+  half_precision_is_that_of_the_standard();
 }
 
 }  // namespace astraweave::tests

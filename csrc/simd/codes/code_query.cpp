@@ -16,12 +16,15 @@ CodeQuery::CodeQuery(std::span<const std::int16_t> numbers)
       wide_((dims_ + kCodeBlock - 1) / kCodeBlock * kCodeBlock),
       halves_(2 * wide_.size()) {
   std::copy(numbers.begin(), numbers.end(), wide_.begin());
-  for (std::size_t i = 0; i < dims_; ++i) {
-    const std::int32_t number = numbers[i];
-    std::int8_t* block = halves_.data() + i / kCodeBlock * 2 * kCodeBlock + i % kCodeBlock;
-    block[0] = static_cast<std::int8_t>(number >> 7);
-    block[kCodeBlock] = static_cast<std::int8_t>(number & 127);
-    sum_ += number;
+  for (std::size_t first = 0; first < wide_.size(); first += kCodeBlock) {
+    const std::int16_t* from = wide_.data() + first;
+    std::int8_t* high = halves_.data() + 2 * first;
+    std::int8_t* low = high + kCodeBlock;
+    for (std::size_t i = 0; i < kCodeBlock; ++i) {
+      high[i] = static_cast<std::int8_t>(from[i] >> 7);
+      low[i] = static_cast<std::int8_t>(from[i] & 127);
+      sum_ += from[i];
+    }
   }
 }
 

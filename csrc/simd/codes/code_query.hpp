@@ -8,7 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
+
+#include "simd/cache_line.hpp"
 
 namespace astraweave::simd {
 
@@ -34,8 +35,8 @@ class CodeQuery {
  private:
   std::size_t dims_;
   std::int32_t sum_ = 0;
-  std::vector<std::int16_t> wide_;
-  std::vector<std::int8_t> halves_;
+  AlignedVector<std::int16_t> wide_;
+  AlignedVector<std::int8_t> halves_;
 };
 
 }  // namespace astraweave::simd

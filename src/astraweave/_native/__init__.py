@@ -17,7 +17,9 @@ from astraweave._native._core import (
     l2_squared,
     scan_codes,
     scan_dot,
+    scan_dot_half,
     scan_l2,
+    scan_l2_half,
     simd_tier,
     simd_tiers,
 )
@@ -32,7 +34,9 @@ __all__ = [
     "l2_squared",
     "scan_codes",
     "scan_dot",
+    "scan_dot_half",
     "scan_l2",
+    "scan_l2_half",
     "simd_tier",
     "simd_tiers",
 ]
