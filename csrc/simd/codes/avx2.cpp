@@ -47,58 +47,62 @@ ASTRAWEAVE_TARGET_AVX2 inline void gather_four(const std::int8_t* query, std::in
   }
 }
 
-// kRows rows for kQueries queries, kRows * kQueries a multiple of four; codes are widened once for
-// all queries. Sum q * kRows + r goes to sums in that order.
-template <int kQueries, int kRows>
-ASTRAWEAVE_TARGET_AVX2 inline void score_rows(const std::int16_t* const* wide,
+// Keeps a value in one register: GCC would load an operand again for each use, and copy sums.
+ASTRAWEAVE_TARGET_AVX2 inline __m256i pinned(__m256i value) noexcept {
+#if defined(__GNUC__) && !defined(__clang__)
+  __asm__("" : "+x"(value));
+#endif
+  return value;
+}
+
+// Four rows for kQueries queries; codes are widened once for all queries. Four sums a query.
+template <int kQueries>
+ASTRAWEAVE_TARGET_AVX2 inline void score_four(const std::int16_t* const* wide,
                                               const std::uint8_t* rows, std::size_t stride,
-                                              std::size_t padded, std::int32_t* sums) noexcept {
-  __m256i sum[kQueries * kRows];
+                                              std::size_t padded, __m128i* sums) noexcept {
+  __m256i sum[kQueries * 4];
   ASTRAWEAVE_UNROLL
-  for (int i = 0; i < kQueries * kRows; ++i) sum[i] = _mm256_setzero_si256();
+  for (int i = 0; i < kQueries * 4; ++i) sum[i] = _mm256_setzero_si256();
   for (std::size_t i = 0; i < padded; i += 16) {
-    __m256i codes[kRows];
+    __m256i codes[4];
     ASTRAWEAVE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < 4; ++r) {
       const std::uint8_t* from = rows + static_cast<std::size_t>(r) * stride + i;
       codes[r] = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
     }
     ASTRAWEAVE_UNROLL
     for (int q = 0; q < kQueries; ++q) {
-      const __m256i numbers = load(wide[q] + i);
+      const __m256i numbers = pinned(load(wide[q] + i));
       ASTRAWEAVE_UNROLL
-      for (int r = 0; r < kRows; ++r) {
-        sum[q * kRows + r] =
-            _mm256_add_epi32(sum[q * kRows + r], _mm256_madd_epi16(codes[r], numbers));
+      for (int r = 0; r < 4; ++r) {
+        sum[q * 4 + r] =
+            pinned(_mm256_add_epi32(sum[q * 4 + r], _mm256_madd_epi16(codes[r], numbers)));
       }
     }
   }
   ASTRAWEAVE_UNROLL
-  for (int i = 0; i < kQueries * kRows; i += 4) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + i), totals(sum + i));
-  }
+  for (int q = 0; q < kQueries; ++q) sums[q] = totals(sum + q * 4);
 }
 
-template <int kQueries, int kRows>
+template <int kQueries>
 ASTRAWEAVE_TARGET_AVX2 void scan(const CodeQuery* queries, const std::uint8_t* rows,
                                  std::size_t stride, std::size_t n, std::int32_t* sums) noexcept {
   const std::int16_t* wide[kQueries];
-  ASTRAWEAVE_UNROLL
   for (int q = 0; q < kQueries; ++q) wide[q] = queries[q].wide();
   const std::size_t padded = queries[0].blocks() * kCodeBlock;
-  for (std::size_t first = 0; first < n; first += kRows) {
-    const std::size_t count = n - first < kRows ? n - first : kRows;
-    std::int32_t some[kQueries * kRows];
-    if (count == kRows) {
-      score_rows<kQueries, kRows>(wide, rows + first * stride, stride, padded, some);
-      for (std::size_t q = 0; q < kQueries; ++q) {
-        for (std::size_t r = 0; r < kRows; ++r) sums[q * n + first + r] = some[q * kRows + r];
-      }
-    } else {
-      for (std::size_t r = 0; r < count; ++r) {  // the same row kRows times over
-        score_rows<kQueries, kRows>(wide, rows + (first + r) * stride, 0, padded, some);
-        for (std::size_t q = 0; q < kQueries; ++q) sums[q * n + first + r] = some[q * kRows];
-      }
+  __m128i four[kQueries];
+  std::size_t r = 0;
+  for (; r + 4 <= n; r += 4) {
+    score_four<kQueries>(wide, rows + r * stride, stride, padded, four);
+    for (int q = 0; q < kQueries; ++q) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + static_cast<std::size_t>(q) * n + r),
+                       four[q]);
+    }
+  }
+  for (; r < n; ++r) {  // the same row four times over
+    score_four<kQueries>(wide, rows + r * stride, 0, padded, four);
+    for (int q = 0; q < kQueries; ++q) {
+      sums[static_cast<std::size_t>(q) * n + r] = _mm_cvtsi128_si32(four[q]);
     }
   }
 }
@@ -129,8 +133,8 @@ ASTRAWEAVE_TARGET_AVX2 void gather_codes_avx2(const std::int8_t* query, const st
 void scan_codes_avx2(const CodeQuery* queries, std::size_t m, const std::uint8_t* rows,
                      std::size_t stride, std::size_t n, std::int32_t* sums) noexcept {
   std::size_t q = 0;
-  for (; q + 4 <= m; q += 4) scan<4, 2>(queries + q, rows, stride, n, sums + q * n);
-  for (; q < m; ++q) scan<1, 4>(queries + q, rows, stride, n, sums + q * n);
+  for (; q + 2 <= m; q += 2) scan<2>(queries + q, rows, stride, n, sums + q * n);
+  if (q < m) scan<1>(queries + q, rows, stride, n, sums + q * n);
 }
 
 }  // namespace astraweave::simd
