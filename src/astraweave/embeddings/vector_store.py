@@ -3,7 +3,6 @@
 # ruff: noqa: A002 - `id` is the word of the field
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from os import PathLike, fspath
@@ -13,6 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from astraweave._native import FlatIndex
+from astraweave.embeddings._arguments import (
+    as_count,
+    as_floats,
+    as_id,
+    as_ids,
+    as_tag,
+    as_tags,
+    as_threads,
+    as_whole,
+)
 from astraweave.errors import InputError
 
 __all__ = ["Hit", "Metric", "Storage", "VectorStore"]
@@ -23,7 +32,6 @@ Storage = Literal["float32", "float16", "int8"]
 _KINDS = ("flat", "auto")
 _FLOAT32 = np.dtype(np.float32)
 _LEAST_ID, _MOST_ID = -(2**63), 2**63 - 1
-_MOST_TAGS = 2**64 - 1
 
 
 class Hit(NamedTuple):
@@ -88,7 +96,7 @@ class VectorStore:
     ) -> None:
         if kind not in _KINDS:
             raise InputError(f"kind '{kind}' is unknown; say one of {', '.join(_KINDS)}", kind=kind)
-        size = _whole(dimensions, "dimensions")
+        size = as_whole(dimensions, "dimensions")
         if size < 1:
             raise InputError(f"a vector has at least 1 dimension, not {size}", dimensions=size)
         self._use(FlatIndex(size, str(metric), str(storage)))
@@ -118,7 +126,7 @@ class VectorStore:
             float32, has a number too large for float16 where that is kept, or (cosine) is all
             zeros; `tags` is not 0 to 2**64 - 1.
         """
-        self._index.insert(_ids([id]), self._vector(vector)[None, :], _tags([tags]))
+        self._index.insert(as_ids([id]), self._vector(vector)[None, :], as_tags([tags]))
 
     def insert_many(
         self,
@@ -143,7 +151,7 @@ class VectorStore:
         InputError
             As `insert`, or an id comes twice.
         """
-        self._index.insert(_ids(ids), _floats(vectors), None if tags is None else _tags(tags))
+        self._index.insert(as_ids(ids), as_floats(vectors), None if tags is None else as_tags(tags))
 
     def update(self, id: int, vector: ArrayLike, *, tags: int | None = None) -> None:
         """Replace the vector of an id that is there, and its tags unless they are None.
@@ -153,7 +161,7 @@ class VectorStore:
         InputError
             The id is not there, or the vector or the tags cannot be used (see `insert`).
         """
-        self._index.update(_id(id), self._vector(vector), None if tags is None else _tag(tags))
+        self._index.update(as_id(id), self._vector(vector), None if tags is None else as_tag(tags))
 
     def set_tags(self, id: int, tags: int) -> None:
         """Replace the tags of an id that is there.
@@ -163,19 +171,19 @@ class VectorStore:
         InputError
             The id is not there, or `tags` is not 0 to 2**64 - 1.
         """
-        self._index.set_tags(_id(id), _tag(tags))
+        self._index.set_tags(as_id(id), as_tag(tags))
 
     def tags(self, id: int) -> int | None:
         """The tags of an id, or None where it is not there."""
-        return self._index.tags(_id(id))
+        return self._index.tags(as_id(id))
 
     def delete(self, id: int) -> bool:
         """Remove an id; whether it was there."""
-        return self._index.remove(_id(id))
+        return self._index.remove(as_id(id))
 
     def get(self, id: int) -> NDArray[np.float32] | None:
         """A copy of the vector as it is kept, or None."""
-        return self._index.get(_id(id))
+        return self._index.get(as_id(id))
 
     def search(
         self,
@@ -217,9 +225,9 @@ class VectorStore:
         """What `search` finds as two arrays, ids and scores: quicker where `k` is large."""
         return self._index.search(
             self._vector(query),
-            _count(k),
-            None if where is None else _ids(where),
-            None if any_tags is None else _tag(any_tags),
+            as_count(k),
+            None if where is None else as_ids(where),
+            None if any_tags is None else as_tag(any_tags),
         )
 
     def search_many(
@@ -260,10 +268,10 @@ class VectorStore:
         """
         return self._index.search_many(
             self._matrix(queries),
-            _count(k),
-            None if where is None else _ids(where),
-            None if any_tags is None else _tag(any_tags),
-            _threads(threads),
+            as_count(k),
+            None if where is None else as_ids(where),
+            None if any_tags is None else as_tag(any_tags),
+            as_threads(threads),
         )
 
     def scores(self, query: ArrayLike, ids: Sequence[int] | NDArray[Any]) -> NDArray[np.float32]:
@@ -274,7 +282,7 @@ class VectorStore:
         InputError
             The query cannot be used (see `insert`).
         """
-        return self._index.scores(self._vector(query), _ids(ids))
+        return self._index.scores(self._vector(query), as_ids(ids))
 
     def ids(self) -> NDArray[np.int64]:
         """All ids, ascending."""
@@ -344,7 +352,7 @@ class VectorStore:
         # The common case first: it is in the time of every search.
         if type(vector) is np.ndarray and vector.dtype is _FLOAT32 and vector.shape == self._shape:
             return vector
-        array = _floats(vector)
+        array = as_floats(vector)
         if array.shape != self._shape:
             raise InputError(
                 f"a vector of {self.dimensions} numbers is needed, got shape {array.shape}",
@@ -354,7 +362,7 @@ class VectorStore:
         return array
 
     def _matrix(self, vectors: ArrayLike) -> NDArray[np.float32]:
-        array = _floats(vectors)
+        array = as_floats(vectors)
         if array.shape == (0,):
             return array.reshape(0, self.dimensions)
         if array.ndim != 2 or array.shape[1] != self.dimensions:
@@ -364,65 +372,3 @@ class VectorStore:
                 shape=array.shape,
             )
         return array
-
-
-def _floats(values: ArrayLike) -> NDArray[np.float32]:
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiu":
-            raise InputError(f"vectors are made of real numbers, not of {array.dtype}")
-        with np.errstate(over="ignore"):  # the index names what became infinite
-            return np.ascontiguousarray(array, np.float32)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"these are no vectors: {error}") from error
-
-
-def _whole(value: object, what: str) -> int:
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise InputError(f"{what} must be a whole number, not {value!r}") from None
-
-
-def _count(k: object) -> int:
-    count = _whole(k, "k")
-    if count < 1:
-        raise InputError(f"k must be at least 1, not {count}", k=count)
-    return min(count, _MOST_ID)
-
-
-def _threads(value: object) -> int:
-    threads = _whole(value, "threads")
-    if not 1 <= threads <= 256:
-        raise InputError(f"a search runs on 1 to 256 threads, not {threads}", threads=threads)
-    return threads
-
-
-def _id(value: object) -> int:
-    number = _whole(value, "an id")
-    if not _LEAST_ID <= number <= _MOST_ID:
-        raise InputError(f"id {number} does not fit in 64 bits", id=number)
-    return number
-
-
-def _ids(values: Collection[int] | NDArray[Any]) -> NDArray[np.int64]:
-    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iu":
-        if values.size and values.dtype == np.uint64:
-            _id(int(values.max()))
-        return values.astype(np.int64, copy=False)
-    return np.fromiter(map(_id, values), np.int64, len(values))
-
-
-def _tag(value: object) -> int:
-    number = _whole(value, "tags")
-    if not 0 <= number <= _MOST_TAGS:
-        raise InputError(f"tags are 64 bits, 0 to 2**64 - 1, not {number}", tags=number)
-    return number
-
-
-def _tags(values: Sequence[int] | NDArray[Any]) -> NDArray[np.uint64]:
-    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "u":
-        return values.astype(np.uint64, copy=False)
-    return np.fromiter(map(_tag, values), np.uint64, len(values))
