@@ -1,4 +1,4 @@
-"""Exact vector search beside numpy."""
+"""Exact vector search beside faiss and numpy."""
 
 from ._suites import Cases
 

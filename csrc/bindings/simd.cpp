@@ -1,9 +1,13 @@
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "bindings/bindings.hpp"
 #include "error.hpp"
+#include "simd/codes/codes.hpp"
 #include "simd/dot/dot.hpp"
 #include "simd/l2/l2.hpp"
 #include "simd/scan/scan.hpp"
@@ -39,15 +43,18 @@ float l2_squared(const FloatArray& a, const FloatArray& b) {
   return simd::l2_f32_kernel(simd::active_tier())(left, right, n);
 }
 
-template <simd::ScanF32 (*kKernel)(simd::Tier) noexcept>
-py::array_t<float> scan(const FloatArray& query, const FloatArray& rows) {
+template <class T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+template <class T, auto kKernel>
+py::array_t<float> scan(const FloatArray& query, const Array<T>& rows) {
   if (query.ndim() != 1 || rows.ndim() != 2 || rows.shape(1) != query.size()) {
     throw Error(ErrorCode::kInput, "a scan needs a query (n) and rows (m, n)");
   }
   const auto n = static_cast<std::size_t>(rows.shape(0));
   const auto dims = static_cast<std::size_t>(query.size());
   py::array_t<float> scores(rows.shape(0));
-  const float* from = rows.data();
+  const T* from = rows.data();
   const float* wanted = query.data();
   float* out = scores.mutable_data();
   {
@@ -57,13 +64,65 @@ py::array_t<float> scan(const FloatArray& query, const FloatArray& rows) {
   return scores;
 }
 
+py::array_t<std::int32_t> gather_codes(const Array<std::int8_t>& query,
+                                       const Array<std::uint8_t>& rows,
+                                       const Array<std::uint32_t>& slots) {
+  const bool shaped = query.ndim() == 1 && rows.ndim() == 2 && slots.ndim() == 1 &&
+                      rows.shape(1) == query.size() && query.size() <= 65536;
+  if (!shaped) {
+    throw Error(ErrorCode::kInput, "a gather needs a query (n), rows (m, n) and slots (s)");
+  }
+  for (py::ssize_t i = 0; i < slots.size(); ++i) {
+    if (slots.at(i) >= rows.shape(0)) throw Error(ErrorCode::kInput, "there is no such row");
+  }
+  const auto dims = static_cast<std::size_t>(query.size());
+  py::array_t<std::int32_t> sums(slots.size());
+  simd::gather_codes_kernel(simd::active_tier())(query.data(), rows.data(), dims, slots.data(),
+                                                 static_cast<std::size_t>(slots.size()), dims,
+                                                 sums.mutable_data());
+  return sums;
+}
+
+py::array_t<std::int32_t> scan_codes(const Array<std::int16_t>& queries,
+                                     const Array<std::uint8_t>& rows) {
+  const bool shaped = queries.ndim() == 2 && rows.ndim() == 2 &&
+                      rows.shape(1) % simd::kCodeBlock == 0 && queries.shape(1) <= rows.shape(1) &&
+                      rows.shape(1) < queries.shape(1) + static_cast<py::ssize_t>(simd::kCodeBlock);
+  if (!shaped) {
+    throw Error(ErrorCode::kInput, "a scan needs queries (m, n) and rows (r, n rounded up to 64)");
+  }
+  const auto dims = static_cast<std::size_t>(queries.shape(1));
+  std::vector<simd::CodeQuery> prepared;
+  for (py::ssize_t q = 0; q < queries.shape(0); ++q) {
+    const std::span<const std::int16_t> numbers(queries.data(q, 0), dims);
+    for (const int number : numbers) {
+      if (std::abs(number) > simd::CodeQuery::limit(dims)) {
+        throw Error(ErrorCode::kInput, "a query's number is too large for its sums");
+      }
+    }
+    prepared.emplace_back(numbers);
+  }
+  py::array_t<std::int32_t> sums({queries.shape(0), rows.shape(0)});
+  simd::scan_codes_kernel(simd::active_tier())(
+      prepared.data(), prepared.size(), rows.data(), static_cast<std::size_t>(rows.shape(1)),
+      static_cast<std::size_t>(rows.shape(0)), sums.mutable_data());
+  return sums;
+}
+
 }  // namespace
 
 void bind_simd(py::module_& module) {
   module.def("dot", &dot, py::arg("a"), py::arg("b"));
   module.def("l2_squared", &l2_squared, py::arg("a"), py::arg("b"));
-  module.def("scan_dot", &scan<simd::scan_dot_f32_kernel>, py::arg("query"), py::arg("rows"));
-  module.def("scan_l2", &scan<simd::scan_l2_f32_kernel>, py::arg("query"), py::arg("rows"));
+  module.def("scan_dot", &scan<float, simd::scan_dot_f32_kernel>, py::arg("query"),
+             py::arg("rows"));
+  module.def("scan_l2", &scan<float, simd::scan_l2_f32_kernel>, py::arg("query"), py::arg("rows"));
+  module.def("scan_dot_half", &scan<std::uint16_t, simd::scan_dot_f16_kernel>, py::arg("query"),
+             py::arg("rows"));
+  module.def("scan_l2_half", &scan<std::uint16_t, simd::scan_l2_f16_kernel>, py::arg("query"),
+             py::arg("rows"));
+  module.def("gather_codes", &gather_codes, py::arg("query"), py::arg("rows"), py::arg("slots"));
+  module.def("scan_codes", &scan_codes, py::arg("queries"), py::arg("rows"));
   module.def("simd_tier", [] { return std::string(simd::tier_name(simd::active_tier())); });
   module.def("simd_tiers", [] {
     std::vector<std::string> names;

@@ -5,60 +5,35 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
-#include <numeric>
 #include <shared_mutex>
-#include <unordered_set>
 
 #include "error.hpp"
-#include "index/top_k.hpp"
-#include "simd/scan/scan.hpp"
+#include "index/exact_search.hpp"
+#include "index/in_threads.hpp"
+#include "simd/half/half.hpp"
 
 namespace astraweave::index {
 namespace {
 
-// Rows scored at a time: the scores stay in the first cache.
-constexpr std::size_t kBlock = 256;
-
 // Two vectors below this squared length have a product and a squared distance that float32 holds.
 constexpr double kMaxSquaredLength = FLT_MAX / 8.0;
 
-struct View {
-  const Rows& rows;
-  const Id* ids;
-  const float* query;  // stride() floats, aligned, zeros behind dims()
-  simd::ScanF32 kernel;
-  float sign;  // -1 turns distances into scores
-};
-
-// Rows first .. first + n - 1, which lie one after another.
-void offer_run(const View& view, std::size_t first, std::size_t n, TopK& best) noexcept {
-  const std::size_t stride = view.rows.stride();
-  alignas(64) float scores[kBlock];
-  while (n > 0) {
-    const std::size_t count = std::min(n, kBlock);
-    view.kernel(view.query, view.rows.row(first), stride, count, stride, scores);
-    for (std::size_t i = 0; i < count; ++i) {
-      best.offer(view.sign * scores[i], view.ids[first + i]);
-    }
-    first += count;
-    n -= count;
-  }
-}
-
-// `slots` ascending; neighbours are scored together.
-void offer_slots(const View& view, const std::vector<std::uint32_t>& slots, TopK& best) noexcept {
-  for (std::size_t begin = 0; begin < slots.size();) {
-    std::size_t end = begin + 1;
-    while (end < slots.size() && slots[end] == slots[end - 1] + 1) ++end;
-    offer_run(view, slots[begin], end - begin, best);
-    begin = end;
-  }
-}
-
 double squared_length(const float* vector, std::size_t n) noexcept {
-  double sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += static_cast<double>(vector[i]) * vector[i];
-  return sum;
+  double sum[4] = {0, 0, 0, 0};
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (std::size_t lane = 0; lane < 4; ++lane) {
+      sum[lane] += double{vector[i + lane]} * vector[i + lane];
+    }
+  }
+  for (; i < n; ++i) sum[0] += double{vector[i]} * vector[i];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+template <class T>
+void reserve_more(std::vector<T>& values, std::size_t n) {
+  const std::size_t wanted = values.size() + n;
+  if (wanted > values.capacity()) values.reserve(std::max(wanted, values.capacity() * 3 / 2));
 }
 
 std::string quoted(Id id) { return "id " + std::to_string(id); }
@@ -85,7 +60,8 @@ Metric parse_metric(std::string_view name) {
               "metric '" + std::string(name) + "' is unknown; say 'cosine', 'dot' or 'l2'");
 }
 
-FlatIndex::FlatIndex(std::size_t dims, Metric metric) : metric_(metric), rows_(dims) {
+FlatIndex::FlatIndex(std::size_t dims, Metric metric, Storage storage)
+    : metric_(metric), rows_(dims, storage) {
   if (dims < 1 || dims > kMaxDims) {
     throw Error(ErrorCode::kInput, "a vector has 1 to " + std::to_string(kMaxDims) +
                                        " dimensions, not " + std::to_string(dims));
@@ -103,15 +79,14 @@ bool FlatIndex::contains(Id id) const {
 }
 
 void FlatIndex::check(const float* vector, const char* what) const {
-  const std::size_t n = dims();
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!std::isfinite(vector[i])) {
-      throw Error(ErrorCode::kInput, std::string(what) + " has " +
-                                         (std::isnan(vector[i]) ? "NaN" : "infinity") +
-                                         " at position " + std::to_string(i));
-    }
+  const double squared = squared_length(vector, dims());
+  if (!std::isfinite(squared)) {  // floats squared do not overflow a double
+    const float* bad =
+        std::find_if_not(vector, vector + dims(), [](float x) { return std::isfinite(x); });
+    throw Error(ErrorCode::kInput, std::string(what) + " has " +
+                                       (std::isnan(*bad) ? "NaN" : "infinity") + " at position " +
+                                       std::to_string(bad - vector));
   }
-  const double squared = squared_length(vector, n);
   if (metric_ == Metric::kCosine) {
     if (squared == 0) {
       throw Error(ErrorCode::kInput,
@@ -123,24 +98,61 @@ void FlatIndex::check(const float* vector, const char* what) const {
   }
 }
 
-void FlatIndex::store(const float* vector, float* row) const noexcept {
+// As check(), for a vector that is to be kept.
+void FlatIndex::check_stored(const float* vector, const char* what) const {
+  check(vector, what);
+  if (metric_ == Metric::kCosine || storage() != Storage::kFloat16) return;
+  for (std::size_t i = 0; i < dims(); ++i) {
+    if (std::abs(vector[i]) > simd::kMaxHalf) {
+      throw Error(ErrorCode::kInput, std::string(what) + " has a number at position " +
+                                         std::to_string(i) +
+                                         " that float16 does not hold (at most 65504)");
+    }
+  }
+}
+
+void FlatIndex::prepare(const float* vector, float* out) const noexcept {
   const std::size_t n = dims();
   if (metric_ != Metric::kCosine) {
-    std::copy_n(vector, n, row);
+    std::copy_n(vector, n, out);
     return;
   }
   const double scale = 1.0 / std::sqrt(squared_length(vector, n));
-  for (std::size_t i = 0; i < n; ++i) row[i] = static_cast<float>(vector[i] * scale);
+  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<float>(vector[i] * scale);
 }
 
-// Slots for new ids, their rows zero. Changes nothing when it throws.
+AlignedFloats FlatIndex::prepare_queries(const float* queries, std::size_t m) const {
+  AlignedFloats prepared(m * rows_.stride());
+  for (std::size_t q = 0; q < m; ++q) {
+    const float* query = queries + q * dims();
+    check(query, m == 1 ? "the query" : ("query " + std::to_string(q)).c_str());
+    prepare(query, prepared.data() + q * rows_.stride());
+  }
+  return prepared;
+}
+
+RowStore FlatIndex::prepare_rows(std::span<const Id> ids, const float* vectors) const {
+  RowStore rows(dims(), storage());
+  rows.reserve_more(ids.size());
+  std::vector<float> kept(dims());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    check_stored(vectors + i * dims(), ("the vector of " + quoted(ids[i])).c_str());
+    prepare(vectors + i * dims(), kept.data());
+    rows.push_zero();
+    rows.write(i, kept.data());
+  }
+  return rows;
+}
+
+// Slots for new ids; tags and rows are still to come. Changes nothing when it throws.
 void FlatIndex::push(std::span<const Id> ids) {
   const std::size_t before = ids_.size();
   if (ids.size() > std::numeric_limits<Slot>::max() - before) {
     throw Error(ErrorCode::kCapacity, "an index holds at most 4294967295 vectors");
   }
   rows_.reserve_more(ids.size());
-  ids_.reserve(before + ids.size());
+  reserve_more(ids_, ids.size());
+  reserve_more(tags_, ids.size());
   std::size_t done = 0;
   try {
     for (; done < ids.size(); ++done) {
@@ -156,23 +168,38 @@ void FlatIndex::push(std::span<const Id> ids) {
   ids_.insert(ids_.end(), ids.begin(), ids.end());
 }
 
-void FlatIndex::insert(std::span<const Id> ids, const float* vectors) {
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    check(vectors + i * dims(), ("the vector of " + quoted(ids[i])).c_str());
+void FlatIndex::insert(std::span<const Id> ids, const float* vectors, std::span<const Tags> tags) {
+  if (!tags.empty() && tags.size() != ids.size()) {
+    throw Error(ErrorCode::kInput, "there are " + std::to_string(ids.size()) + " ids and " +
+                                       std::to_string(tags.size()) + " tags");
   }
+  const RowStore rows = prepare_rows(ids, vectors);
   const std::unique_lock lock(mutex_);
   push(ids);
-  for (std::size_t i = 0; i < ids.size(); ++i) store(vectors + i * dims(), rows_.push_zero());
+  rows_.append(rows);
+  tags_.insert(tags_.end(), tags.begin(), tags.end());
+  tags_.resize(ids_.size());
 }
 
-void FlatIndex::update(Id id, const float* vector) {
-  check(vector, ("the vector of " + quoted(id)).c_str());
+void FlatIndex::update(Id id, const float* vector, std::optional<Tags> tags) {
+  const RowStore row = prepare_rows({&id, 1}, vector);
   const std::unique_lock lock(mutex_);
+  const Slot slot = slot_of(id);
+  rows_.copy_from(row, 0, slot);
+  if (tags) tags_[slot] = *tags;
+}
+
+void FlatIndex::set_tags(Id id, Tags tags) {
+  const std::unique_lock lock(mutex_);
+  tags_[slot_of(id)] = tags;
+}
+
+FlatIndex::Slot FlatIndex::slot_of(Id id) const {
   const auto found = slots_.find(id);
   if (found == slots_.end()) {
     throw Error(ErrorCode::kInput, quoted(id) + " is not in the index; insert adds it");
   }
-  store(vector, rows_.writable(found->second));
+  return found->second;
 }
 
 bool FlatIndex::remove(Id id) {
@@ -184,10 +211,12 @@ bool FlatIndex::remove(Id id) {
   rows_.copy_over(last, slot);
   if (slot != last) {
     ids_[slot] = ids_[last];
+    tags_[slot] = tags_[last];
     slots_.find(ids_[slot])->second = slot;
   }
   slots_.erase(found);
   ids_.pop_back();
+  tags_.pop_back();
   rows_.pop();
   return true;
 }
@@ -196,8 +225,14 @@ bool FlatIndex::get(Id id, float* out) const {
   const std::shared_lock lock(mutex_);
   const auto found = slots_.find(id);
   if (found == slots_.end()) return false;
-  std::copy_n(rows_.row(found->second), dims(), out);
+  rows_.read(found->second, out);
   return true;
+}
+
+std::optional<Tags> FlatIndex::tags(Id id) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = slots_.find(id);
+  return found == slots_.end() ? std::nullopt : std::optional(tags_[found->second]);
 }
 
 std::vector<Id> FlatIndex::ids() const {
@@ -210,37 +245,74 @@ std::vector<Id> FlatIndex::ids() const {
   return result;
 }
 
-std::vector<Hit> FlatIndex::search(const float* query, std::size_t k,
-                                   std::optional<std::span<const Id>> allowed) const {
+// The rows within a scope; none where it leaves nothing out.
+std::optional<RowFilter> FlatIndex::resolve(const Scope& scope) const {
+  if (!scope.ids && !scope.any_tags) return std::nullopt;
+  RowFilter filter(ids_.size());
+  const auto tagged = [&](Slot slot) { return !scope.any_tags || tags_[slot] & *scope.any_tags; };
+  if (scope.ids) {
+    for (const Id id : *scope.ids) {
+      const auto found = slots_.find(id);
+      if (found != slots_.end() && tagged(found->second)) filter.allow(found->second);
+    }
+  } else {
+    const Tags wanted = *scope.any_tags;
+    const Tags* tags = tags_.data();
+    filter.fill(tags_.size(), [=](std::size_t slot) { return (tags[slot] & wanted) != 0; });
+  }
+  return filter;
+}
+
+Hit FlatIndex::hit(const Candidate& candidate) const noexcept {
+  return {candidate.id, metric_ == Metric::kL2 ? std::sqrt(-candidate.score) : candidate.score};
+}
+
+std::vector<Hit> FlatIndex::search(const float* query, std::size_t k, const Scope& scope) const {
+  return search_many(query, 1, k, scope).all;
+}
+
+Hits FlatIndex::search_many(const float* queries, std::size_t m, std::size_t k, const Scope& scope,
+                            std::size_t threads) const {
   if (k < 1) throw Error(ErrorCode::kInput, "k must be at least 1");
-  check(query, "the query");
-  AlignedFloats prepared(rows_.stride());
-  store(query, prepared.data());
-  const simd::Tier tier = simd::active_tier();
-  const bool l2 = metric_ == Metric::kL2;
-  const simd::ScanF32 kernel =
-      l2 ? simd::scan_l2_f32_kernel(tier) : simd::scan_dot_f32_kernel(tier);
+  if (threads < 1 || threads > kMaxThreads) {
+    throw Error(ErrorCode::kInput, "a search runs on 1 to " + std::to_string(kMaxThreads) +
+                                       " threads, not " + std::to_string(threads));
+  }
+  const AlignedFloats prepared = prepare_queries(queries, m);
 
   const std::shared_lock lock(mutex_);
-  const View view{rows_, ids_.data(), prepared.data(), kernel, l2 ? -1.0f : 1.0f};
-  TopK best(std::min(k, allowed ? std::min(allowed->size(), ids_.size()) : ids_.size()));
-  if (allowed) {
-    std::vector<Slot> slots;
-    slots.reserve(allowed->size());
-    for (const Id id : *allowed) {
-      if (const auto found = slots_.find(id); found != slots_.end()) slots.push_back(found->second);
+  const std::optional<RowFilter> filter = resolve(scope);
+  const std::size_t allowed = filter ? filter->count() : ids_.size();
+  Hits hits;
+  hits.per_query = std::min(k, allowed);
+  if (hits.per_query == 0) return hits;
+  hits.all.resize(m * hits.per_query);
+  const SearchTask task{rows_, ids_, hits.per_query, metric_ == Metric::kL2,
+                        filter ? &*filter : nullptr};
+  in_threads(m, threads, [&](std::size_t first, std::size_t n) {
+    const auto found = exact_search(task, prepared.data() + first * rows_.stride(), n);
+    Hit* out = hits.all.data() + first * hits.per_query;
+    for (const auto& candidates : found) {
+      out = std::transform(candidates.begin(), candidates.end(), out,
+                           [this](const Candidate& one) { return hit(one); });
     }
-    std::sort(slots.begin(), slots.end());
-    slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
-    offer_slots(view, slots, best);
-  } else {
-    offer_run(view, 0, ids_.size(), best);
-  }
-  std::vector<Hit> hits;
-  for (const Candidate& one : best.sorted()) {
-    hits.push_back({one.id, l2 ? std::sqrt(-one.score) : one.score});
-  }
+  });
   return hits;
+}
+
+void FlatIndex::scores(const float* query, std::span<const Id> ids, float* out) const {
+  const AlignedFloats prepared = prepare_queries(query, 1);
+  const std::shared_lock lock(mutex_);
+  RowScorer scorer(rows_, prepared.data(), metric_ == Metric::kL2);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto found = slots_.find(ids[i]);
+    if (found == slots_.end()) {
+      out[i] = std::numeric_limits<float>::quiet_NaN();
+      continue;
+    }
+    scorer.score(found->second, 1, out + i);
+    out[i] = hit({out[i], 0}).score;
+  }
 }
 
 }  // namespace astraweave::index

@@ -34,6 +34,10 @@ class TopK {
     }
   }
 
+  bool full() const noexcept { return heap_.size() == k_; }
+  // The score that another one has to reach; only where it is full, and k is not 0.
+  float worst() const noexcept { return heap_.front().score; }
+
   // Best first; ends the stream.
   const std::vector<Candidate>& sorted() noexcept {
     std::sort_heap(heap_.begin(), heap_.end(), better);

@@ -21,3 +21,12 @@
 #define ASTRAWEAVE_TARGET_AVX2 ASTRAWEAVE_TARGET("avx2,fma,f16c")
 #define ASTRAWEAVE_TARGET_AVX512 \
   ASTRAWEAVE_TARGET("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+
+// Before a loop over registers in an array: only unrolled early do they stay registers.
+#if defined(__clang__)
+#define ASTRAWEAVE_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define ASTRAWEAVE_UNROLL _Pragma("GCC unroll 32")
+#else
+#define ASTRAWEAVE_UNROLL
+#endif

@@ -27,6 +27,7 @@
 namespace astraweave::tests {
 
 void run_simd_tests();
+void run_codes_tests();
 void run_io_tests();
 void run_index_tests();
 void run_index_thread_tests();

@@ -22,6 +22,7 @@ int main(int count, char** arguments) {
   }
   std::printf("native tests, tier %s\n", std::string(simd::tier_name(simd::active_tier())).c_str());
   tests::run_simd_tests();
+  tests::run_codes_tests();
   tests::run_io_tests();
   tests::run_index_tests();
   tests::run_index_thread_tests();

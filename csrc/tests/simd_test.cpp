@@ -4,6 +4,7 @@
 
 #include "error.hpp"
 #include "simd/dot/dot.hpp"
+#include "simd/half/half.hpp"
 #include "simd/l2/l2.hpp"
 #include "simd/scan/scan.hpp"
 #include "tests/check.hpp"
@@ -75,11 +76,36 @@ void scans_score_a_row_alike_everywhere(simd::Tier tier) {
   }
 }
 
+// The float16 scans against those of float32 over the same numbers.
+void scans_of_halves_agree(simd::Tier tier) {
+  for (const std::size_t dims : {1u, 7u, 16u, 33u, 48u, 100u}) {
+    for (std::size_t n = 0; n < 10; ++n) {
+      const auto query = noise(dims, 5);
+      auto rows = noise(n * dims, 6);
+      std::vector<std::uint16_t> halves(rows.size());
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        halves[i] = simd::to_half(rows[i]);
+        rows[i] = simd::from_half(halves[i]);
+      }
+      std::vector<float> dot(n), l2(n);
+      simd::scan_dot_f16_kernel(tier)(query.data(), halves.data(), dims, n, dims, dot.data());
+      simd::scan_l2_f16_kernel(tier)(query.data(), halves.data(), dims, n, dims, l2.data());
+      for (std::size_t r = 0; r < n; ++r) {
+        const Exact want = exact(query.data(), rows.data() + r * dims, dims);
+        const double bound = double(dims + 3) * std::ldexp(1.0, -23);
+        CHECK(std::abs(dot[r] - want.dot) <= bound * want.magnitude + 1e-30);
+        CHECK(std::abs(l2[r] - want.l2) <= bound * want.l2 + 1e-30);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void run_simd_tests() {
   kernels_keep_their_bounds(simd::active_tier());
   scans_score_a_row_alike_everywhere(simd::active_tier());
+  scans_of_halves_agree(simd::active_tier());
   CHECK_THROWS((simd::force_tier("sse9"), 0), kConfig);
 }
 

@@ -3,23 +3,35 @@
 # ruff: noqa: A002 - `id` is the word of the field
 from __future__ import annotations
 
-import operator
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from os import PathLike, fspath
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from astraweave._native import FlatIndex
+from astraweave.embeddings._arguments import (
+    as_count,
+    as_floats,
+    as_id,
+    as_ids,
+    as_tag,
+    as_tags,
+    as_threads,
+    as_whole,
+)
 from astraweave.errors import InputError
 
-__all__ = ["Hit", "Metric", "VectorStore"]
+__all__ = ["Hit", "Metric", "Storage", "VectorStore"]
 
 Metric = Literal["cosine", "dot", "l2"]
+Storage = Literal["float32", "float16", "int8"]
 
 _KINDS = ("flat", "auto")
-_INT64 = np.iinfo(np.int64)
+_FLOAT32 = np.dtype(np.float32)
+_LEAST_ID, _MOST_ID = -(2**63), 2**63 - 1
 
 
 class Hit(NamedTuple):
@@ -33,12 +45,19 @@ class Hit(NamedTuple):
     score: float
 
 
+# As Hit._make, without its check of the length.
+_hit = cast("Callable[[Iterable[object]], Hit]", partial(tuple.__new__, Hit))
+
+
 class VectorStore:
-    """Float32 vectors under 64-bit ids, searched exactly.
+    """Vectors under 64-bit ids, searched exactly.
 
     Results come best first, equal scores by lower id, and depend only on what is stored, never on
     the order in which it came. Thread-safe: searches run beside each other and beside a writer,
     without the GIL. A call that raises has changed nothing.
+
+    Each vector carries 64 bits of tags, 0 unless they are given; a search may ask for vectors that
+    have one of some tags (who may know it, which level, which season) at no cost of its own.
 
     Parameters
     ----------
@@ -47,7 +66,10 @@ class VectorStore:
     metric : {"cosine", "dot", "l2"}
         How nearness is measured. Cosine keeps vectors scaled to length 1.
     kind : {"flat", "auto"}
-        ``"flat"`` looks at every vector. ``"auto"`` is free to choose, and chooses that today.
+        ``"flat"`` compares with every vector. ``"auto"`` is free to choose, and chooses that today.
+    storage : {"float32", "float16", "int8"}
+        What is kept of each number: 5, 3 or 1 bytes in memory, and some 70 bytes more of each
+        vector. Vectors are rounded as they come in; searches are exact among what is kept.
 
     Raises
     ------
@@ -64,13 +86,20 @@ class VectorStore:
     [8]
     """
 
-    def __init__(self, dimensions: int, metric: Metric = "cosine", kind: str = "flat") -> None:
+    def __init__(
+        self,
+        dimensions: int,
+        metric: Metric = "cosine",
+        kind: str = "flat",
+        *,
+        storage: Storage = "float32",
+    ) -> None:
         if kind not in _KINDS:
             raise InputError(f"kind '{kind}' is unknown; say one of {', '.join(_KINDS)}", kind=kind)
-        size = _whole(dimensions, "dimensions")
+        size = as_whole(dimensions, "dimensions")
         if size < 1:
             raise InputError(f"a vector has at least 1 dimension, not {size}", dimensions=size)
-        self._index = FlatIndex(size, str(metric))
+        self._use(FlatIndex(size, str(metric), str(storage)))
 
     @property
     def dimensions(self) -> int:
@@ -82,47 +111,87 @@ class VectorStore:
         """How nearness is measured."""
         return self._index.metric
 
-    def insert(self, id: int, vector: ArrayLike) -> None:
+    @property
+    def storage(self) -> str:
+        """What is kept of each number."""
+        return self._index.storage
+
+    def insert(self, id: int, vector: ArrayLike, *, tags: int = 0) -> None:
         """Add a vector under a new id.
 
         Raises
         ------
         InputError
             The id is taken; the vector has another length, holds NaN or infinity, is too long for
-            float32, or (cosine) is all zeros.
+            float32, has a number too large for float16 where that is kept, or (cosine) is all
+            zeros; `tags` is not 0 to 2**64 - 1.
         """
-        self._index.insert(_ids([id]), self._vector(vector)[None, :])
+        self._index.insert(as_ids([id]), self._vector(vector)[None, :], as_tags([tags]))
 
-    def insert_many(self, ids: Sequence[int] | NDArray[Any], vectors: ArrayLike) -> None:
+    def insert_many(
+        self,
+        ids: Sequence[int] | NDArray[Any],
+        vectors: ArrayLike,
+        *,
+        tags: Sequence[int] | NDArray[Any] | None = None,
+    ) -> None:
         """Add vectors, shape ``(len(ids), dimensions)``: all of them, or none and an error.
+
+        Parameters
+        ----------
+        ids : sequence of int
+            New ids.
+        vectors : array_like of float, shape (len(ids), dimensions)
+            One row an id.
+        tags : sequence of int or None
+            As many as ids; None: 0 each.
 
         Raises
         ------
         InputError
             As `insert`, or an id comes twice.
         """
-        self._index.insert(_ids(ids), _floats(vectors))
+        self._index.insert(as_ids(ids), as_floats(vectors), None if tags is None else as_tags(tags))
 
-    def update(self, id: int, vector: ArrayLike) -> None:
-        """Replace the vector of an id that is there.
+    def update(self, id: int, vector: ArrayLike, *, tags: int | None = None) -> None:
+        """Replace the vector of an id that is there, and its tags unless they are None.
 
         Raises
         ------
         InputError
-            The id is not there, or the vector cannot be used (see `insert`).
+            The id is not there, or the vector or the tags cannot be used (see `insert`).
         """
-        self._index.update(_id(id), self._vector(vector))
+        self._index.update(as_id(id), self._vector(vector), None if tags is None else as_tag(tags))
+
+    def set_tags(self, id: int, tags: int) -> None:
+        """Replace the tags of an id that is there.
+
+        Raises
+        ------
+        InputError
+            The id is not there, or `tags` is not 0 to 2**64 - 1.
+        """
+        self._index.set_tags(as_id(id), as_tag(tags))
+
+    def tags(self, id: int) -> int | None:
+        """The tags of an id, or None where it is not there."""
+        return self._index.tags(as_id(id))
 
     def delete(self, id: int) -> bool:
         """Remove an id; whether it was there."""
-        return self._index.remove(_id(id))
+        return self._index.remove(as_id(id))
 
     def get(self, id: int) -> NDArray[np.float32] | None:
         """A copy of the vector as it is kept, or None."""
-        return self._index.get(_id(id))
+        return self._index.get(as_id(id))
 
     def search(
-        self, query: ArrayLike, k: int = 10, *, where: Collection[int] | None = None
+        self,
+        query: ArrayLike,
+        k: int = 10,
+        *,
+        where: Collection[int] | None = None,
+        any_tags: int | None = None,
     ) -> list[Hit]:
         """The `k` nearest, best first; fewer where there are fewer.
 
@@ -133,25 +202,87 @@ class VectorStore:
         k : int
             At least 1.
         where : collection of int or None
-            Only these ids, so far as they are there; its size, not the store's, sets the cost.
+            Only these ids, so far as they are there.
+        any_tags : int or None
+            Only vectors that have one of these tags, ``tags & any_tags != 0``.
 
         Raises
         ------
         InputError
-            `k` is below 1, or the query cannot be used (see `insert`).
+            `k` is below 1, or the query or the tags cannot be used (see `insert`).
         """
-        ids, scores = self.search_arrays(query, k, where=where)
-        return list(map(Hit, ids.tolist(), scores.tolist()))
+        ids, scores = self.search_arrays(query, k, where=where, any_tags=any_tags)
+        return list(map(_hit, zip(ids.tolist(), scores.tolist(), strict=True)))
 
     def search_arrays(
-        self, query: ArrayLike, k: int = 10, *, where: Collection[int] | None = None
+        self,
+        query: ArrayLike,
+        k: int = 10,
+        *,
+        where: Collection[int] | None = None,
+        any_tags: int | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """What `search` finds as two arrays, ids and scores: quicker where `k` is large."""
-        count = _whole(k, "k")
-        if count < 1:
-            raise InputError(f"k must be at least 1, not {count}", k=count)
-        allowed = None if where is None else _ids(where)
-        return self._index.search(self._vector(query), min(count, int(_INT64.max)), allowed)
+        return self._index.search(
+            self._vector(query),
+            as_count(k),
+            None if where is None else as_ids(where),
+            None if any_tags is None else as_tag(any_tags),
+        )
+
+    def search_many(
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        *,
+        where: Collection[int] | None = None,
+        any_tags: int | None = None,
+        threads: int = 1,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """What `search_arrays` finds for several queries, in less time for each.
+
+        All of them see the same state: a writer waits for the end of the batch.
+
+        Parameters
+        ----------
+        queries : array_like of float, shape (n, dimensions)
+            What to look for.
+        k : int
+            At least 1.
+        where, any_tags
+            As `search`, for every query.
+        threads : int
+            How many to use, 1 to 256.
+
+        Returns
+        -------
+        ids : ndarray of int64, shape (n, m)
+            Of each query the nearest first; `m` is `k`, or less where there are fewer.
+        scores : ndarray of float32, shape (n, m)
+            Of each id.
+
+        Raises
+        ------
+        InputError
+            As `search`, or `threads` is none of these.
+        """
+        return self._index.search_many(
+            self._matrix(queries),
+            as_count(k),
+            None if where is None else as_ids(where),
+            None if any_tags is None else as_tag(any_tags),
+            as_threads(threads),
+        )
+
+    def scores(self, query: ArrayLike, ids: Sequence[int] | NDArray[Any]) -> NDArray[np.float32]:
+        """The score of each of these ids, as `search` would give it; NaN where one is not there.
+
+        Raises
+        ------
+        InputError
+            The query cannot be used (see `insert`).
+        """
+        return self._index.scores(self._vector(query), as_ids(ids))
 
     def ids(self) -> NDArray[np.int64]:
         """All ids, ascending."""
@@ -164,7 +295,7 @@ class VectorStore:
         if not isinstance(id, int | np.integer):
             return False
         number = int(id)
-        return bool(_INT64.min <= number <= _INT64.max) and number in self._index
+        return _LEAST_ID <= number <= _MOST_ID and number in self._index
 
     def __repr__(self) -> str:
         return f"VectorStore({self.dimensions}, metric={self.metric!r}) with {len(self)} vectors"
@@ -210,12 +341,19 @@ class VectorStore:
     @classmethod
     def _around(cls, index: FlatIndex) -> VectorStore:
         store = cls.__new__(cls)
-        store._index = index
+        store._use(index)
         return store
 
+    def _use(self, index: FlatIndex) -> None:
+        self._index = index
+        self._shape = (index.dimensions,)
+
     def _vector(self, vector: ArrayLike) -> NDArray[np.float32]:
-        array = _floats(vector)
-        if array.shape != (self.dimensions,):
+        # The common case first: it is in the time of every search.
+        if type(vector) is np.ndarray and vector.dtype is _FLOAT32 and vector.shape == self._shape:
+            return vector
+        array = as_floats(vector)
+        if array.shape != self._shape:
             raise InputError(
                 f"a vector of {self.dimensions} numbers is needed, got shape {array.shape}",
                 dimensions=self.dimensions,
@@ -223,37 +361,14 @@ class VectorStore:
             )
         return array
 
-
-def _floats(values: ArrayLike) -> NDArray[np.float32]:
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiu":
-            raise InputError(f"vectors are made of real numbers, not of {array.dtype}")
-        with np.errstate(over="ignore"):  # the index names what became infinite
-            return np.ascontiguousarray(array, np.float32)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"these are no vectors: {error}") from error
-
-
-def _whole(value: object, what: str) -> int:
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise InputError(f"{what} must be a whole number, not {value!r}") from None
-
-
-def _id(value: object) -> int:
-    number = _whole(value, "an id")
-    if not _INT64.min <= number <= _INT64.max:
-        raise InputError(f"id {number} does not fit in 64 bits", id=number)
-    return number
-
-
-def _ids(values: Collection[int] | NDArray[Any]) -> NDArray[np.int64]:
-    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iu":
-        if values.size and values.dtype == np.uint64:
-            _id(int(values.max()))
-        return values.astype(np.int64, copy=False)
-    return np.fromiter(map(_id, values), np.int64, len(values))
+    def _matrix(self, vectors: ArrayLike) -> NDArray[np.float32]:
+        array = as_floats(vectors)
+        if array.shape == (0,):
+            return array.reshape(0, self.dimensions)
+        if array.ndim != 2 or array.shape[1] != self.dimensions:
+            raise InputError(
+                f"vectors of {self.dimensions} numbers each are needed, got shape {array.shape}",
+                dimensions=self.dimensions,
+                shape=array.shape,
+            )
+        return array
