@@ -29,7 +29,7 @@ __all__ = [
     "time_call",
 ]
 
-_MODULES = ("footprint", "memory", "prompts", "search", "start", "tokens")
+_MODULES = ("cache", "footprint", "memory", "prompts", "search", "start", "tokens")
 
 
 def find_cases(*names: str) -> list[Case]:
