@@ -12,8 +12,15 @@ import pytest
 from astraweave.bench import Figures, Pair, Row, Unavailable, as_table, case, find_cases, run
 from astraweave.errors import MissingExtraError
 
-# These measure themselves, in fresh processes or on a disk; the rest is two calls.
-SLOW = ("start.", "world.", "memory.")
+# These measure themselves, in fresh processes or on a disk, or need a model; the rest is two calls.
+SLOW = (
+    "start.",
+    "world.",
+    "memory.",
+    "cache.semantic_hit",
+    "cache.threads_8",
+    "cache.zipf_scan",
+)
 EXACT = ("agreement", "same_text")  # what has to be the same, whoever does it
 FAST = [each for each in find_cases() if not each.name.startswith(SLOW) and not each.heavy]
 HEAVY = [each for each in find_cases() if each.heavy]
