@@ -8,6 +8,7 @@ differential tests run both.
 from __future__ import annotations
 
 from astraweave._native._core import (
+    Appender,
     FlatIndex,
     PromptCache,
     StreamDecoder,
@@ -26,6 +27,7 @@ from astraweave._native._core import (
 )
 
 __all__ = [
+    "Appender",
     "FlatIndex",
     "PromptCache",
     "StreamDecoder",
