@@ -45,13 +45,13 @@ RoundedQuery round_query(const float* query, std::size_t dims) {
   result.numbers.resize(padded);
   const float largest = largest_of(wanted);
   if (largest > 1e-30f) {
-    const auto most = static_cast<float>(simd::CodeQuery::limit(dims));
+    const auto most = static_cast<float>(simd::CodeQuery::kMost);
     result.scale = largest / most;
     // A shade less than most / largest: rounding must not lift the largest above the limit.
     const float by = most / largest * (1 - 0x1p-22f);
     constexpr float kShift = 12582912.0f;  // adding it rounds to a whole number
     for (std::size_t i = 0; i < padded; ++i) {
-      result.numbers[i] = static_cast<std::int16_t>((wanted[i] * by + kShift) - kShift);
+      result.numbers[i] = static_cast<std::int8_t>((wanted[i] * by + kShift) - kShift);
     }
   }
   double apart[kLanes] = {}, squares[kLanes] = {}, rounded[kLanes] = {};
