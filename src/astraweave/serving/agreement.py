@@ -141,7 +141,8 @@ def _rephrased(text: str, language: _Language) -> str:
     for early in (True, False):
         for pattern, replacement, comes_early in language.phrases:
             if comes_early == early:
-                text = " ".join(pattern.sub(replacement, text).split())
+                changed, times = pattern.subn(replacement, text)
+                text = " ".join(changed.split()) if times else text
         if early:
             # Nothing but fillers: they are the line.
             text = " ".join(language.filler.sub(" ", text).split()) or text
