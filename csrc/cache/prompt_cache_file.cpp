@@ -1,5 +1,4 @@
 // How a cache is written and read; the format stands in format.md.
-#include <cmath>
 #include <cstring>
 #include <unordered_set>
 

@@ -3,10 +3,19 @@
 #include <algorithm>
 
 namespace astraweave::cache {
+namespace {
+
+// Four children lie in one cache line, and each level that a node passes writes to an entry
+// somewhere in memory: a flat heap costs less than one of two.
+constexpr std::size_t kChildren = 4;
+
+constexpr std::size_t parent_of(std::size_t at) { return (at - 1) / kChildren; }
+
+}  // namespace
 
 void Recency::rise(std::size_t at, Node node) noexcept {
-  for (; at > 0; at = (at - 1) / 2) {
-    const Node& parent = nodes_[(at - 1) / 2];
+  for (; at > 0; at = parent_of(at)) {
+    const Node& parent = nodes_[parent_of(at)];
     if (parent.stamp <= node.stamp) break;
     put(at, parent);
   }
@@ -14,8 +23,11 @@ void Recency::rise(std::size_t at, Node node) noexcept {
 }
 
 void Recency::sink(std::size_t at, Node node) noexcept {
-  for (std::size_t child; (child = 2 * at + 1) < nodes_.size(); at = child) {
-    if (child + 1 < nodes_.size() && nodes_[child + 1].stamp < nodes_[child].stamp) ++child;
+  for (std::size_t child; (child = kChildren * at + 1) < nodes_.size(); at = child) {
+    const std::size_t end = std::min(child + kChildren, nodes_.size());
+    for (std::size_t other = child + 1; other < end; ++other) {
+      if (nodes_[other].stamp < nodes_[child].stamp) child = other;
+    }
     if (node.stamp <= nodes_[child].stamp) break;
     put(at, nodes_[child]);
   }
@@ -35,7 +47,7 @@ void Recency::remove(Entry* entry) noexcept {
   nodes_.pop_back();
   bytes_ -= cost(*entry);
   if (at == nodes_.size()) return;
-  if (at > 0 && last.stamp < nodes_[(at - 1) / 2].stamp) {
+  if (at > 0 && last.stamp < nodes_[parent_of(at)].stamp) {
     rise(at, last);
   } else {
     sink(at, last);

@@ -1,7 +1,7 @@
 // Entries in order of use, exactly, at the price of one store a hit.
 //
 // A linked list would write to five cache lines a hit, which two threads then tear from each other.
-// Here a hit only stamps its entry. Each entry lies in a binary heap under the stamp that it had
+// Here a hit only stamps its entry. Each entry lies in a heap under the stamp that it had
 // when it was last looked at; stamps only grow, so an entry at the top whose stamp has not changed
 // is the oldest of all, and one whose stamp has changed sinks to where it belongs. A hit costs at
 // most one such sinking, at the next eviction.

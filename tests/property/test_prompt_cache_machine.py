@@ -71,7 +71,7 @@ class CacheMachine(RuleBasedStateMachine):
         other = PromptCache(self.model.max_bytes, "lru", 1)
         timed = any(entry.expires < float("inf") for entry in self.model.entries.values())
         assert other.load_bytes(data, self.now) == timed
-        # The order of use came along, too: fill it up and see who goes first.
+        # Equal bytes: the order of use came along, too.
         assert other.to_bytes(self.now) == data
 
     @invariant()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
-from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -31,12 +30,12 @@ def test_the_pairs_are_enough_and_stand_once():
         assert sum(row[0] == "hand" for row in rows) >= 0.4 * len(rows)
 
 
-@pytest.mark.parametrize("half", ["tune", "blind"])
+@pytest.mark.parametrize("half", ["tune", "blind", "late"])
 def test_the_rules_never_take_a_near_miss_for_the_same(half):
     assert [pair for pair in pairs("near_misses", half) if agree(*pair)] == []
 
 
-@pytest.mark.parametrize("half", ["tune", "blind"])
+@pytest.mark.parametrize("half", ["tune", "blind", "late"])
 def test_the_rules_know_four_repeats_in_five(half):
     repeats = pairs("repeats", half)
     assert sum(agree(*pair) for pair in repeats) >= 0.8 * len(repeats)
@@ -72,6 +71,24 @@ def test_the_rules_know_four_repeats_in_five(half):
         ("I'd like you.", "I like you."),
         ("The thief's ring", "The thief is a ring"),
         ("What will happen to you?", "What happened to you?"),
+        ("I stopped to drink.", "I stopped drinking."),
+        ("Do you hunt?", "Are you hunting?"),
+        ("Was he killed?", "Did he kill?"),
+        ("Are you paid?", "Do you pay?"),
+        ("I was betrayed.", "I betrayed."),
+        ("Where was he?", "Where is he?"),
+        ("Who was there?", "Who was it?"),
+        ("What makes you happy?", "Why are you happy?"),
+        ("A few came home.", "Few came home."),
+        ("How long have you lived here?", "How long did you live here?"),
+        ("What is your dog called?", "What is your dog?"),
+        ("You should have paid.", "You should pay."),
+        ("I had to pay.", "I have to pay."),
+        ("He must have seen her.", "He must see her."),
+        ("Nobody but Mara knows.", "Nobody, not even Mara, knows."),
+        ("Is the king's brother dead?", "Is the king dead, brother?"),
+        ("Let me go.", "Let us go."),
+        ("Tell her about him.", "Tell him about her."),
     ],
 )
 def test_these_differ(first, second):
@@ -221,7 +238,7 @@ def test_with_minilm_no_near_miss_hits_and_four_repeats_in_five_do(encoder_files
             found += cache.get(ask(second), model="m") is not None
         return found / len(rows)
 
-    every = list(chain(pairs("near_misses", "tune"), pairs("near_misses", "blind")))
-    assert hits(every) == 0
-    for half in ("tune", "blind"):
+    halves = ("tune", "blind", "late")
+    assert hits([pair for half in halves for pair in pairs("near_misses", half)]) == 0
+    for half in halves:
         assert hits(pairs("repeats", half)) >= 0.8, half

@@ -141,7 +141,8 @@ def _rephrased(text: str, language: _Language) -> str:
     for early in (True, False):
         for pattern, replacement, comes_early in language.phrases:
             if comes_early == early:
-                text = " ".join(pattern.sub(replacement, text).split())
+                changed, times = pattern.subn(replacement, text)
+                text = " ".join(changed.split()) if times else text
         if early:
             # Nothing but fillers: they are the line.
             text = " ".join(language.filler.sub(" ", text).split()) or text
@@ -221,7 +222,14 @@ def _row(words: list[str], language: _Language) -> list[str]:
             continue
         base, past = language.forms.get(word, (word, False))
         known = word in language.forms
-        if past and not _after_be(words, index):
+        if word == "been" and "".join(words[index + 1 : index + 2]).endswith("ing"):
+            waiting.add("past")  # "been living" is "lived"
+            continue
+        if known and base != word and word.endswith("ing") and words[index - 1] != "been":
+            waiting.add("ing")  # "stopped drinking" is not "stopped to drink"
+        if word in language.participles and _after_be(words, index):
+            waiting.add("done")  # "was killed" and "killed"
+        elif past:
             waiting.add("past")
         if word in _PRONOUNS or (waiting and not known and _verb_follows(words, index, language)):
             row.append(base)
@@ -235,11 +243,11 @@ def _row(words: list[str], language: _Language) -> list[str]:
 
 _HAVE = frozenset({"have", "has", "had"})
 _BETWEEN = frozenset("not never already just always ever also still now".split())
-_BE = frozenset({"is", "are", "am", "be"})
+_BE = frozenset("is are am was were be been being".split())
 
 
 def _after_be(words: list[str], index: int) -> bool:
-    """Whether a participle only says how something is: "is broken"."""
+    """Whether a participle tells what was done to somebody: "is broken"."""
     return index > 0 and any(word in _BE for word in words[max(0, index - 3) : index])
 
 

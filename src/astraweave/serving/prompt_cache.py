@@ -153,7 +153,8 @@ class PromptCache:
         How long an answer lives, in seconds of game time; None: until it is driven out.
     admission : str
         ``"lru"``: the least recently used makes room. ``"tinylfu"``: an answer has to have been
-        wanted more often than what it would drive out; better where many prompts come only once.
+        wanted more often than what it would drive out; better where many prompts come only once,
+        worse where what is wanted changes quickly.
     clock : Clock, optional
         Its ``now()`` is read, and only where something has an end of life. An answer with one is
         also forgotten when the clock was set back to before it was given (a save was loaded).
