@@ -228,18 +228,33 @@ PyObject* guarded(Work&& work) noexcept {
   return nullptr;
 }
 
-bool is_text(PyObject* const* arguments, Py_ssize_t given, Py_ssize_t wanted) {
-  if (given == wanted && PyUnicode_Check(arguments[0])) return true;
-  PyErr_SetString(PyExc_TypeError, "the text is not a str");
-  return false;
+std::string type_name(PyObject* object) { return Py_TYPE(object)->tp_name; }
+
+void require_text(PyObject* object) {
+  if (PyUnicode_Check(object)) return;
+  throw Error(ErrorCode::kInput, "text must be a str, not " + type_name(object));
 }
 
-PyObject* count_text(PyObject* capsule, PyObject* const* arguments, Py_ssize_t given) {
-  if (!is_text(arguments, given, 2)) return nullptr;
+// count(text, *, special=False)
+PyObject* count_text(PyObject* capsule, PyObject* const* arguments, Py_ssize_t given,
+                     PyObject* names) {
+  const Py_ssize_t named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
+  bool special = false;
+  if (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "special") == 0) {
+    const int truth = PyObject_IsTrue(arguments[given]);
+    if (truth < 0) return nullptr;
+    special = truth == 1;
+  } else if (named != 0) {
+    given = -1;
+  }
+  if (given != 1) {
+    PyErr_SetString(PyExc_TypeError, "count() takes a text and, by name, special");
+    return nullptr;
+  }
   return guarded([&] {
+    require_text(arguments[0]);
     const Utf8Text text(arguments[0]);
     const auto& tokenizer = owned_by<const std::shared_ptr<Tokenizer>>(capsule);
-    const bool special = PyObject_IsTrue(arguments[1]) == 1;
     std::size_t count;
     {
       const ReleaseForLong release(text.view().size());
@@ -272,10 +287,10 @@ class SharedAppender {
   Appender appender_;
 };
 
-PyObject* append_text(PyObject* capsule, PyObject* const* arguments, Py_ssize_t given) {
-  if (!is_text(arguments, given, 1)) return nullptr;
+PyObject* append_text(PyObject* capsule, PyObject* text_object) {
   return guarded([&] {
-    const Utf8Text text(arguments[0]);
+    require_text(text_object);
+    const Utf8Text text(text_object);
     auto& appender = *owned_by<const std::shared_ptr<SharedAppender>>(capsule);
     std::size_t total;
     {
@@ -284,13 +299,6 @@ PyObject* append_text(PyObject* capsule, PyObject* const* arguments, Py_ssize_t 
     }
     return PyLong_FromSize_t(total);
   });
-}
-
-// The flag says what the function takes; the table knows one type only.
-PyMethodDef fast_method(const char* name,
-                        PyObject* (*function)(PyObject*, PyObject* const*, Py_ssize_t)) {
-  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)),
-          METH_FASTCALL, nullptr};
 }
 
 template <typename Owned>
@@ -307,8 +315,12 @@ py::object bound_to(PyMethodDef& method, std::shared_ptr<Owned> owned) {
   return function;
 }
 
-PyMethodDef count_method = fast_method("count", &count_text);
-PyMethodDef append_method = fast_method("append", &append_text);
+// The table knows one type of function only; the flags say which it is.
+PyMethodDef count_method = {
+    "count", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&count_text)),
+    METH_FASTCALL | METH_KEYWORDS, "count(text, *, special=False)\n--\n\nSee Tokenizer.count."};
+PyMethodDef append_method = {"append", &append_text, METH_O,
+                             "append(text)\n--\n\nSee Appender.append."};
 
 std::vector<std::size_t> count_texts(const Tokenizer& tokenizer, const py::sequence& texts,
                                      bool special, std::size_t threads) {
@@ -317,10 +329,7 @@ std::vector<std::size_t> count_texts(const Tokenizer& tokenizer, const py::seque
   std::vector<std::unique_ptr<Utf8Text>> read;
   std::vector<std::string_view> views;
   for (const py::handle text : texts) {
-    if (!PyUnicode_Check(text.ptr())) {
-      throw Error(ErrorCode::kInput, "text must be a str, not " +
-                                         std::string(py::str(py::type::of(text).attr("__name__"))));
-    }
+    require_text(text.ptr());
     kept.push_back(py::reinterpret_borrow<py::object>(text));
     read.push_back(std::make_unique<Utf8Text>(text.ptr()));
     views.push_back(read.back()->view());

@@ -13,8 +13,9 @@ namespace {
 
 // Below this many symbols, looking at every pair again is faster than keeping a heap.
 constexpr std::size_t kShort = 32;
-// Above this many, LongBpe's trie is worth building (some 30 ms, once for a vocabulary).
-constexpr std::size_t kLong = 2048;
+// Above this many, LongBpe's trie is worth building (some tens of milliseconds, once for a
+// vocabulary); the heap takes a millisecond for as many.
+constexpr std::size_t kLong = 8192;
 constexpr std::size_t kMostTokens = std::size_t{1} << 20;  // that a PieceTable has room to name
 
 constexpr std::string_view kMarkTexts[] = {" ", "\n", "\xE2\x96\x81"};
@@ -215,10 +216,10 @@ void Bpe::encode(std::string_view piece, std::vector<TokenId>& out) const {
       out.insert(out.end(), ids.begin(), ids.end());
       return;
     }
-    PieceCache::Entry& entry = PieceCache::of_this_thread().at(part, owner_);
-    if (!PieceCache::holds(entry, part, owner_) || entry.count > PieceCache::kIds) {
+    PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(part);
+    if (!PieceCache::holds(entry, part) || entry.count > PieceCache::kIds) {
       const auto ids = merged(part, Scratch::symbols());
-      PieceCache::keep(entry, part, owner_, ids);
+      PieceCache::keep(entry, part, ids);
       out.insert(out.end(), ids.begin(), ids.end());
     } else {
       out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
@@ -229,38 +230,40 @@ void Bpe::encode(std::string_view piece, std::vector<TokenId>& out) const {
 std::size_t Bpe::count(std::string_view piece) const {
   std::size_t total = 0;
   cut_where_nothing_joins(piece, [&](std::string_view part) {
-    if (part.empty()) return;
-    total += whole_.find(part) != kNoToken ? 1 : count_rest(part);
+    if (!part.empty()) total += count_part(part, part.size());
   });
   return total;
 }
 
 std::size_t Bpe::count_all(std::string_view text, std::size_t start,
                            std::span<const std::uint32_t> ends) const {
-  if (!joins_[0].empty() && !options_.byte_level) return Model::count_all(text, start, ends);
   std::size_t total = 0;
   for (const std::size_t end : ends) {
-    const char* const piece = text.data() + start;
-    const std::size_t size = end - start;
-    TokenId whole;
-    if (size <= PieceKey::kLongest) {
-      whole = whole_.find(PieceKey::of(piece, size, text.size() - start));
-    } else {
-      whole = whole_.find_long({piece, size});
-    }
-    total += whole != kNoToken ? 1 : count_rest({piece, size});
+    total += count_part(text.substr(start, end - start), text.size() - start);
     start = end;
   }
   return total;
 }
 
-// Of a piece that is no token.
-std::size_t Bpe::count_rest(std::string_view piece) const {
+// Of a piece that is not cut further; `readable`: how many bytes may be read from its start on.
+inline std::size_t Bpe::count_part(std::string_view part, std::size_t readable) const {
+  if (part.size() <= PieceKey::kLongest) {
+    const PieceKey key = PieceKey::of(part.data(), part.size(), readable);
+    const std::uint64_t hash = key.hash();
+    if (whole_.find(key, hash) != kNoToken) return 1;
+    PieceCache& cache = PieceCache::of_this_thread(owner_);
+    if (const std::uint64_t known = cache.count(key, hash)) return known;
+    const Scratch scratch;
+    const std::size_t count = merged(part, Scratch::symbols()).size();
+    cache.keep(key, hash, count);
+    return count;
+  }
+  if (whole_.find_long(part) != kNoToken) return 1;
   const Scratch scratch;
-  if (piece.size() > PieceCache::kLongest) return merged(piece, Scratch::symbols()).size();
-  PieceCache::Entry& entry = PieceCache::of_this_thread().at(piece, owner_);
-  if (!PieceCache::holds(entry, piece, owner_)) {
-    PieceCache::keep(entry, piece, owner_, merged(piece, Scratch::symbols()));
+  if (part.size() > PieceCache::kLongest) return merged(part, Scratch::symbols()).size();
+  PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(part);
+  if (!PieceCache::holds(entry, part)) {
+    PieceCache::keep(entry, part, merged(part, Scratch::symbols()));
   }
   return entry.count;
 }

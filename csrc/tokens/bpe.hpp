@@ -60,7 +60,7 @@ class Bpe final : public Model {
   void merge_long(std::vector<TokenId>& symbols) const;
   std::span<const TokenId> merged(std::string_view piece, std::vector<TokenId>& symbols) const;
 
-  std::size_t count_rest(std::string_view piece) const;
+  std::size_t count_part(std::string_view part, std::size_t readable) const;
   template <typename Each>
   void cut_where_nothing_joins(std::string_view text, Each&& each) const;
 

@@ -6,27 +6,43 @@ namespace astraweave::tokens {
 
 LongBpe::LongBpe(const MergeTable& merges, const std::vector<bool>& symbols)
     : merges_(merges), shapes_(symbols.size()) {
-  const auto tokens = static_cast<TokenId>(symbols.size());
-  std::vector<TokenId> scratch, made;
-  std::size_t length = 0;
-  for (TokenId token = 0; token < tokens; ++token) {
-    if (symbols[static_cast<std::size_t>(token)]) made.push_back(token);
-    if (merges_.made(token).rank == 0) continue;
-    scratch.clear();
-    append_symbols_of(token, scratch);
-    length += scratch.size();
-    shapes_[static_cast<std::size_t>(token)].length = static_cast<std::uint32_t>(scratch.size());
-    made.push_back(token);
+  std::vector<std::vector<TokenId>> by_length;
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < symbols.size(); ++i) {
+    const auto token = static_cast<TokenId>(i);
+    if (!symbols[i] && merges_.made(token).rank == 0) continue;
+    const std::uint32_t length = length_of(token);
+    if (by_length.size() <= length) by_length.resize(length + 1);
+    by_length[length].push_back(token);
+    total += length;
   }
-  edges_.resize(std::bit_ceil(length + made.size() + 2));  // most share their beginnings
+  edges_.resize(std::bit_ceil(total + 2));  // most share their beginnings
   std::uint32_t nodes = 1;
-  for (const TokenId token : made) add(token, nodes, scratch);
-  for (const TokenId token : made) {  // now that all ends are known
-    scratch.clear();
-    append_symbols_of(token, scratch);
-    scratch.pop_back();
-    shapes_[static_cast<std::size_t>(token)].shorter = longest(scratch);
+  for (const auto& tokens : by_length) {  // what a token starts with is there before it
+    for (const TokenId token : tokens) add(token, nodes);
   }
+}
+
+// In symbols.
+std::uint32_t LongBpe::length_of(TokenId token) {
+  const auto length = [&](TokenId part) -> std::uint32_t& {
+    return shapes_[static_cast<std::size_t>(part)].length;
+  };
+  std::vector<TokenId> open{token};  // a hostile vocabulary nests deeper than a thread's stack
+  while (!open.empty()) {
+    const MergeTable::Made& made = merges_.made(open.back());
+    std::uint32_t& wanted = length(open.back());
+    if (wanted == 0 && made.rank == 0) wanted = 1;
+    if (wanted == 0 && length(made.left) != 0 && length(made.right) != 0) {
+      wanted = length(made.left) + length(made.right);
+    }
+    if (wanted != 0) {
+      open.pop_back();
+    } else {
+      open.push_back(length(made.left) == 0 ? made.left : made.right);
+    }
+  }
+  return length(token);
 }
 
 std::size_t LongBpe::slot(std::uint64_t key) const noexcept {
@@ -38,34 +54,27 @@ std::size_t LongBpe::slot(std::uint64_t key) const noexcept {
   return at;
 }
 
-// A token's halves are shorter than it, so that this ends; the deep side is on the stack.
-void LongBpe::append_symbols_of(TokenId token, std::vector<TokenId>& out) const {
-  std::vector<TokenId> open{token};
+void LongBpe::add(TokenId token, std::uint32_t& nodes) {
+  std::vector<TokenId> open{token};  // the parts whose symbols are still to come, the next one last
+  TokenId shorter = kNoToken;
+  std::uint32_t node = 0;
+  Edge* edge = nullptr;
   while (!open.empty()) {
     const TokenId part = open.back();
     open.pop_back();
-    const MergeTable::Made& made = merges_.made(part);
-    if (made.rank == 0) {
-      out.push_back(part);
-    } else {
+    if (const MergeTable::Made& made = merges_.made(part); made.rank != 0) {
       open.push_back(made.right);
       open.push_back(made.left);
+      continue;
     }
-  }
-}
-
-void LongBpe::add(TokenId token, std::uint32_t& nodes, std::vector<TokenId>& scratch) {
-  scratch.clear();
-  append_symbols_of(token, scratch);
-  std::uint32_t node = 0;
-  Edge* edge = nullptr;
-  for (const TokenId symbol : scratch) {
-    const std::uint64_t key = std::uint64_t{node} << 32 | static_cast<std::uint32_t>(symbol);
+    if (edge != nullptr && edge->token != kNoToken) shorter = edge->token;
+    const std::uint64_t key = std::uint64_t{node} << 32 | static_cast<std::uint32_t>(part);
     edge = &edges_[slot(key)];
     if (edge->node == 0) *edge = {key, nodes++, kNoToken};
     node = edge->node;
   }
   edge->token = token;
+  shapes_[static_cast<std::size_t>(token)].shorter = shorter;
 }
 
 TokenId LongBpe::longest(std::span<const TokenId> symbols) const noexcept {

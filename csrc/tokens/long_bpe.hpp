@@ -31,12 +31,12 @@ class LongBpe {
     TokenId token = kNoToken;               // that ends there
   };
   struct Shape {
-    std::uint32_t length = 1;    // in symbols
+    std::uint32_t length = 0;    // in symbols
     TokenId shorter = kNoToken;  // the longest token that this one starts with
   };
   std::size_t slot(std::uint64_t key) const noexcept;
-  void append_symbols_of(TokenId token, std::vector<TokenId>& out) const;
-  void add(TokenId token, std::uint32_t& nodes, std::vector<TokenId>& scratch);
+  std::uint32_t length_of(TokenId token);
+  void add(TokenId token, std::uint32_t& nodes);
   TokenId longest(std::span<const TokenId> symbols) const noexcept;
 
   const MergeTable& merges_;

@@ -4,6 +4,7 @@
 // integers. The table is at most half full, so that a probe touches one cache line, nearly always.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +20,7 @@ namespace astraweave::tokens {
 struct PieceKey {
   static constexpr std::size_t kLongest = 13;
   static constexpr int kLengthBit = 40, kTokenBit = 44;
+  static constexpr std::uint64_t kBits = (std::uint64_t{1} << kTokenBit) - 1;
 
   std::uint64_t low, high;
 
@@ -41,10 +43,16 @@ struct PieceKey {
 
  private:
   static PieceKey cut(std::uint64_t low, std::uint64_t high, std::size_t size) noexcept {
-    const std::uint64_t all = ~std::uint64_t{0};
-    const std::uint64_t low_mask = size >= 8 ? all : (std::uint64_t{1} << (8 * size)) - 1;
-    const std::uint64_t high_mask = size <= 8 ? 0 : (std::uint64_t{1} << (8 * (size - 8))) - 1;
-    return {low & low_mask, (high & high_mask) | std::uint64_t{size} << kLengthBit};
+    static constexpr auto kMasks = [] {
+      std::array<PieceKey, kLongest + 1> masks{};
+      for (std::size_t i = 0; i <= kLongest; ++i) {
+        const std::uint64_t all = ~std::uint64_t{0};
+        masks[i].low = i >= 8 ? all : (std::uint64_t{1} << (8 * i)) - 1;
+        masks[i].high = i <= 8 ? 0 : (std::uint64_t{1} << (8 * (i - 8))) - 1;
+      }
+      return masks;
+    }();
+    return {low & kMasks[size].low, (high & kMasks[size].high) | std::uint64_t{size} << kLengthBit};
   }
 };
 
@@ -59,11 +67,11 @@ class PieceTable {
                ? find(PieceKey::of(piece.data(), piece.size(), piece.size()))
                : find_long(piece);
   }
-  TokenId find(const PieceKey& key) const noexcept {
-    constexpr std::uint64_t kKeyBits = (std::uint64_t{1} << PieceKey::kTokenBit) - 1;
-    for (std::size_t at = key.hash() & mask_;; at = (at + 1) & mask_) {
+  TokenId find(const PieceKey& key) const noexcept { return find(key, key.hash()); }
+  TokenId find(const PieceKey& key, std::uint64_t hash) const noexcept {
+    for (std::size_t at = hash & mask_;; at = (at + 1) & mask_) {
       const Entry& entry = short_[at];
-      if (entry.low == key.low && (entry.high & kKeyBits) == key.high) {
+      if (entry.low == key.low && (entry.high & PieceKey::kBits) == key.high) {
         return static_cast<TokenId>(entry.high >> PieceKey::kTokenBit);
       }
       if (entry.high == 0) return kNoToken;

@@ -33,28 +33,26 @@ std::uint64_t gathered(std::uint64_t tops) noexcept {
 
 }  // namespace
 
-void byte_classes_scalar(const char* text, std::size_t n, ClassMasks masks) noexcept {
-  for (std::size_t word = 0; word * 64 < n; ++word) {
-    std::uint64_t letters = 0, capitals = 0, high = 0;
-    for (std::size_t at = word * 64, shift = 0; shift < 64 && at < n; at += 8, shift += 8) {
-      std::uint64_t bytes;
-      if (at + 8 <= n) {
-        bytes = load(text + at);
-      } else {
-        char rest[8] = {};
-        std::memcpy(rest, text + at, n - at);
-        bytes = load(rest);
-      }
-      const std::uint64_t not_ascii = bytes & kTops;
+void classify_bytes_scalar(const char* text, std::size_t n, ByteClasses* blocks) noexcept {
+  for (std::size_t start = 0; start < n; start += 64) {
+    ByteClasses block{};
+    for (std::size_t at = start, shift = 0; shift < 64 && at < n; at += 8, shift += 8) {
+      char rest[8] = {};
+      std::memcpy(rest, text + at, at + 8 <= n ? 8 : n - at);
+      const std::uint64_t bytes = load(rest);
+      const std::uint64_t high = bytes & kTops, ascii = ~bytes & kTops;
       const std::uint64_t low = bytes & ~kTops;
-      const std::uint64_t folded = between(low | kOnes * 0x20, 'a', 'z') & ~not_ascii;
-      letters |= gathered(folded) << shift;
-      capitals |= gathered(between(low, 'A', 'Z') & ~not_ascii) << shift;
-      high |= gathered(not_ascii) << shift;
+      const auto are = [&](unsigned first, unsigned last) {
+        return gathered(between(low, first, last) & ascii) << shift;
+      };
+      block.capitals |= are('A', 'Z');
+      block.letters |= are('A', 'Z') | are('a', 'z');
+      block.digits |= are('0', '9');
+      block.spaces |= are(' ', ' ');
+      block.apostrophes |= are('\'', '\'');
+      block.others |= are(0x09, 0x0D) | gathered(high) << shift;
     }
-    masks.letters[word] = letters;
-    masks.capitals[word] = capitals;
-    masks.high[word] = high;
+    blocks[start / 64] = block;
   }
 }
 

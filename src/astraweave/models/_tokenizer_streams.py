@@ -72,11 +72,11 @@ class Appender:
     whitespace behind them).
     """
 
-    __slots__ = ("_append", "_native")
+    __slots__ = ("__dict__", "_native")
 
     def __init__(self, native: _native.Appender) -> None:
         self._native = native
-        self._append = native.appending()
+        self.__dict__["append"] = native.appending()  # in place of the method: no call of Python's
 
     def append(self, text: str) -> int:
         """Add text to the end; returns the new `total`.
@@ -86,11 +86,7 @@ class Appender:
         InputError
             It is not a `str`.
         """
-        try:
-            return self._append(text)
-        except TypeError:
-            checked_text(text)
-            raise
+        return self._native.appending()(text)
 
     @property
     def total(self) -> int:
