@@ -11,8 +11,6 @@
 namespace astraweave::tokens {
 namespace {
 
-// Below this many symbols, looking at every pair again is faster than keeping a heap.
-constexpr std::size_t kShort = 32;
 // Above this many, LongBpe's trie is worth building (some tens of milliseconds, once for a
 // vocabulary); the heap takes a millisecond for as many.
 constexpr std::size_t kLong = 8192;
@@ -23,7 +21,7 @@ constexpr std::string_view kMarkTexts[] = {" ", "\n", "\xE2\x96\x81"};
 // Scratch space of the thread that asks; a megabyte's is not kept for ever.
 class Scratch {
  public:
-  Scratch() { symbols().clear(); }
+  Scratch() = default;
   ~Scratch() {
     if (symbols().capacity() > (1u << 16)) symbols() = {};
   }
@@ -57,6 +55,10 @@ Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary,
   }
   find_symbols();
   merges_ = merge_table(merges, protected_ids);
+  const auto& bytes = byte_symbols_;
+  if (options_.byte_level && std::find(bytes.begin(), bytes.end(), kNoToken) == bytes.end()) {
+    short_.know_bytes(bytes);
+  }
   find_whole_pieces(protected_ids);
   find_joins();
 }
@@ -216,10 +218,11 @@ void Bpe::encode(std::string_view piece, std::vector<TokenId>& out) const {
       out.insert(out.end(), ids.begin(), ids.end());
       return;
     }
-    PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(part);
-    if (!PieceCache::holds(entry, part) || entry.count > PieceCache::kIds) {
+    const LongKey key = LongKey::of(part.data(), part.size(), part.size());
+    PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(key.hash());
+    if (!PieceCache::holds(entry, key) || entry.count > PieceCache::kIds) {
       const auto ids = merged(part, Scratch::symbols());
-      PieceCache::keep(entry, part, ids);
+      PieceCache::keep(entry, key, ids);
       out.insert(out.end(), ids.begin(), ids.end());
     } else {
       out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
@@ -258,17 +261,27 @@ inline std::size_t Bpe::count_part(std::string_view part, std::size_t readable) 
     cache.keep(key, hash, count);
     return count;
   }
-  if (whole_.find_long(part) != kNoToken) return 1;
-  const Scratch scratch;
-  if (part.size() > PieceCache::kLongest) return merged(part, Scratch::symbols()).size();
-  PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(part);
-  if (!PieceCache::holds(entry, part)) {
-    PieceCache::keep(entry, part, merged(part, Scratch::symbols()));
+  if (part.size() <= LongKey::kLongest) {
+    const LongKey key = LongKey::of(part.data(), part.size(), readable);
+    const std::uint64_t hash = key.hash();
+    PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(hash);
+    if (PieceCache::holds(entry, key)) return entry.count;
+    if (whole_.find_long(part, hash) != kNoToken) return 1;
+    const Scratch scratch;
+    PieceCache::keep(entry, key, merged(part, Scratch::symbols()));
+    return entry.count;
   }
-  return entry.count;
+  if (whole_.find_long(part, long_hash(part, readable)) != kNoToken) return 1;
+  const Scratch scratch;
+  return merged(part, Scratch::symbols()).size();
 }
 
 std::span<const TokenId> Bpe::merged(std::string_view piece, std::vector<TokenId>& symbols) const {
+  if (short_.knows_bytes() && piece.size() <= ShortBpe::kMost) {
+    if (symbols.size() < piece.size()) symbols.resize(piece.size());
+    return {symbols.data(), short_.merge_bytes(piece, symbols.data())};
+  }
+  symbols.clear();
   append_symbols(piece, symbols);
   merge(symbols);
   return symbols;
@@ -307,41 +320,13 @@ bool Bpe::append_fallback(std::string_view symbol, std::vector<TokenId>& symbols
 }
 
 void Bpe::merge(std::vector<TokenId>& symbols) const {
-  if (symbols.size() <= kShort) return merge_short(symbols);
+  if (symbols.size() <= ShortBpe::kMost) return symbols.resize(short_.merge(symbols));
   if (symbols.size() < kLong || !merges_.proper()) return merge_long(symbols);
   std::call_once(long_once_, [&] { long_ = std::make_unique<const LongBpe>(merges_, is_symbol_); });
   long_->merge(symbols);
 }
 
-void Bpe::merge_short(std::vector<TokenId>& symbols) const {
-  constexpr std::uint32_t kNever = ~std::uint32_t{0};
-  std::array<std::uint32_t, kShort> ranks{};
-  std::array<TokenId, kShort> results{};
-  std::size_t count = symbols.size();
-  const auto look = [&](std::size_t i) {
-    const MergeTable::Merge* merge = merges_.find(symbols[i], symbols[i + 1]);
-    ranks[i] = merge != nullptr ? merge->rank : kNever;
-    results[i] = merge != nullptr ? merge->result : kNoToken;
-  };
-  for (std::size_t i = 0; i + 1 < count; ++i) look(i);
-  while (count > 1) {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i + 1 < count; ++i) best = ranks[i] < ranks[best] ? i : best;
-    if (ranks[best] == kNever) break;
-    symbols[best] = results[best];
-    for (std::size_t i = best + 1; i + 1 < count; ++i) {
-      symbols[i] = symbols[i + 1];
-      ranks[i] = ranks[i + 1];
-      results[i] = results[i + 1];
-    }
-    --count;
-    if (best > 0) look(best - 1);
-    if (best + 1 < count) look(best);
-  }
-  symbols.resize(count);
-}
-
-// The same with a heap of candidate merges over a linked list: O(n log n) for any text and table.
+// With a heap of candidate merges over a linked list: O(n log n) for any text and table.
 void Bpe::merge_long(std::vector<TokenId>& symbols) const {
   struct Candidate {
     std::uint32_t rank, at;

@@ -16,6 +16,7 @@
 #include "tokens/model.hpp"
 #include "tokens/piece_cache.hpp"
 #include "tokens/piece_table.hpp"
+#include "tokens/short_bpe.hpp"
 
 namespace astraweave::tokens {
 
@@ -56,7 +57,6 @@ class Bpe final : public Model {
   void append_symbols(std::string_view piece, std::vector<TokenId>& symbols) const;
   bool append_fallback(std::string_view symbol, std::vector<TokenId>& symbols) const;
   void merge(std::vector<TokenId>& symbols) const;
-  void merge_short(std::vector<TokenId>& symbols) const;
   void merge_long(std::vector<TokenId>& symbols) const;
   std::span<const TokenId> merged(std::string_view piece, std::vector<TokenId>& symbols) const;
 
@@ -71,6 +71,7 @@ class Bpe final : public Model {
   std::array<TokenId, 256> byte_symbols_{};  // byte level: the token of a byte; else of ASCII
   std::array<TokenId, 256> fallback_{};      // the token <0xXX>
   MergeTable merges_;
+  ShortBpe short_{merges_};
   PieceTable whole_;
   std::array<std::vector<bool>, kMarks> joins_;  // by symbol: some token has this mark behind it
   std::array<TokenId, kMarks> marks_{};

@@ -2,20 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
-#include <cstring>
 #include <mutex>
 #include <utility>
 
 namespace astraweave::tokens {
 namespace {
-
-std::array<std::uint64_t, 4> key_of(std::string_view piece) noexcept {
-  std::array<std::uint64_t, 4> key{};
-  std::memcpy(key.data(), piece.data(), piece.size());
-  reinterpret_cast<unsigned char*>(key.data())[31] = static_cast<unsigned char>(piece.size());
-  return key;
-}
 
 struct Slot {
   std::uint32_t owner = 0;
@@ -86,20 +77,8 @@ std::uint32_t PieceCache::new_owner() noexcept {
   return ++last;
 }
 
-PieceCache::Entry& PieceCache::at(std::string_view piece) noexcept {
-  std::uint64_t hash = 0;
-  for (const std::uint64_t word : key_of(piece)) {
-    hash = (std::rotl(hash, 23) ^ word) * 0x9E3779B97F4A7C15u;
-  }
-  return entries_[hash >> (64 - kEntryBits)];
-}
-
-bool PieceCache::holds(const Entry& entry, std::string_view piece) noexcept {
-  return entry.count != 0 && entry.key == key_of(piece);
-}
-
-void PieceCache::keep(Entry& entry, std::string_view piece, std::span<const TokenId> ids) noexcept {
-  entry.key = key_of(piece);
+void PieceCache::keep(Entry& entry, const LongKey& key, std::span<const TokenId> ids) noexcept {
+  entry.key = key;
   entry.count = static_cast<std::uint32_t>(ids.size());
   if (ids.size() <= kIds) std::copy(ids.begin(), ids.end(), entry.ids.begin());
 }

@@ -7,7 +7,8 @@
 #include <span>
 #include <string_view>
 
-#include "tokens/piece_table.hpp"
+#include "tokens/piece_key.hpp"
+#include "tokens/vocabulary.hpp"
 
 namespace astraweave::tokens {
 
@@ -16,13 +17,13 @@ namespace astraweave::tokens {
 // replaces it.
 class PieceCache {
  public:
-  static constexpr std::size_t kLongest = 31;  // bytes of a piece that can be kept
+  static constexpr std::size_t kLongest = LongKey::kLongest;  // bytes of a piece that can be kept
   static constexpr std::size_t kIds = 7;
 
   struct alignas(64) Entry {
-    std::array<std::uint64_t, 4> key{};  // the bytes and, in the last one, how many they are
-    std::uint32_t count = 0;             // of its tokens; 0: nothing is kept here
-    std::array<TokenId, kIds> ids{};     // these, where they are not more
+    LongKey key;
+    std::uint32_t count = 0;          // of its tokens; 0: nothing is kept here
+    std::array<TokenId, kIds> ids{};  // these, where they are not more
   };
 
   // `owner` is what new_owner() gave the model. Valid until this thread asks for another one's.
@@ -40,10 +41,12 @@ class PieceCache {
     counts_[place(hash)] = {key.low, key.high | std::uint64_t{count} << PieceKey::kTokenBit};
   }
 
-  // Where a piece of at most kLongest bytes is kept, or would be: `holds` says which.
-  Entry& at(std::string_view piece) noexcept;
-  static bool holds(const Entry& entry, std::string_view piece) noexcept;
-  static void keep(Entry& entry, std::string_view piece, std::span<const TokenId> ids) noexcept;
+  // Where a piece is kept, or would be: `holds` says which.
+  Entry& at(std::uint64_t hash) noexcept { return entries_[hash >> (64 - kEntryBits)]; }
+  static bool holds(const Entry& entry, const LongKey& key) noexcept {
+    return entry.count != 0 && entry.key == key;
+  }
+  static void keep(Entry& entry, const LongKey& key, std::span<const TokenId> ids) noexcept;
 
  private:
   static constexpr int kCountBits = 12, kEntryBits = 10;
