@@ -87,6 +87,7 @@ void Bpe::find_symbols() {
 
 MergeTable Bpe::merge_table(const std::vector<std::pair<std::string, std::string>>& merges,
                             const std::unordered_set<TokenId>& protected_ids) const {
+  if (options_.rank_by_result && merges.empty()) return every_split(protected_ids);
   std::vector<MergeTable::Merge> table;
   table.reserve(merges.size());
   std::string joined;
@@ -103,6 +104,26 @@ MergeTable Bpe::merge_table(const std::vector<std::pair<std::string, std::string
     if (protected_ids.contains(result)) continue;
     const auto order = 1 + (options_.rank_by_result ? static_cast<std::size_t>(result) : rank);
     table.push_back({MergeTable::key(left, right), static_cast<std::uint32_t>(order), result});
+  }
+  return {std::move(table), is_symbol_};
+}
+
+// Every way to cut a token in two tokens, as a merge that ranks as the token.
+MergeTable Bpe::every_split(const std::unordered_set<TokenId>& protected_ids) const {
+  std::vector<MergeTable::Merge> table;
+  table.reserve(3 * vocabulary_->size());
+  for (std::size_t i = 0; i < vocabulary_->size(); ++i) {
+    const auto result = static_cast<TokenId>(i);
+    if (protected_ids.contains(result)) continue;
+    const std::string_view text = vocabulary_->token(result);
+    for (std::size_t at = 1; at < text.size(); ++at) {
+      if ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) continue;
+      const TokenId left = vocabulary_->id(text.substr(0, at));
+      if (left == kNoToken || protected_ids.contains(left)) continue;
+      const TokenId right = vocabulary_->id(text.substr(at));
+      if (right == kNoToken || protected_ids.contains(right)) continue;
+      table.push_back({MergeTable::key(left, right), static_cast<std::uint32_t>(i + 1), result});
+    }
   }
   return {std::move(table), is_symbol_};
 }
@@ -219,10 +240,11 @@ void Bpe::encode(std::string_view piece, std::vector<TokenId>& out) const {
       return;
     }
     const LongKey key = LongKey::of(part.data(), part.size(), part.size());
-    PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(key.hash());
+    PieceCache& cache = PieceCache::of_this_thread(owner_);
+    PieceCache::Entry& entry = cache.at(key.hash());
     if (!PieceCache::holds(entry, key) || entry.count > PieceCache::kIds) {
       const auto ids = merged(part, Scratch::symbols());
-      PieceCache::keep(entry, key, ids);
+      cache.keep(entry, key, ids);
       out.insert(out.end(), ids.begin(), ids.end());
     } else {
       out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
@@ -264,16 +286,23 @@ inline std::size_t Bpe::count_part(std::string_view part, std::size_t readable) 
   if (part.size() <= LongKey::kLongest) {
     const LongKey key = LongKey::of(part.data(), part.size(), readable);
     const std::uint64_t hash = key.hash();
-    PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(hash);
+    PieceCache& cache = PieceCache::of_this_thread(owner_);
+    PieceCache::Entry& entry = cache.at(hash);
     if (PieceCache::holds(entry, key)) return entry.count;
     if (whole_.find_long(part, hash) != kNoToken) return 1;
     const Scratch scratch;
-    PieceCache::keep(entry, key, merged(part, Scratch::symbols()));
+    cache.keep(entry, key, merged(part, Scratch::symbols()));
     return entry.count;
   }
-  if (whole_.find_long(part, long_hash(part, readable)) != kNoToken) return 1;
+  const std::uint64_t hash = long_hash(part, readable);
+  PieceCache& cache = PieceCache::of_this_thread(owner_);
+  const bool is_kept = part.size() <= PieceCache::kLongestCounted;
+  if (const std::size_t known = is_kept ? cache.count_clause(part, hash) : 0) return known;
+  if (whole_.find_long(part, hash) != kNoToken) return 1;
   const Scratch scratch;
-  return merged(part, Scratch::symbols()).size();
+  const std::size_t count = merged(part, Scratch::symbols()).size();
+  if (is_kept) cache.keep_clause(part, hash, count);
+  return count;
 }
 
 std::span<const TokenId> Bpe::merged(std::string_view piece, std::vector<TokenId>& symbols) const {

@@ -21,10 +21,12 @@
 namespace astraweave::tokens {
 
 struct BpeOptions {
-  bool byte_level = false;      // symbols are bytes in GPT-2's alphabet, else characters
-  bool byte_fallback = false;   // an unknown character becomes <0xXX> tokens
-  bool whole_words = false;     // a piece that is a token needs no merging ("ignore_merges")
-  bool rank_by_result = false;  // a merge ranks as the id of what it makes (tiktoken)
+  bool byte_level = false;     // symbols are bytes in GPT-2's alphabet, else characters
+  bool byte_fallback = false;  // an unknown character becomes <0xXX> tokens
+  bool whole_words = false;    // a piece that is a token needs no merging ("ignore_merges")
+  // tiktoken: a merge ranks as the id of what it makes; where none are given, all that make tokens
+  // are taken.
+  bool rank_by_result = false;
   bool fuse_unknown = false;
   TokenId unknown = kNoToken;  // none: an unknown character vanishes
 };
@@ -49,6 +51,7 @@ class Bpe final : public Model {
   void find_symbols();
   MergeTable merge_table(const std::vector<std::pair<std::string, std::string>>& merges,
                          const std::unordered_set<TokenId>& protected_ids) const;
+  MergeTable every_split(const std::unordered_set<TokenId>& protected_ids) const;
   void find_whole_pieces(const std::unordered_set<TokenId>& protected_ids);
   void find_joins();
   bool always_known() const noexcept;
