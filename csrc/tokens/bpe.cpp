@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <queue>
 
 #include "error.hpp"
 #include "tokens/byte_alphabet.hpp"
+#include "tokens/heap_bpe.hpp"
 #include "tokens/unicode.hpp"
 
 namespace astraweave::tokens {
@@ -350,54 +350,9 @@ bool Bpe::append_fallback(std::string_view symbol, std::vector<TokenId>& symbols
 
 void Bpe::merge(std::vector<TokenId>& symbols) const {
   if (symbols.size() <= ShortBpe::kMost) return symbols.resize(short_.merge(symbols));
-  if (symbols.size() < kLong || !merges_.proper()) return merge_long(symbols);
+  if (symbols.size() < kLong || !merges_.proper()) return merge_by_heap(merges_, symbols);
   std::call_once(long_once_, [&] { long_ = std::make_unique<const LongBpe>(merges_, is_symbol_); });
   long_->merge(symbols);
-}
-
-// With a heap of candidate merges over a linked list: O(n log n) for any text and table.
-void Bpe::merge_long(std::vector<TokenId>& symbols) const {
-  struct Candidate {
-    std::uint32_t rank, at;
-    TokenId result;
-    bool operator>(const Candidate& other) const {
-      return rank != other.rank ? rank > other.rank : at > other.at;
-    }
-  };
-  constexpr std::uint32_t kEnd = ~std::uint32_t{0};
-  const auto count = static_cast<std::uint32_t>(symbols.size());
-  std::vector<std::uint32_t> next(count), previous(count);
-  std::vector<Candidate> initial;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    next[i] = i + 1 < count ? i + 1 : kEnd;
-    previous[i] = i > 0 ? i - 1 : kEnd;
-    const MergeTable::Merge* merge =
-        i + 1 < count ? merges_.find(symbols[i], symbols[i + 1]) : nullptr;
-    if (merge) initial.push_back({merge->rank, i, merge->result});
-  }
-  std::priority_queue queue(std::greater<Candidate>{}, std::move(initial));
-  const auto propose = [&](std::uint32_t at) {
-    if (at == kEnd || next[at] == kEnd) return;
-    if (const MergeTable::Merge* merge = merges_.find(symbols[at], symbols[next[at]])) {
-      queue.push({merge->rank, at, merge->result});
-    }
-  };
-  while (!queue.empty()) {
-    const Candidate top = queue.top();
-    queue.pop();
-    // Stale where the symbol is gone or its pair has changed since.
-    if (symbols[top.at] == kNoToken || next[top.at] == kEnd) continue;
-    const std::uint32_t right = next[top.at];
-    const MergeTable::Merge* merge = merges_.find(symbols[top.at], symbols[right]);
-    if (merge == nullptr || merge->result != top.result) continue;
-    symbols[top.at] = top.result;
-    symbols[right] = kNoToken;
-    next[top.at] = next[right];
-    if (next[right] != kEnd) previous[next[right]] = top.at;
-    propose(previous[top.at]);
-    propose(top.at);
-  }
-  std::erase(symbols, kNoToken);
 }
 
 }  // namespace astraweave::tokens

@@ -60,7 +60,6 @@ class Bpe final : public Model {
   void append_symbols(std::string_view piece, std::vector<TokenId>& symbols) const;
   bool append_fallback(std::string_view symbol, std::vector<TokenId>& symbols) const;
   void merge(std::vector<TokenId>& symbols) const;
-  void merge_long(std::vector<TokenId>& symbols) const;
   std::span<const TokenId> merged(std::string_view piece, std::vector<TokenId>& symbols) const;
 
   std::size_t count_part(std::string_view part, std::size_t readable) const;

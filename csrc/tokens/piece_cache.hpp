@@ -14,9 +14,9 @@
 namespace astraweave::tokens {
 
 // One for each thread and each of the models that it used last. Small at first (128 KB), and as
-// long as pieces drive each other out, larger, up to 2 MB: a text in one language needs little, one
-// of names and many languages much. Pieces are compared in full, so that a hit is never wrong; one
-// that falls on another's place replaces it.
+// long as pieces drive each other out, larger, up to 2.3 MB: a text in one language needs little,
+// one of names and many languages much. Pieces are compared in full, so that a hit is never wrong;
+// one that falls on another's place replaces it.
 class PieceCache {
  public:
   static constexpr std::size_t kLongest = LongKey::kLongest;  // bytes of a piece that can be kept
