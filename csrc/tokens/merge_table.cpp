@@ -7,7 +7,7 @@
 namespace astraweave::tokens {
 
 MergeTable::MergeTable(std::vector<Merge> merges, const std::vector<bool>& symbols)
-    : slots_(2), made_(symbols.size()) {
+    : slots_(2), bits_(1), made_(symbols.size()) {
   fill(merges);
   std::erase_if(merges, [&](const Merge& merge) {  // overruled by a later one of the same pair
     return slots_[slot(merge.pair)].rank != merge.rank;
@@ -16,17 +16,23 @@ MergeTable::MergeTable(std::vector<Merge> merges, const std::vector<bool>& symbo
   if (!std::is_sorted(merges.begin(), merges.end(), by_rank)) {
     std::stable_sort(merges.begin(), merges.end(), by_rank);
   }
-  std::vector<Merge> as_given = slots_;
+  const MergeTable as_given = *this;
   proper_ = keep_what_happens(merges, symbols);
   if (!proper_) {
-    slots_ = std::move(as_given);
-    made_.assign(symbols.size(), {});
+    *this = as_given;
   }
 }
 
 void MergeTable::fill(const std::vector<Merge>& merges) {
   slots_.assign(std::bit_ceil(2 * merges.size() + 2), {});
-  for (const Merge& merge : merges) slots_[slot(merge.pair)] = merge;
+  const std::size_t words = std::bit_ceil(merges.size() / 8 + 1);
+  bits_.assign(words, 0);
+  bits_shift_ = 58 - std::countr_zero(words);
+  for (const Merge& merge : merges) {
+    slots_[slot(merge.pair)] = merge;
+    const std::size_t bit = hash_of(merge.pair) >> bits_shift_;
+    bits_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+  }
 }
 
 // Goes through the merges by rank, and keeps each that can happen: its halves arise, and stand

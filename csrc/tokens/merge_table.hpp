@@ -38,13 +38,15 @@ class MergeTable {
            static_cast<std::uint32_t>(right);
   }
 
-  MergeTable() : slots_(2) {}
+  MergeTable() : slots_(2), bits_(1) {}
   // Merges in any order; of two with one pair the later counts. `symbols` says of each token
   // whether a text may start out with it.
   MergeTable(std::vector<Merge> merges, const std::vector<bool>& symbols);
 
   const Merge* find(TokenId left, TokenId right) const noexcept {
-    const Merge& merge = slots_[slot(key(left, right))];
+    const std::uint64_t pair = key(left, right), hash = hash_of(pair);
+    if (!may_hold(hash)) return nullptr;
+    const Merge& merge = slots_[slot(pair)];
     return merge.result == kNoToken ? nullptr : &merge;
   }
   // Whether facts 1 and 3 were used: else the merges are as given, and `may_touch` says nothing.
@@ -56,11 +58,19 @@ class MergeTable {
   }
 
  private:
+  static std::uint64_t hash_of(std::uint64_t pair) noexcept {
+    const std::uint64_t hash = pair * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 32;
+  }
+  // Most pairs that are asked about do not merge: a bit for every hash, in the second-level cache
+  // where the slots are not, tells so of nine in ten.
+  bool may_hold(std::uint64_t hash) const noexcept {
+    const std::size_t bit = hash >> bits_shift_;
+    return (bits_[bit / 64] >> (bit % 64) & 1) != 0;
+  }
   std::size_t slot(std::uint64_t pair) const noexcept {
     const std::size_t mask = slots_.size() - 1;
-    std::uint64_t hash = pair * 0x9E3779B97F4A7C15u;
-    hash ^= hash >> 32;
-    std::size_t at = hash & mask;
+    std::size_t at = hash_of(pair) & mask;
     while (slots_[at].result != kNoToken && slots_[at].pair != pair) at = (at + 1) & mask;
     return at;
   }
@@ -68,8 +78,10 @@ class MergeTable {
   bool untouched(TokenId left, TokenId right, std::uint32_t limit) const noexcept;
   bool keep_what_happens(const std::vector<Merge>& merges, const std::vector<bool>& symbols);
 
-  std::vector<Merge> slots_;  // open addressing, at most half full
-  std::vector<Made> made_;    // by token
+  std::vector<Merge> slots_;         // open addressing, at most half full
+  std::vector<std::uint64_t> bits_;  // a power of two
+  int bits_shift_ = 64 - 6;
+  std::vector<Made> made_;  // by token
   bool proper_ = false;
 };
 
