@@ -10,6 +10,7 @@ namespace astraweave::bindings {
 namespace py = pybind11;
 
 void register_errors(py::module_& module);
+void bind_graph(py::module_& module);
 void bind_index(py::module_& module);
 void bind_simd(py::module_& module);
 void bind_tokens(py::module_& module);

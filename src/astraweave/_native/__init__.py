@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from astraweave._native._core import (
     FlatIndex,
+    HnswIndex,
     StreamDecoder,
     Tokenizer,
     dot,
@@ -26,6 +27,7 @@ from astraweave._native._core import (
 
 __all__ = [
     "FlatIndex",
+    "HnswIndex",
     "StreamDecoder",
     "Tokenizer",
     "dot",
