@@ -132,6 +132,8 @@ class HnswIndex {
   void leave(Slot slot) noexcept;
   void sweep();
   void repair(std::size_t from, std::size_t to);
+  bool repair_links(Slot slot, std::size_t level, WalkContext& context,
+                    std::vector<Slot>& links) const;
   void free_left(std::size_t most) noexcept;
   void replace_entry() noexcept;
   bool leaves_for_good(Slot slot) const noexcept;

@@ -80,45 +80,56 @@ void HnswIndex::sweep() {
   }
 }
 
+// Whether a link of the node leads to one that leaves for good. `links` are then those that stay
+// and others in place of the rest.
+bool HnswIndex::repair_links(Slot slot, std::size_t level, WalkContext& context,
+                             std::vector<Slot>& links) const {
+  context.seen.clear();
+  context.seen.add(slot);
+  context.list.clear();
+  links.clear();
+  std::size_t before = 0;
+  for (const Slot link : nodes_.links(slot, level)) {
+    if (link >= nodes_.count()) break;
+    if (!context.seen.add(link)) continue;
+    ++before;
+    if (!leaves_for_good(link)) {
+      links.push_back(link);
+      continue;
+    }
+    for (const Slot further : nodes_.links(link, level)) {
+      if (further >= nodes_.count()) break;
+      if (nodes_.live(further) && nodes_.head(further).level >= level) {
+        context.list.push_back(further);
+      }
+    }
+  }
+  if (links.size() == before) return false;
+  if (!nodes_.live(slot)) return true;
+  std::erase_if(context.list, [&](Slot one) { return !context.seen.add(one); });
+  const Probe probe = nodes_.probe(slot, context.numbers.data(), kernels_);
+  context.candidates.clear();
+  score_all(nodes_, kernels_, probe, context.list, context);
+  sort_near(context.candidates);
+  select_links(nodes_, kernels_, context.candidates, before, context, links);
+  // As many as there were: with fewer and fewer links, recall would go down turn by turn.
+  for (const Near& one : context.candidates) {
+    if (links.size() >= before) break;
+    if (std::find(links.begin(), links.end(), one.slot) == links.end()) links.push_back(one.slot);
+  }
+  return true;
+}
+
 void HnswIndex::repair(std::size_t from, std::size_t to) {
   std::vector<Repaired> repaired;
+  std::vector<Slot> links;
   const WalkContexts::Lease context(contexts_, nodes_);
   for (std::size_t at = from; at < to; ++at) {
     const auto slot = static_cast<Slot>(at);
     const Head& head = nodes_.head(slot);
     if (head.state == State::kFree) continue;
     for (std::size_t level = 0; level <= std::min(head.level, Nodes::kMaxLevel); ++level) {
-      Repaired node{slot, level, {}};
-      context->seen.clear();
-      context->seen.add(slot);
-      context->list.clear();
-      bool broken = false;
-      for (const Slot link : nodes_.links(slot, level)) {
-        if (link >= nodes_.count()) break;
-        if (!context->seen.add(link)) continue;
-        if (!leaves_for_good(link)) {
-          node.links.push_back(link);
-          continue;
-        }
-        broken = true;
-        for (const Slot further : nodes_.links(link, level)) {
-          if (further >= nodes_.count()) break;
-          if (nodes_.live(further) && nodes_.head(further).level >= level) {
-            context->list.push_back(further);
-          }
-        }
-      }
-      if (!broken) continue;
-      if (head.state == State::kLive) {
-        std::erase_if(context->list, [&](Slot one) { return !context->seen.add(one); });
-        const Probe probe = nodes_.probe(slot, context->numbers.data(), kernels_);
-        context->candidates.clear();
-        score_all(nodes_, kernels_, probe, context->list, *context);
-        sort_near(context->candidates);
-        select_links(nodes_, kernels_, context->candidates, nodes_.max_links(level), *context,
-                     node.links);
-      }
-      repaired.push_back(std::move(node));
+      if (repair_links(slot, level, *context, links)) repaired.push_back({slot, level, links});
     }
   }
   const std::unique_lock lock(mutex_);

@@ -34,7 +34,7 @@ void read(const HnswIndex& index, const std::atomic<bool>& stop) {
     const auto query = row_of(id % kStay);
     const std::size_t ef = id % 2 == 0 ? 8 : 64;  // walks and scans
     const auto hits = index.search(query.data(), 3, {}, ef);
-    CHECK(hits.size() == 3 && hits[0].score == 0);
+    CHECK(hits.size() == 3 && (ef == 8 || hits[0].score == 0));  // a walk may miss
     const std::vector<Id> only{id % kStay, id};
     CHECK(index.search(query.data(), 1, {.ids = only})[0].score == 0);
     for (const auto& hit : index.search(query.data(), 5, {.any_tags = 2}, ef)) {

@@ -192,4 +192,5 @@ class TestGrowing:
         flat = VectorStore(DIMENSIONS, storage=storage)
         flat.insert_many(range(300), rows)
         for i in range(0, 300, 17):
-            np.testing.assert_allclose(store.get(i), flat.get(i), atol=1e-6)
+            # Moving scales a rounded vector to length 1 again.
+            np.testing.assert_allclose(store.get(i), flat.get(i), atol=1e-3)

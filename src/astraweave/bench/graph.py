@@ -24,6 +24,7 @@ __all__ = ["CASES"]
 
 _DIMENSIONS = 384
 _ROWS = 10_000
+_BUILT_ROWS = 2_000  # again and again
 _QUERIES = 500
 _K = 10
 _LINKS = 16
@@ -73,9 +74,9 @@ def _quickest(sample: _Sample, ask: Callable[[int], _Ask]) -> tuple[_Ask, float,
     raise Unavailable(f"no effort up to {_EFFORTS[-1]} reached recall {_WANTED_RECALL}")
 
 
-def _ours(sample: _Sample, storage: str = "float32") -> HnswIndex:
+def _ours(rows: NDArray[np.float32], storage: str = "float32") -> HnswIndex:
     index = HnswIndex(_DIMENSIONS, "cosine", storage, m=_LINKS, ef_construction=_BUILD_EFFORT)
-    index.insert(np.arange(_ROWS), sample.rows)
+    index.insert(np.arange(len(rows)), rows)
     return index
 
 
@@ -83,16 +84,16 @@ def _ask_ours(index: HnswIndex, effort: int, any_tags: int | None = None) -> _As
     return lambda queries: index.search_many(queries, _K, None, any_tags, 1, effort)[0]
 
 
-def _hnswlib(sample: _Sample) -> Any | None:
+def _hnswlib(rows: NDArray[np.float32]) -> Any | None:
     """Built, on one thread; None where it is not installed."""
     try:
         hnswlib: Any = import_module("hnswlib")
     except ImportError:
         return None
     index = hnswlib.Index("cosine", _DIMENSIONS)
-    index.init_index(_ROWS, M=_LINKS, ef_construction=_BUILD_EFFORT, random_seed=1)
+    index.init_index(len(rows), M=_LINKS, ef_construction=_BUILD_EFFORT, random_seed=1)
     index.set_num_threads(1)
-    index.add_items(sample.rows, np.arange(_ROWS))
+    index.add_items(rows, np.arange(len(rows)))
     return index
 
 
@@ -109,7 +110,7 @@ def _ask_hnswlib(index: Any, effort: int) -> _Ask:
 def search() -> Pair:
     """The 10 nearest of 10,000 at recall .99, many queries at once; time is that of one."""
     sample = _drawn()
-    index, peer = _ours(sample), _hnswlib(sample)
+    index, peer = _ours(sample.rows), _hnswlib(sample.rows)
     ask, recall, effort = _quickest(sample, lambda effort: _ask_ours(index, effort))
     quality = {"recall_at_10": recall, "ef": effort}
     ask_peer = None
@@ -142,14 +143,16 @@ def search_tenth() -> Pair:
 
 @case("graph.build", unit="us", peer_name="hnswlib")
 def build() -> Pair:
-    """One of 10,000 rows into the graph, on one thread."""
+    """One of 2,000 rows into the graph, on one thread."""
     sample = _drawn()
-    has_peer = _hnswlib(sample) is not None
+    rows = sample.rows[:_BUILT_ROWS]
     return Pair(
-        ours=lambda: _ours(sample),
-        peer=(lambda: _hnswlib(sample)) if has_peer else None,
-        per_call=_ROWS,
-        quality={"recall_at_10": _recall(sample, _ask_ours(_ours(sample), 64)(sample.queries))},
+        ours=lambda: _ours(rows),
+        peer=None if _hnswlib(rows) is None else lambda: _hnswlib(rows),
+        per_call=_BUILT_ROWS,
+        quality={
+            "recall_at_10": _recall(sample, _ask_ours(_ours(sample.rows), 64)(sample.queries))
+        },
     )
 
 
@@ -157,8 +160,8 @@ def build() -> Pair:
 def memory() -> Figures:
     """10,000 rows as 8-bit codes alone; beside it what float32 and recall .99 take."""
     sample = _drawn()
-    small, peer = _ours(sample, "int8"), _hnswlib(sample)
-    large = _ours(sample)
+    small, peer = _ours(sample.rows, "int8"), _hnswlib(sample.rows)
+    large = _ours(sample.rows)
     return Figures(
         ours=small.nbytes / 1e6,
         peer=None if peer is None else peer.index_file_size() / 1e6,
@@ -176,8 +179,8 @@ def load() -> Pair:
     sample = _drawn()
     folder = tempfile.TemporaryDirectory()
     ours, theirs = Path(folder.name) / "ours", Path(folder.name) / "theirs"
-    _ours(sample).save(ours)
-    peer = _hnswlib(sample)
+    _ours(sample.rows).save(ours)
+    peer = _hnswlib(sample.rows)
     if peer is not None:
         peer.save_index(str(theirs))
 
