@@ -47,7 +47,9 @@ def relative(paths: list[Path]) -> list[str]:
 
 
 native_sources = [
-    path for path in (HERE / "csrc").rglob("*.cpp") if not {"tests", "fuzz"} & set(path.parts)
+    path
+    for path in (HERE / "csrc").rglob("*.cpp")
+    if not {"bench", "tests", "fuzz"} & set(path.parts)
 ]
 native = Pybind11Extension(
     "astraweave._native._core",

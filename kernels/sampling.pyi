@@ -1,7 +1,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["sample"]
+__all__ = ["PARAMETERS", "sample", "sample_rows"]
+
+PARAMETERS: tuple[str, ...]
+"""The columns of `sample_rows`' parameters, in their order."""
 
 def sample(
     logits: NDArray[np.float32],
@@ -14,22 +17,31 @@ def sample(
     min_p: float,
     repetition_penalty: float,
     uniform: float,
+    counts: NDArray[np.int32] | None = None,
+    presence_penalty: float = 0.0,
+    frequency_penalty: float = 0.0,
 ) -> int:
     """Draw the next token; without the GIL, and without allocating.
 
     Parameters
     ----------
     logits : ndarray of float32, shape (vocabulary,)
-        Contiguous; the penalty is applied in place.
+        Contiguous; the penalties are applied in place.
     seen : ndarray of int32
-        Distinct tokens that the penalty is for.
+        Distinct tokens that the penalties are for.
     scratch : ndarray of int32, shape (vocabulary,)
         Working memory; what it holds before and after means nothing.
     temperature, top_k, top_p, min_p, repetition_penalty
-        As in `SamplingParams`, already checked. Top-p is a share of what top-k keeps; what lies
-        more than 60 temperatures below the likeliest is never drawn.
+        As in `SamplingParams`, already checked. Top-p is a share of what top-k keeps, added up in
+        float64: a share that is nearer than about 1e-13 to what some tokens have may keep one more
+        or fewer. What lies more than 60 temperatures below the likeliest is never drawn.
     uniform : float
         A number in [0, 1): equal numbers give equal tokens.
+    counts : ndarray of int32, shape of `seen`, optional
+        How often each of `seen` was made already; 0 where it only stands in the prompt.
+    presence_penalty, frequency_penalty : float
+        Taken from the logit of what has a count: the first once, the second for each of the count.
+        After the repetition penalty.
 
     Returns
     -------
@@ -39,5 +51,39 @@ def sample(
     Raises
     ------
     InputError
-        `scratch` is too short, or `seen` holds what is no token.
+        `scratch` is too short, `counts` has another length than `seen`, or `seen` holds what is no
+        token; the logits are as they were.
+    """
+
+def sample_rows(
+    logits: NDArray[np.float32],
+    seen: NDArray[np.int32],
+    counts: NDArray[np.int32],
+    offsets: NDArray[np.int32],
+    parameters: NDArray[np.float64],
+    scratch: NDArray[np.int32],
+    tokens: NDArray[np.int32],
+) -> None:
+    """Draw the next token of every row, each by its own parameters; as `sample` for each.
+
+    Parameters
+    ----------
+    logits : ndarray of float32, shape (rows, vocabulary)
+        Contiguous; the penalties are applied in place.
+    seen, counts : ndarray of int32
+        The rows' seen tokens and their counts, one row after the other.
+    offsets : ndarray of int32, shape (rows + 1,)
+        Where each row's part of `seen` begins, and at last where the last one ends.
+    parameters : ndarray of float64, shape (rows, 8)
+        A column for each of `PARAMETERS`.
+    scratch : ndarray of int32, shape (vocabulary,)
+        Working memory for all rows.
+    tokens : ndarray of int32, shape (rows,)
+        The result: a token a row, or -1 as in `sample`.
+
+    Raises
+    ------
+    InputError
+        The shapes do not belong together, an offset or a token is out of range, a top-k is no
+        number of tokens; nothing was changed.
     """

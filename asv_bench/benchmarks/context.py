@@ -1,7 +1,7 @@
 """Windows of conversations."""
 
-from ._suites import _Calls
+from ._suites import Cases
 
 
-class Context(_Calls):
+class Context(Cases):
     prefix = "context."

@@ -1,7 +1,7 @@
 """Prompts: the persona prompt beside jinja2 and minijinja."""
 
-from ._suites import _Calls
+from ._suites import Cases
 
 
-class Prompts(_Calls):
+class Prompts(Cases):
     prefix = "prompts."

@@ -1,7 +1,7 @@
-"""Exact vector search beside numpy."""
+"""Exact vector search beside faiss and numpy."""
 
-from ._suites import _Calls
+from ._suites import Cases
 
 
-class Search(_Calls):
+class Search(Cases):
     prefix = "search."

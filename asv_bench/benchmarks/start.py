@@ -1,13 +1,7 @@
 """What the import itself costs, in fresh processes."""
 
-from ._suites import _Figures
+from ._suites import Cases
 
 
-class ImportTime(_Figures):
-    prefix = "start.import_ms"
-    unit = "ms"
-
-
-class ImportMemory(_Figures):
-    prefix = "start.import_rss"
-    unit = "MB"
+class Import(Cases):
+    prefix = "start."

@@ -1,7 +1,7 @@
 """Token counts in the default model vocabulary, beside tokenizers."""
 
-from ._suites import _Calls
+from ._suites import Cases
 
 
-class Tokens(_Calls):
+class Tokens(Cases):
     prefix = "tokens."

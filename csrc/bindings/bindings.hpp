@@ -9,8 +9,12 @@ namespace astraweave::bindings {
 
 namespace py = pybind11;
 
+// Sets the Python exception for the C++ one that is being handled, for code that pybind11 does not
+// call; only for Error and what the standard library throws.
+void set_python_error() noexcept;
 void register_errors(py::module_& module);
 void bind_graph(py::module_& module);
+void bind_cache(py::module_& module);
 void bind_index(py::module_& module);
 void bind_simd(py::module_& module);
 void bind_tokens(py::module_& module);

@@ -24,7 +24,24 @@ const char* class_name(ErrorCode code) {
   return "UsageError";
 }
 
+void set_python_error(const Error& error) {
+  const py::object type = py::module_::import("astraweave.errors").attr(class_name(error.code()));
+  PyErr_SetString(type.ptr(), error.what());
+}
+
 }  // namespace
+
+void set_python_error() noexcept {
+  try {
+    throw;
+  } catch (const Error& error) {
+    set_python_error(error);
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+}
 
 void register_errors(py::module_& module) {
   (void)module;
@@ -32,9 +49,7 @@ void register_errors(py::module_& module) {
     try {
       if (pointer) std::rethrow_exception(pointer);
     } catch (const Error& error) {
-      const py::object type =
-          py::module_::import("astraweave.errors").attr(class_name(error.code()));
-      PyErr_SetString(type.ptr(), error.what());
+      set_python_error(error);
     }
   });
 }

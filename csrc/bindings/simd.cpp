@@ -83,7 +83,7 @@ py::array_t<std::int32_t> gather_codes(const Array<std::int8_t>& query,
   return sums;
 }
 
-py::array_t<std::int32_t> scan_codes(const Array<std::int16_t>& queries,
+py::array_t<std::int32_t> scan_codes(const Array<std::int8_t>& queries,
                                      const Array<std::uint8_t>& rows) {
   const bool shaped = queries.ndim() == 2 && rows.ndim() == 2 &&
                       rows.shape(1) % simd::kCodeBlock == 0 && queries.shape(1) <= rows.shape(1) &&
@@ -94,10 +94,10 @@ py::array_t<std::int32_t> scan_codes(const Array<std::int16_t>& queries,
   const auto dims = static_cast<std::size_t>(queries.shape(1));
   std::vector<simd::CodeQuery> prepared;
   for (py::ssize_t q = 0; q < queries.shape(0); ++q) {
-    const std::span<const std::int16_t> numbers(queries.data(q, 0), dims);
+    const std::span<const std::int8_t> numbers(queries.data(q, 0), dims);
     for (const int number : numbers) {
-      if (std::abs(number) > simd::CodeQuery::limit(dims)) {
-        throw Error(ErrorCode::kInput, "a query's number is too large for its sums");
+      if (std::abs(number) > simd::CodeQuery::kMost) {
+        throw Error(ErrorCode::kInput, "the numbers of a query are -31 to 31");
       }
     }
     prepared.emplace_back(numbers);

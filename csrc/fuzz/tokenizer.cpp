@@ -2,6 +2,7 @@
 // encoded and decoded keeps the promises of tokenizer.hpp.
 #include "tokens/tokenizer.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <unordered_set>
@@ -10,8 +11,10 @@
 
 #include "error.hpp"
 #include "fuzz/fuzz.hpp"
+#include "tokens/appender.hpp"
 #include "tokens/bpe.hpp"
 #include "tokens/byte_alphabet.hpp"
+#include "tokens/truncate.hpp"
 #include "tokens/unicode.hpp"
 #include "tokens/wordpiece.hpp"
 
@@ -94,6 +97,27 @@ DecoderRules read_decoder(Reader& reader, bool byte_level) {
   return rules;
 }
 
+// Appended in parts (as long as the text itself says), the count is that of what is there so far;
+// what is kept of a text has no more tokens than were asked for.
+void try_counts(const std::shared_ptr<const Tokenizer>& tokenizer, std::string_view text,
+                bool special) {
+  Appender appender(tokenizer, special);
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t stop = at + 1 + static_cast<unsigned char>(text[at]) % 7;
+    while (stop < text.size() && (static_cast<unsigned char>(text[stop]) & 0xC0) == 0x80) ++stop;
+    stop = std::min(stop, text.size());
+    appender.append(text.substr(at, stop - at));
+    FUZZ_CHECK(appender.total() == tokenizer->count(text.substr(0, stop), special));
+    at = stop;
+  }
+  const std::size_t most = text.size() % 9;
+  const std::string_view start = keep_start(tokenizer, text, most, special);
+  const std::string_view end = keep_end(*tokenizer, text, most, special);
+  FUZZ_CHECK(is_valid_utf8(start) && is_valid_utf8(end));
+  FUZZ_CHECK(start.empty() || tokenizer->count(start, special) <= most);
+  FUZZ_CHECK(end.empty() || tokenizer->count(end, special) <= most);
+}
+
 void try_text(const std::shared_ptr<const Tokenizer>& tokenizer, std::string_view text,
               bool is_lossless) {
   for (const bool special : {false, true}) {
@@ -107,6 +131,8 @@ void try_text(const std::shared_ptr<const Tokenizer>& tokenizer, std::string_vie
     std::string streamed;
     for (const TokenId id : ids) streamed += stream.push(id);
     FUZZ_CHECK(streamed + stream.flush() == decoded);
+    FUZZ_CHECK(tokenizer->count(text, special) == ids.size());
+    try_counts(tokenizer, text, special);
   }
 }
 

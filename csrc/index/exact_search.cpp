@@ -33,9 +33,7 @@ class Search {
     alignas(64) float scores[kBlock];
     scorer_.score(first, n, scores);
     for (std::size_t i = 0; i < n; ++i) {
-      if (!allows(first + i)) continue;
-      best_.offer(scores[i], task_.ids[first + i]);
-      lower_.offer(scores[i], 0);
+      if (allows(first + i)) best_.offer(scores[i], task_.ids[first + i]);
     }
   }
 
@@ -62,14 +60,14 @@ class Search {
   }
 
   const std::vector<Candidate>& finish() noexcept {
-    const float least = lower_.full() ? lower_.worst() : -std::numeric_limits<float>::infinity();
-    std::erase_if(pending_, [least](const Pending& one) { return one.most < least; });
+    std::erase_if(pending_, [this](const Pending& one) { return one.most < least(); });
     constexpr std::size_t kAhead = 4;
     for (std::size_t i = 0; i < pending_.size(); ++i) {
       if (i == 0) {
         for (std::size_t j = 0; j < kAhead && j < pending_.size(); ++j) prefetch(j);
       }
       if (i + kAhead < pending_.size()) prefetch(i + kAhead);
+      if (pending_[i].most < least()) continue;
       float score = 0;
       scorer_.score(pending_[i].slot, 1, &score);
       best_.offer(score, task_.ids[pending_[i].slot]);
@@ -98,7 +96,7 @@ class Search {
       next_skip_ = 0;
       wait(first, sums, {picked, count});
     }
-    if (lower_.full()) bounds_->set_threshold(lower_.worst());
+    bounds_->set_threshold(least());
   }
 
   void wait(std::size_t first, const std::int32_t* sums, std::span<const std::uint32_t> picked) {
@@ -107,12 +105,19 @@ class Search {
       const std::size_t slot = first + place;
       if (!allows(slot)) continue;
       const Interval interval = bounds_->of(sums[place], codes, slot);
-      if (lower_.full() && interval.most < lower_.worst()) continue;
+      if (interval.most < least()) continue;
       lower_.offer(interval.least, 0);
       pending_.push_back({interval.most, static_cast<std::uint32_t>(slot)});
     }
   }
 
+  // A score that k rows reach: k that were scored, or k whose bounds say so.
+  float least() const noexcept {
+    float score = -std::numeric_limits<float>::infinity();
+    if (best_.full()) score = best_.worst();
+    if (lower_.full()) score = std::max(score, lower_.worst());
+    return score;
+  }
   bool allows(std::size_t slot) const noexcept {
     return task_.filter == nullptr || task_.filter->allows(slot);
   }
@@ -121,7 +126,7 @@ class Search {
   const SearchTask& task_;
   RowScorer scorer_;
   TopK best_;   // of what was scored
-  TopK lower_;  // of all lower bounds
+  TopK lower_;  // lower bounds of the others
   std::optional<RowBounds> bounds_;
   std::vector<Pending> pending_;  // may be among the best
   std::size_t seen_ = 0;

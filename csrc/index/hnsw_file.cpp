@@ -256,14 +256,7 @@ std::unique_ptr<HnswIndex> GraphFile::open(std::unique_ptr<io::MappedFile> file)
         static_cast<std::size_t>(column == &nodes.upper_ ? header.upper_count : header.count);
     need(section.bytes == records * column->record(), "its sections are wrong");
     if (column->record() == 0) continue;
-    std::byte* from = index->file_->copy() + section.offset;
-    const std::size_t full = records / Segments::kPerSegment;
-    column->adopt(from, full);
-    column->reserve(records);
-    if (const std::size_t first = full * Segments::kPerSegment; first < records) {
-      std::memcpy(column->at(static_cast<Slot>(first)), from + first * column->record(),
-                  (records - first) * column->record());
-    }
+    column->adopt(index->file_->copy() + section.offset, records);
   }
   nodes.count_ = static_cast<std::size_t>(header.count);
   nodes.upper_count_ = static_cast<std::size_t>(header.upper_count);

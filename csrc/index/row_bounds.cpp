@@ -17,33 +17,57 @@ constexpr double kLongest = 1e18;
 float up(double x) noexcept { return static_cast<float>(x + (std::abs(x) * 0x1p-23 + 1e-44)); }
 float down(double x) noexcept { return -up(-x); }
 
+// Sums are kept in lanes, so that no addition waits for the one before.
+constexpr std::size_t kLanes = 4;
+
+double total(const double (&sums)[kLanes]) noexcept {
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+float largest_of(const AlignedFloats& numbers) noexcept {
+  float most[kLanes] = {};
+  for (std::size_t i = 0; i < numbers.size(); i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const float size = std::abs(numbers[i + lane]);
+      most[lane] = most[lane] < size ? size : most[lane];
+    }
+  }
+  return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
+}
+
 }  // namespace
 
 RoundedQuery round_query(const float* query, std::size_t dims) {
   RoundedQuery result;
-  result.numbers.resize(dims);
-  float largest = 0;
-  for (std::size_t i = 0; i < dims; ++i) largest = std::max(largest, std::abs(query[i]));
+  const std::size_t padded = (dims + kLanes - 1) / kLanes * kLanes;
+  AlignedFloats wanted(padded);
+  std::copy_n(query, dims, wanted.data());
+  result.numbers.resize(padded);
+  const float largest = largest_of(wanted);
   if (largest > 1e-30f) {
-    const auto most = static_cast<float>(simd::CodeQuery::limit(dims));
+    const auto most = static_cast<float>(simd::CodeQuery::kMost);
     result.scale = largest / most;
     // A shade less than most / largest: rounding must not lift the largest above the limit.
     const float by = most / largest * (1 - 0x1p-22f);
     constexpr float kShift = 12582912.0f;  // adding it rounds to a whole number
-    for (std::size_t i = 0; i < dims; ++i) {
-      result.numbers[i] = static_cast<std::int16_t>((query[i] * by + kShift) - kShift);
+    for (std::size_t i = 0; i < padded; ++i) {
+      result.numbers[i] = static_cast<std::int8_t>((wanted[i] * by + kShift) - kShift);
     }
   }
-  double apart = 0, squares = 0, rounded = 0;
-  for (std::size_t i = 0; i < dims; ++i) {
-    const double kept = double{result.scale} * result.numbers[i];
-    apart += (query[i] - kept) * (query[i] - kept);
-    squares += double{query[i]} * query[i];
-    rounded += kept * kept;
+  double apart[kLanes] = {}, squares[kLanes] = {}, rounded[kLanes] = {};
+  for (std::size_t i = 0; i < padded; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const double number = wanted[i + lane];
+      const double kept = double{result.scale} * result.numbers[i + lane];
+      apart[lane] += (number - kept) * (number - kept);
+      squares[lane] += number * number;
+      rounded[lane] += kept * kept;
+    }
   }
-  result.error = std::sqrt(apart) * kWider + kTiny;
-  result.length = std::sqrt(squares) * kWider;
-  result.rounded = std::sqrt(rounded);
+  result.numbers.resize(dims);
+  result.error = std::sqrt(total(apart)) * kWider + kTiny;
+  result.length = std::sqrt(total(squares)) * kWider;
+  result.rounded = std::sqrt(total(rounded));
   return result;
 }
 

@@ -39,7 +39,7 @@ namespace astraweave::index {
 
 // A query in whole numbers: q is about scale * numbers.
 struct RoundedQuery {
-  std::vector<std::int16_t> numbers;
+  std::vector<std::int8_t> numbers;  // -31 to 31
   float scale = 0;
   double error = 0;    // at least |q - scale * numbers|
   double length = 0;   // at least |q|, the same for

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <vector>
@@ -24,7 +25,7 @@ class Segments {
   explicit Segments(std::size_t record) : record_(record) {}
 
   std::size_t record() const noexcept { return record_; }
-  std::size_t capacity() const noexcept { return segments_.size() << kShift; }
+  std::size_t capacity() const noexcept { return (segments_.size() << kShift) - missing_; }
 
   std::byte* at(Slot slot) const noexcept {
     return segments_[slot >> kShift] + (slot & (kPerSegment - 1)) * record_;
@@ -32,19 +33,26 @@ class Segments {
 
   // Room for slots 0 to count - 1.
   void reserve(std::size_t count) {
+    if (capacity() >= count) return;
+    if (missing_ > 0) {
+      std::byte* whole = allocate();
+      std::memcpy(whole, segments_.back(), (kPerSegment - missing_) * record_);
+      segments_.back() = whole;
+      missing_ = 0;
+    }
     while (capacity() < count) {
       segments_.reserve(segments_.size() + 1);
-      own_.push_back(
-          Block(static_cast<std::byte*>(::operator new(record_ * kPerSegment, kAlignment))));
-      segments_.push_back(own_.back().get());
+      segments_.push_back(allocate());
     }
   }
 
-  // Full segments out of `records`, which outlive this; capacity() was 0.
-  void adopt(std::byte* records, std::size_t segments) {
-    for (std::size_t i = 0; i < segments; ++i) {
-      segments_.push_back(records + i * record_ * kPerSegment);
+  // Room for just `count` in `records`, which outlive this; capacity() was 0. The last segment may
+  // be a part of one, which is copied when it has to grow.
+  void adopt(std::byte* records, std::size_t count) {
+    for (std::size_t first = 0; first < count; first += kPerSegment) {
+      segments_.push_back(records + first * record_);
     }
+    missing_ = (segments_.size() << kShift) - count;
   }
 
   // Of our own memory.
@@ -57,7 +65,14 @@ class Segments {
   };
   using Block = std::unique_ptr<std::byte, Free>;
 
+  std::byte* allocate() {
+    own_.push_back(
+        Block(static_cast<std::byte*>(::operator new(record_ * kPerSegment, kAlignment))));
+    return own_.back().get();
+  }
+
   std::size_t record_;
+  std::size_t missing_ = 0;  // records that the last segment, an adopted part, lacks
   std::vector<std::byte*> segments_;
   std::vector<Block> own_;
 };

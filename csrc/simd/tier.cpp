@@ -9,6 +9,8 @@
 
 #if ASTRAWEAVE_X86 && defined(_MSC_VER)
 #include <intrin.h>
+#elif ASTRAWEAVE_X86
+#include <cpuid.h>
 #endif
 
 namespace astraweave::simd {
@@ -34,9 +36,13 @@ bool has_avx512() {
          bit(regs[1], 31) && bit(regs[2], 11);
 }
 #elif ASTRAWEAVE_X86
+bool has_f16c() {  // older clangs do not know the name
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c >> 29 & 1) != 0;
+}
+
 bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
 bool has_avx512() {

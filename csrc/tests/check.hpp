@@ -26,6 +26,8 @@
 
 namespace astraweave::tests {
 
+void run_cache_tests();
+void run_cache_thread_tests();
 void run_simd_tests();
 void run_codes_tests();
 void run_io_tests();

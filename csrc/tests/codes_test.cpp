@@ -57,8 +57,8 @@ void the_largest_sums_fit(simd::Tier tier) {
       simd::gather_codes_kernel(tier)(small.data(), row.data(), 0, &slot, 1, kDims, &sum);
       CHECK(sum == exact(small.data(), row.data(), kDims));
       for (const std::size_t dims : {std::size_t{384}, kDims}) {
-        const int most = simd::CodeQuery::limit(dims) * sign;
-        const std::vector<std::int16_t> large(dims, static_cast<std::int16_t>(most));
+        const int most = simd::CodeQuery::kMost * sign;
+        const std::vector<std::int8_t> large(dims, static_cast<std::int8_t>(most));
         const simd::CodeQuery query{large};
         simd::scan_codes_kernel(tier)(&query, 1, row.data(), kDims, 1, &sum);
         CHECK(sum == exact(large.data(), row.data(), dims));
@@ -72,12 +72,12 @@ void scans_are_exact(simd::Tier tier) {
   std::mt19937 engine(4);
   for (const std::size_t dims : {1u, 63u, 64u, 65u, 130u, 384u}) {
     const std::size_t padded = (dims + simd::kCodeBlock - 1) / simd::kCodeBlock * simd::kCodeBlock;
-    const int most = simd::CodeQuery::limit(dims);
+    const int most = simd::CodeQuery::kMost;
     for (std::size_t m = 0; m < 10; ++m) {
       std::vector<simd::CodeQuery> queries;
-      std::vector<std::vector<std::int16_t>> raw;
+      std::vector<std::vector<std::int8_t>> raw;
       for (std::size_t q = 0; q < m; ++q) {
-        raw.push_back(numbers<std::int16_t>(engine, dims, -most, most));
+        raw.push_back(numbers<std::int8_t>(engine, dims, -most, most));
         queries.emplace_back(raw.back());
       }
       for (std::size_t n = 0; n < 8; ++n) {

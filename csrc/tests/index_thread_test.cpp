@@ -25,7 +25,14 @@ void read(const FlatIndex& index, const std::atomic<bool>& stop) {
     const auto query = row_of(50);
     const auto hits = index.search(query.data(), 3);
     CHECK(!hits.empty() && hits[0].id == 50 && hits[0].score == 0);
-    if (id == 0) CHECK(FlatIndex::from_bytes(index.to_bytes())->contains(50));
+    if (id == 0) {
+      CHECK(FlatIndex::from_bytes(index.to_bytes())->contains(50));
+      CHECK(index.search_many(query.data(), 1, 3, {}, 2).all[0].id == 50);
+      const Id wanted = 50;
+      float score = 1;
+      index.scores(query.data(), {&wanted, 1}, &score);
+      CHECK(score == 0);
+    }
   }
 }
 
@@ -42,6 +49,7 @@ void run_index_thread_tests() {
     CHECK(index.remove(old_id));
     index.insert({&new_id, 1}, row_of(new_id).data());
     index.update(new_id, row_of(new_id).data());
+    index.set_tags(new_id, 7);
     CHECK(index.remove(new_id));
     index.insert({&old_id, 1}, row_of(old_id).data());
   }

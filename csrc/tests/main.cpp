@@ -29,6 +29,8 @@ int main(int count, char** arguments) {
   tests::run_index_tests();
   tests::run_index_thread_tests();
   tests::run_tokens_tests();
+  tests::run_cache_tests();
+  tests::run_cache_thread_tests();
   std::printf("all passed\n");
   return 0;
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "error.hpp"
+#include "simd/classes/classes.hpp"
 #include "simd/dot/dot.hpp"
 #include "simd/half/half.hpp"
 #include "simd/l2/l2.hpp"
@@ -100,9 +101,31 @@ void scans_of_halves_agree(simd::Tier tier) {
   }
 }
 
+// Every byte at every place of a block, in memory of exactly the size that may be read.
+void bytes_are_classified_alike(simd::Tier tier) {
+  for (std::size_t n = 0; n < 200; ++n) {
+    std::vector<char> text(n);
+    for (std::size_t i = 0; i < n; ++i) text[i] = static_cast<char>(i * 37 + n * 11);
+    std::vector<simd::ByteClasses> blocks((n + 63) / 64);
+    simd::classify_bytes_kernel(tier)(text.data(), n, blocks.data());
+    for (std::size_t i = 0; i < blocks.size() * 64; ++i) {
+      const auto is = [&](std::uint64_t mask) { return (mask >> (i % 64) & 1) != 0; };
+      const auto& block = blocks[i / 64];
+      const int c = i < n ? static_cast<unsigned char>(text[i]) : 0;
+      CHECK(is(block.capitals) == (c >= 'A' && c <= 'Z'));
+      CHECK(is(block.letters) == ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')));
+      CHECK(is(block.digits) == (c >= '0' && c <= '9'));
+      CHECK(is(block.spaces) == (c == ' '));
+      CHECK(is(block.apostrophes) == (c == '\''));
+      CHECK(is(block.others) == (c >= 0x80 || (c >= 0x09 && c <= 0x0D)));
+    }
+  }
+}
+
 }  // namespace
 
 void run_simd_tests() {
+  bytes_are_classified_alike(simd::active_tier());
   kernels_keep_their_bounds(simd::active_tier());
   scans_score_a_row_alike_everywhere(simd::active_tier());
   scans_of_halves_agree(simd::active_tier());

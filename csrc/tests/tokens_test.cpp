@@ -7,9 +7,13 @@
 
 #include "error.hpp"
 #include "tests/check.hpp"
+#include "tokens/appender.hpp"
 #include "tokens/bpe.hpp"
 #include "tokens/byte_alphabet.hpp"
+#include "tokens/count_many.hpp"
+#include "tokens/pieces.hpp"
 #include "tokens/tokenizer.hpp"
+#include "tokens/truncate.hpp"
 #include "tokens/unicode.hpp"
 #include "tokens/wordpiece.hpp"
 
@@ -141,6 +145,110 @@ void byte_level_loses_nothing() {
       CHECK(tokenizer->decode(plain, true) == text);
       CHECK(tokenizer->decode(special, false) == text);
       CHECK(streamed(tokenizer, plain, true) == text);
+      CHECK(tokenizer->count(text, false) == plain.size());
+      CHECK(tokenizer->count(text, true) == special.size());
+    }
+  }
+}
+
+// The formula over bit masks against the scanner: texts of all that it treats in its own way, with
+// its window's ends at every place.
+void pieces_are_those_of_the_scanner() {
+  static const std::vector<std::string> kParts = {
+      "a",  "Word",      "word", " ",  "  ",   "\n",        "\t",
+      "1",  "12",        "6789", "'",  "'s",   "'re",       "'LL",
+      "'t", "(",         "...",  ", ", "X",    "\xC3\xA9",  "\xC5\xBF",
+      "/",  "camelCase", "\r\n", " '", "HTTP", "'\xC5\xBF", "\xC2\xB2",
+  };
+  using Family = ScanRules::Family;
+  std::mt19937 engine(31);
+  for (int turn = 0; turn < 4000; ++turn) {
+    std::string text;
+    for (std::size_t i = engine() % 60; i > 0; --i) text += kParts[engine() % kParts.size()];
+    const auto family = static_cast<Family>(turn % 3);
+    const ScanRules rules{family, 1 + static_cast<int>(engine() % 4), engine() % 2 == 0,
+                          family == Family::kCl100k && engine() % 2 == 0};
+    std::vector<SplitStep> steps = {{.rules = rules}};
+    const auto cut = static_cast<DigitCut>(engine() % 3);
+    if (cut != DigitCut::kNone) {
+      const bool single = cut == DigitCut::kSingle;
+      steps.insert(steps.begin(), {.kind = SplitStep::Kind::kDigits, .single = single});
+    }
+    std::vector<std::string> expected, found;
+    Splitter(steps).split(text, true,
+                          [&](std::string_view piece) { expected.emplace_back(piece); });
+    const PieceRules piece_rules(rules, cut);
+    PieceFinder finder(piece_rules, text);
+    std::vector<std::uint32_t> ends(PieceFinder::kMostAtOnce + engine() % 90);
+    std::size_t at = 0;
+    while (const std::size_t many = finder.next(ends.data(), ends.size())) {
+      for (std::size_t i = 0; i < many; at = ends[i++])
+        found.push_back(text.substr(at, ends[i] - at));
+    }
+    CHECK(found == expected);
+  }
+}
+
+// Every way to count, append and truncate against the tokens themselves.
+void counting_is_encoding() {
+  const std::vector<std::vector<SplitStep>> roads = {
+      {},
+      {scanner(ScanRules::Family::kGpt2)},
+      {scanner(ScanRules::Family::kCl100k, 3, true, true)},
+      {scanner(ScanRules::Family::kO200k)},
+      {{.kind = SplitStep::Kind::kDigits, .single = true}, scanner(ScanRules::Family::kGpt2)},
+      {{.kind = SplitStep::Kind::kPrefixSpace}, scanner(ScanRules::Family::kGpt2)},
+      {{.kind = SplitStep::Kind::kWhitespace}},
+  };
+  std::mt19937 engine(37);
+  for (const auto& road : roads) {
+    const auto tokenizer = byte_level(road);
+    for (int turn = 0; turn < 150; ++turn) {
+      const bool special = turn % 2 == 0;
+      const auto length = [&](std::string_view text) {
+        Ids ids;
+        tokenizer->encode(text, special, ids);
+        return ids.size();
+      };
+      Appender appender(tokenizer, special);
+      std::string so_far;
+      std::vector<std::string> texts;
+      for (std::size_t i = engine() % 8; i > 0; --i) {
+        texts.push_back(hostile_text(engine, engine() % 12));
+        so_far += texts.back();
+        CHECK(appender.append(texts.back()) == length(so_far));
+        CHECK(appender.total() == length(so_far));
+      }
+      const std::vector<std::string_view> views(texts.begin(), texts.end());
+      const auto counts = count_many(*tokenizer, views, special, 3);
+      for (std::size_t i = 0; i < texts.size(); ++i) CHECK(counts[i] == length(texts[i]));
+      const std::size_t most = engine() % 30;
+      const std::string_view start = keep_start(tokenizer, so_far, most, special);
+      const std::string_view end = keep_end(*tokenizer, so_far, most, special);
+      CHECK(is_valid_utf8(start) && is_valid_utf8(end));
+      CHECK(so_far.starts_with(start) && so_far.ends_with(end));
+      CHECK(length(start) <= most && length(end) <= most);
+      CHECK(length(so_far) > most || (start == so_far && end == so_far));
+    }
+  }
+}
+
+// Pieces long enough for the merge in linear time: each token beside the next as fact 2 demands.
+void very_long_pieces_merge_as_short_ones_do() {
+  const auto tokenizer = byte_level({});
+  for (const std::string unit : {"a", "ab", "abab1", "aba", "b12", "123a", "x"}) {
+    std::string text;
+    while (text.size() < 9000) text += unit;
+    Ids whole;
+    tokenizer->encode(text, false, whole);
+    CHECK(tokenizer->decode(whole, false) == text);
+    CHECK(tokenizer->count(text, false) == whole.size());
+    for (std::size_t i = 0; i + 12 < whole.size(); i += 7) {
+      const Ids stretch(whole.begin() + static_cast<long>(i),
+                        whole.begin() + static_cast<long>(i) + 12);
+      Ids again;
+      tokenizer->encode(tokenizer->decode(stretch, false), false, again);
+      CHECK(again == stretch);
     }
   }
 }
@@ -333,6 +441,9 @@ void damaged_parts_are_refused() {
 void run_tokens_tests() {
   the_lowest_merge_comes_first();
   byte_level_loses_nothing();
+  pieces_are_those_of_the_scanner();
+  counting_is_encoding();
+  very_long_pieces_merge_as_short_ones_do();
   long_pieces_merge_as_short_ones_do();
   any_ids_decode_to_valid_text();
   word_pieces_are_the_longest();

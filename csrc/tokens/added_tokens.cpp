@@ -7,6 +7,8 @@
 namespace astraweave::tokens {
 namespace {
 
+constexpr int kSeveral = -2;
+
 // The character that ends at `at`, which is not the start of the text.
 char32_t character_before(std::string_view text, std::size_t at) {
   do {
@@ -40,6 +42,8 @@ AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens)
       node = found->second;
     }
     if (tokens_[i].content.empty()) continue;
+    const int start = static_cast<unsigned char>(tokens_[i].content[0]);
+    only_start_ = only_start_ == -1 || only_start_ == start ? start : kSeveral;
     starts_[static_cast<unsigned char>(tokens_[i].content[0])] = true;
     if (token_of_node_[node] < 0) token_of_node_[node] = static_cast<int>(i);
   }
@@ -59,14 +63,17 @@ AddedTokenMatcher::Hit AddedTokenMatcher::longest_at(std::string_view text, std:
   return hit;
 }
 
+// The first place at or after `at` where a token may start; the end of the text where none does.
+std::size_t AddedTokenMatcher::next_start(std::string_view text, std::size_t at) const noexcept {
+  if (only_start_ >= 0) return std::min(text.find(static_cast<char>(only_start_), at), text.size());
+  while (at < text.size() && !starts_[static_cast<unsigned char>(text[at])]) ++at;
+  return at;
+}
+
 void AddedTokenMatcher::split(std::string_view text, const OnToken& on_token,
                               const OnText& on_text) const {
   std::size_t done = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    if (!starts_[static_cast<unsigned char>(text[at])]) {
-      ++at;
-      continue;
-    }
+  for (std::size_t at = 0; (at = next_start(text, at)) < text.size();) {
     const Hit hit = longest_at(text, at);
     if (hit.token == nullptr) {
       ++at;

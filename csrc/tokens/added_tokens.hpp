@@ -36,11 +36,13 @@ class AddedTokenMatcher {
     const AddedToken* token = nullptr;
   };
   Hit longest_at(std::string_view text, std::size_t at) const;
+  std::size_t next_start(std::string_view text, std::size_t at) const noexcept;
 
   std::vector<AddedToken> tokens_;
   std::vector<int> token_of_node_;                          // -1 where none ends
   std::unordered_map<std::uint64_t, std::uint32_t> edges_;  // node << 8 | byte
   bool starts_[256] = {};
+  int only_start_ = -1;  // the byte that all of them start with, if it is one
 };
 
 }  // namespace astraweave::tokens

@@ -1,6 +1,6 @@
 #include "tokens/bpe.hpp"
 
-#include <bit>
+#include <algorithm>
 #include <cstdio>
 #include <queue>
 
@@ -13,94 +13,281 @@ namespace {
 
 // Below this many symbols, looking at every pair again is faster than keeping a heap.
 constexpr std::size_t kShort = 32;
+// Above this many, LongBpe's trie is worth building (some tens of milliseconds, once for a
+// vocabulary); the heap takes a millisecond for as many.
+constexpr std::size_t kLong = 8192;
+constexpr std::size_t kMostTokens = std::size_t{1} << 20;  // that a PieceTable has room to name
+
+constexpr std::string_view kMarkTexts[] = {" ", "\n", "\xE2\x96\x81"};
+
+// Scratch space of the thread that asks; a megabyte's is not kept for ever.
+class Scratch {
+ public:
+  Scratch() { symbols().clear(); }
+  ~Scratch() {
+    if (symbols().capacity() > (1u << 16)) symbols() = {};
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  static std::vector<TokenId>& symbols() {
+    thread_local std::vector<TokenId> instance;
+    return instance;
+  }
+};
+
+bool is_one_character(std::string_view token) {
+  return !token.empty() &&
+         token.size() ==
+             static_cast<std::size_t>(utf8_length(static_cast<unsigned char>(token.front())));
+}
 
 }  // namespace
 
 Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary,
          const std::vector<std::pair<std::string, std::string>>& merges,
-         std::unordered_set<TokenId> protected_ids, BpeOptions options)
+         const std::unordered_set<TokenId>& protected_ids, BpeOptions options)
     : vocabulary_(std::move(vocabulary)),
-      protected_ids_(std::move(protected_ids)),
       options_(options),
-      merges_(std::bit_ceil(2 * merges.size() + 2)) {
-  for (std::size_t rank = 0; rank < merges.size(); ++rank) {
-    add_merge(merges[rank], static_cast<std::uint32_t>(rank));
+      is_symbol_(vocabulary_->size()),
+      whole_(vocabulary_->size()) {
+  if (vocabulary_->size() > kMostTokens) {
+    throw Error(ErrorCode::kCorruptData, "a vocabulary of " + std::to_string(vocabulary_->size()) +
+                                             " tokens; " + std::to_string(kMostTokens) +
+                                             " are the most that are supported");
   }
+  find_symbols();
+  merges_ = merge_table(merges, protected_ids);
+  find_whole_pieces(protected_ids);
+  find_joins();
+}
+
+void Bpe::find_symbols() {
+  const auto note = [&](TokenId symbol) {
+    if (symbol != kNoToken) is_symbol_[static_cast<std::size_t>(symbol)] = true;
+  };
   for (std::size_t byte = 0; byte < 256; ++byte) {
     std::array<char, 8> name{};
     std::snprintf(name.data(), name.size(), "<0x%02X>", static_cast<unsigned>(byte));
     fallback_[byte] = vocabulary_->id(name.data());
-    byte_symbols_[byte] = vocabulary_->id(byte_characters()[byte]);
+    const char ascii = static_cast<char>(byte);
+    byte_symbols_[byte] = options_.byte_level ? vocabulary_->id(byte_characters()[byte])
+                          : byte < 0x80       ? vocabulary_->id({&ascii, 1})
+                                              : kNoToken;
+    note(byte_symbols_[byte]);
+    if (options_.byte_fallback) note(fallback_[byte]);
+  }
+  note(options_.unknown);
+  for (std::size_t i = 0; i < vocabulary_->size() && !options_.byte_level; ++i) {
+    const auto token = static_cast<TokenId>(i);
+    if (is_one_character(vocabulary_->token(token))) note(token);
   }
 }
 
-void Bpe::add_merge(const std::pair<std::string, std::string>& merge, std::uint32_t rank) {
-  const TokenId left = vocabulary_->id(merge.first);
-  const TokenId right = vocabulary_->id(merge.second);
-  const TokenId result = vocabulary_->id(merge.first + merge.second);
-  if (left == kNoToken || right == kNoToken || result == kNoToken) {
-    throw Error(ErrorCode::kCorruptData, "merge " + std::to_string(rank) + " ('" + merge.first +
-                                             "' + '" + merge.second +
-                                             "') names a token that the vocabulary lacks");
+MergeTable Bpe::merge_table(const std::vector<std::pair<std::string, std::string>>& merges,
+                            const std::unordered_set<TokenId>& protected_ids) const {
+  std::vector<MergeTable::Merge> table;
+  table.reserve(merges.size());
+  std::string joined;
+  for (std::size_t rank = 0; rank < merges.size(); ++rank) {
+    const auto& [first, second] = merges[rank];
+    const TokenId left = vocabulary_->id(first), right = vocabulary_->id(second);
+    joined.assign(first).append(second);
+    const TokenId result = vocabulary_->id(joined);
+    if (left == kNoToken || right == kNoToken || result == kNoToken) {
+      throw Error(ErrorCode::kCorruptData, "merge " + std::to_string(rank) + " ('" + first +
+                                               "' + '" + second +
+                                               "') names a token that the vocabulary lacks");
+    }
+    if (protected_ids.contains(result)) continue;
+    const auto order = 1 + (options_.rank_by_result ? static_cast<std::size_t>(result) : rank);
+    table.push_back({MergeTable::key(left, right), static_cast<std::uint32_t>(order), result});
   }
-  if (protected_ids_.contains(result)) return;
-  const auto order = options_.rank_by_result ? static_cast<std::uint32_t>(result) : rank;
-  merges_[slot(key(left, right))] = {key(left, right), order, result};
+  return {std::move(table), is_symbol_};
 }
 
-std::size_t Bpe::slot(std::uint64_t pair) const noexcept {
-  const std::size_t mask = merges_.size() - 1;
-  std::uint64_t hash = pair * 0x9E3779B97F4A7C15u;
-  hash ^= hash >> 32;
-  std::size_t at = hash & mask;
-  while (merges_[at].result != kNoToken && merges_[at].pair != pair) at = (at + 1) & mask;
-  return at;
+void Bpe::find_whole_pieces(const std::unordered_set<TokenId>& protected_ids) {
+  std::vector<TokenId> ids;
+  for (std::size_t i = 0; i < vocabulary_->size(); ++i) {
+    const auto token = static_cast<TokenId>(i);
+    const std::string_view text = vocabulary_->token(token);
+    const std::string bytes = options_.byte_level ? alphabet_to_bytes(text) : std::string(text);
+    if (bytes.empty() || (options_.byte_level && bytes_to_alphabet(bytes) != text)) continue;
+    bool is_whole;
+    if (options_.whole_words && !protected_ids.contains(token)) {
+      is_whole = true;
+    } else if (merges_.proper() && !is_symbol_[i]) {
+      is_whole = merges_.made(token).rank != 0;
+    } else {  // the long way: what becomes of it?
+      ids.clear();
+      append_symbols(bytes, ids);
+      merge(ids);
+      is_whole = ids.size() == 1 && ids.front() == token;
+    }
+    if (is_whole) whole_.add(bytes, token);
+  }
 }
 
-const Bpe::Merge* Bpe::find(TokenId left, TokenId right) const noexcept {
-  const Merge& merge = merges_[slot(key(left, right))];
-  return merge.result == kNoToken ? nullptr : &merge;
+// Where whole texts are one piece (Gemma, Mistral), they may still be cut wherever no token reaches
+// across: before nearly every space.
+void Bpe::find_joins() {
+  marks_.fill(kNoToken);
+  if (!always_known()) return;
+  for (std::size_t mark = 0; mark < kMarks; ++mark) {
+    std::size_t at = 0;
+    marks_[mark] = symbol_at(kMarkTexts[mark], at);
+    joins_[mark].resize(vocabulary_->size());
+  }
+  for (std::size_t i = 0; i < vocabulary_->size(); ++i) {
+    const MergeTable::Made* made = &merges_.made(static_cast<TokenId>(i));
+    if (made->rank == 0) continue;
+    TokenId last = made->left, first = made->right;
+    while (merges_.made(last).rank != 0) last = merges_.made(last).right;
+    while (merges_.made(first).rank != 0) first = merges_.made(first).left;
+    for (std::size_t mark = 0; mark < kMarks; ++mark) {
+      if (first == marks_[mark]) joins_[mark][static_cast<std::size_t>(last)] = true;
+    }
+  }
+}
+
+// Whether every character becomes symbols of its own, none of which vanishes or merges unseen, and
+// a stretch of a piece is encoded as a piece is.
+bool Bpe::always_known() const noexcept {
+  if (!merges_.proper() || options_.whole_words) return false;
+  if (!options_.byte_level && !options_.byte_fallback) return false;
+  const auto& bytes = options_.byte_level ? byte_symbols_ : fallback_;
+  if (std::find(bytes.begin(), bytes.end(), kNoToken) != bytes.end()) return false;
+  if (options_.byte_level) return true;
+  for (std::size_t i = 0; i < vocabulary_->size(); ++i) {
+    const MergeTable::Made& made = merges_.made(static_cast<TokenId>(i));
+    for (const TokenId half : {made.left, made.right}) {
+      if (std::find(bytes.begin(), bytes.end(), half) != bytes.end() && made.rank != 0)
+        return false;
+    }
+  }
+  return true;
+}
+
+// The symbol of the character (or byte) at `at`, which is stepped over.
+TokenId Bpe::symbol_at(std::string_view text, std::size_t& at) const noexcept {
+  const auto byte = static_cast<unsigned char>(text[at]);
+  if (options_.byte_level || byte < 0x80) {
+    ++at;
+    return byte_symbols_[byte];
+  }
+  const std::string_view character = text.substr(at, static_cast<std::size_t>(utf8_length(byte)));
+  at += character.size();
+  return vocabulary_->id(character);
+}
+
+bool Bpe::never_joins(std::string_view before, std::string_view after) const {
+  for (std::size_t mark = 0; mark < kMarks; ++mark) {
+    if (joins_[mark].empty() || !after.starts_with(kMarkTexts[mark]) || before.empty()) continue;
+    if (options_.byte_level && kMarkTexts[mark].size() > 1) continue;
+    std::size_t at = before.size() - 1;
+    while (!options_.byte_level && (static_cast<unsigned char>(before[at]) & 0xC0) == 0x80) --at;
+    const TokenId last = symbol_at(before, at);
+    return last == kNoToken || marks_[mark] == kNoToken ||
+           !joins_[mark][static_cast<std::size_t>(last)];
+  }
+  return false;
+}
+
+template <typename Each>
+void Bpe::cut_where_nothing_joins(std::string_view text, Each&& each) const {
+  if (joins_[0].empty() || text.size() <= PieceCache::kLongest) return each(text);
+  std::size_t start = 0;
+  for (std::size_t at = 1; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c != ' ' && c != '\n' && c != '\xE2') continue;
+    if (!never_joins(text.substr(start, at - start), text.substr(at))) continue;
+    each(text.substr(start, at - start));
+    start = at;
+  }
+  each(text.substr(start));
 }
 
 void Bpe::encode(std::string_view piece, std::vector<TokenId>& out) const {
-  if (piece.empty()) return;
-  if (options_.whole_words) {
-    const TokenId whole =
-        vocabulary_->id(options_.byte_level ? bytes_to_alphabet(piece) : std::string(piece));
-    if (whole != kNoToken && !protected_ids_.contains(whole)) return out.push_back(whole);
+  cut_where_nothing_joins(piece, [&](std::string_view part) {
+    if (part.empty()) return;
+    if (const TokenId whole = whole_.find(part); whole != kNoToken) return out.push_back(whole);
+    const Scratch scratch;
+    if (part.size() > PieceCache::kLongest) {
+      const auto ids = merged(part, Scratch::symbols());
+      out.insert(out.end(), ids.begin(), ids.end());
+      return;
+    }
+    PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(part);
+    if (!PieceCache::holds(entry, part) || entry.count > PieceCache::kIds) {
+      const auto ids = merged(part, Scratch::symbols());
+      PieceCache::keep(entry, part, ids);
+      out.insert(out.end(), ids.begin(), ids.end());
+    } else {
+      out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
+    }
+  });
+}
+
+std::size_t Bpe::count(std::string_view piece) const {
+  std::size_t total = 0;
+  cut_where_nothing_joins(piece, [&](std::string_view part) {
+    if (!part.empty()) total += count_part(part, part.size());
+  });
+  return total;
+}
+
+std::size_t Bpe::count_all(std::string_view text, std::size_t start,
+                           std::span<const std::uint32_t> ends) const {
+  std::size_t total = 0;
+  for (const std::size_t end : ends) {
+    total += count_part(text.substr(start, end - start), text.size() - start);
+    start = end;
   }
-  thread_local std::vector<TokenId> symbols;
-  symbols.clear();
+  return total;
+}
+
+// Of a piece that is not cut further; `readable`: how many bytes may be read from its start on.
+inline std::size_t Bpe::count_part(std::string_view part, std::size_t readable) const {
+  if (part.size() <= PieceKey::kLongest) {
+    const PieceKey key = PieceKey::of(part.data(), part.size(), readable);
+    const std::uint64_t hash = key.hash();
+    if (whole_.find(key, hash) != kNoToken) return 1;
+    PieceCache& cache = PieceCache::of_this_thread(owner_);
+    if (const std::uint64_t known = cache.count(key, hash)) return known;
+    const Scratch scratch;
+    const std::size_t count = merged(part, Scratch::symbols()).size();
+    cache.keep(key, hash, count);
+    return count;
+  }
+  if (whole_.find_long(part) != kNoToken) return 1;
+  const Scratch scratch;
+  if (part.size() > PieceCache::kLongest) return merged(part, Scratch::symbols()).size();
+  PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(part);
+  if (!PieceCache::holds(entry, part)) {
+    PieceCache::keep(entry, part, merged(part, Scratch::symbols()));
+  }
+  return entry.count;
+}
+
+std::span<const TokenId> Bpe::merged(std::string_view piece, std::vector<TokenId>& symbols) const {
   append_symbols(piece, symbols);
-  if (symbols.size() <= kShort) {
-    merge_short(symbols);
-  } else {
-    merge_long(symbols);
-  }
-  out.insert(out.end(), symbols.begin(), symbols.end());
-  if (symbols.capacity() > (1u << 16)) symbols = {};  // a megabyte's scratch is not kept for ever
+  merge(symbols);
+  return symbols;
 }
 
 void Bpe::append_symbols(std::string_view piece, std::vector<TokenId>& symbols) const {
   bool pending_unknown = false;  // written once the next known symbol, or the end, is reached
   for (std::size_t at = 0; at < piece.size();) {
-    const auto byte = static_cast<unsigned char>(piece[at]);
-    TokenId symbol;
-    std::string_view text;
-    if (options_.byte_level) {
-      text = byte_characters()[byte];
-      symbol = byte_symbols_[byte];
-      at += 1;
-    } else {
-      text = piece.substr(at, static_cast<std::size_t>(utf8_length(byte)));
-      symbol = vocabulary_->id(text);
-      at += text.size();
-    }
+    const std::size_t start = at;
+    const TokenId symbol = symbol_at(piece, at);
     if (symbol != kNoToken) {
       if (pending_unknown) symbols.push_back(options_.unknown);
       pending_unknown = false;
       symbols.push_back(symbol);
-    } else if (options_.byte_fallback && append_fallback(text, symbols)) {
+    } else if (options_.byte_fallback &&
+               append_fallback(options_.byte_level
+                                   ? byte_characters()[static_cast<unsigned char>(piece[start])]
+                                   : piece.substr(start, at - start),
+                               symbols)) {
       continue;
     } else if (options_.unknown != kNoToken) {
       if (pending_unknown && !options_.fuse_unknown) symbols.push_back(options_.unknown);
@@ -119,30 +306,42 @@ bool Bpe::append_fallback(std::string_view symbol, std::vector<TokenId>& symbols
   return true;
 }
 
+void Bpe::merge(std::vector<TokenId>& symbols) const {
+  if (symbols.size() <= kShort) return merge_short(symbols);
+  if (symbols.size() < kLong || !merges_.proper()) return merge_long(symbols);
+  std::call_once(long_once_, [&] { long_ = std::make_unique<const LongBpe>(merges_, is_symbol_); });
+  long_->merge(symbols);
+}
+
 void Bpe::merge_short(std::vector<TokenId>& symbols) const {
-  if (symbols.size() < 2) return;
-  std::array<const Merge*, kShort> pairs{};
+  constexpr std::uint32_t kNever = ~std::uint32_t{0};
+  std::array<std::uint32_t, kShort> ranks{};
+  std::array<TokenId, kShort> results{};
   std::size_t count = symbols.size();
-  for (std::size_t i = 0; i + 1 < count; ++i) pairs[i] = find(symbols[i], symbols[i + 1]);
-  while (true) {
-    std::size_t best = count;
-    for (std::size_t i = 0; i + 1 < count; ++i) {
-      if (pairs[i] && (best == count || pairs[i]->rank < pairs[best]->rank)) best = i;
-    }
-    if (best == count) break;
-    symbols[best] = pairs[best]->result;
+  const auto look = [&](std::size_t i) {
+    const MergeTable::Merge* merge = merges_.find(symbols[i], symbols[i + 1]);
+    ranks[i] = merge != nullptr ? merge->rank : kNever;
+    results[i] = merge != nullptr ? merge->result : kNoToken;
+  };
+  for (std::size_t i = 0; i + 1 < count; ++i) look(i);
+  while (count > 1) {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i + 1 < count; ++i) best = ranks[i] < ranks[best] ? i : best;
+    if (ranks[best] == kNever) break;
+    symbols[best] = results[best];
     for (std::size_t i = best + 1; i + 1 < count; ++i) {
       symbols[i] = symbols[i + 1];
-      pairs[i] = pairs[i + 1];
+      ranks[i] = ranks[i + 1];
+      results[i] = results[i + 1];
     }
     --count;
-    if (best > 0) pairs[best - 1] = find(symbols[best - 1], symbols[best]);
-    pairs[best] = best + 1 < count ? find(symbols[best], symbols[best + 1]) : nullptr;
+    if (best > 0) look(best - 1);
+    if (best + 1 < count) look(best);
   }
   symbols.resize(count);
 }
 
-// The same with a heap of candidate merges over a linked list: O(n log n) for any text.
+// The same with a heap of candidate merges over a linked list: O(n log n) for any text and table.
 void Bpe::merge_long(std::vector<TokenId>& symbols) const {
   struct Candidate {
     std::uint32_t rank, at;
@@ -158,13 +357,14 @@ void Bpe::merge_long(std::vector<TokenId>& symbols) const {
   for (std::uint32_t i = 0; i < count; ++i) {
     next[i] = i + 1 < count ? i + 1 : kEnd;
     previous[i] = i > 0 ? i - 1 : kEnd;
-    const Merge* merge = i + 1 < count ? find(symbols[i], symbols[i + 1]) : nullptr;
+    const MergeTable::Merge* merge =
+        i + 1 < count ? merges_.find(symbols[i], symbols[i + 1]) : nullptr;
     if (merge) initial.push_back({merge->rank, i, merge->result});
   }
   std::priority_queue queue(std::greater<Candidate>{}, std::move(initial));
   const auto propose = [&](std::uint32_t at) {
     if (at == kEnd || next[at] == kEnd) return;
-    if (const Merge* merge = find(symbols[at], symbols[next[at]])) {
+    if (const MergeTable::Merge* merge = merges_.find(symbols[at], symbols[next[at]])) {
       queue.push({merge->rank, at, merge->result});
     }
   };
@@ -174,7 +374,7 @@ void Bpe::merge_long(std::vector<TokenId>& symbols) const {
     // Stale where the symbol is gone or its pair has changed since.
     if (symbols[top.at] == kNoToken || next[top.at] == kEnd) continue;
     const std::uint32_t right = next[top.at];
-    const Merge* merge = find(symbols[top.at], symbols[right]);
+    const MergeTable::Merge* merge = merges_.find(symbols[top.at], symbols[right]);
     if (merge == nullptr || merge->result != top.result) continue;
     symbols[top.at] = top.result;
     symbols[right] = kNoToken;

@@ -1,13 +1,21 @@
 // Byte-pair encoding over characters or bytes: the merge of lowest rank first, leftmost among
 // equals, until none applies.
+//
+// Three roads to one answer, the cheapest first: a piece that is a token (PieceTable, four pieces
+// of five in prose), a piece that this thread met before (PieceCache), and merging.
 #pragma once
 
 #include <array>
 #include <memory>
+#include <mutex>
 #include <unordered_set>
 #include <utility>
 
+#include "tokens/long_bpe.hpp"
+#include "tokens/merge_table.hpp"
 #include "tokens/model.hpp"
+#include "tokens/piece_cache.hpp"
+#include "tokens/piece_table.hpp"
 
 namespace astraweave::tokens {
 
@@ -23,37 +31,51 @@ struct BpeOptions {
 class Bpe final : public Model {
  public:
   // `protected_ids` (control tokens) are never produced by merging or by looking up a whole piece.
-  // Throws Error(kCorruptData) for a merge that the vocabulary lacks.
+  // Throws Error(kCorruptData) for a merge that the vocabulary lacks, or too large a vocabulary.
   Bpe(std::shared_ptr<const Vocabulary> vocabulary,
       const std::vector<std::pair<std::string, std::string>>& merges,
-      std::unordered_set<TokenId> protected_ids, BpeOptions options);
+      const std::unordered_set<TokenId>& protected_ids, BpeOptions options);
 
   void encode(std::string_view piece, std::vector<TokenId>& out) const override;
+  std::size_t count(std::string_view piece) const override;
+  std::size_t count_all(std::string_view text, std::size_t start,
+                        std::span<const std::uint32_t> ends) const override;
+  bool never_joins(std::string_view before, std::string_view after) const override;
 
  private:
-  struct Merge {
-    std::uint64_t pair = ~std::uint64_t{0};
-    std::uint32_t rank = 0;
-    TokenId result = kNoToken;
-  };
-  static std::uint64_t key(TokenId left, TokenId right) noexcept {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
-           static_cast<std::uint32_t>(right);
-  }
-  void add_merge(const std::pair<std::string, std::string>& merge, std::uint32_t rank);
-  std::size_t slot(std::uint64_t pair) const noexcept;
-  const Merge* find(TokenId left, TokenId right) const noexcept;
+  static constexpr std::size_t kMarks = 3;  // symbols before which a text is cut where it may be
+
+  void find_symbols();
+  MergeTable merge_table(const std::vector<std::pair<std::string, std::string>>& merges,
+                         const std::unordered_set<TokenId>& protected_ids) const;
+  void find_whole_pieces(const std::unordered_set<TokenId>& protected_ids);
+  void find_joins();
+  bool always_known() const noexcept;
+
+  TokenId symbol_at(std::string_view text, std::size_t& at) const noexcept;
   void append_symbols(std::string_view piece, std::vector<TokenId>& symbols) const;
   bool append_fallback(std::string_view symbol, std::vector<TokenId>& symbols) const;
+  void merge(std::vector<TokenId>& symbols) const;
   void merge_short(std::vector<TokenId>& symbols) const;
   void merge_long(std::vector<TokenId>& symbols) const;
+  std::span<const TokenId> merged(std::string_view piece, std::vector<TokenId>& symbols) const;
+
+  std::size_t count_part(std::string_view part, std::size_t readable) const;
+  template <typename Each>
+  void cut_where_nothing_joins(std::string_view text, Each&& each) const;
 
   std::shared_ptr<const Vocabulary> vocabulary_;
-  std::unordered_set<TokenId> protected_ids_;
   BpeOptions options_;
-  std::vector<Merge> merges_;                // open addressing, at most half full
-  std::array<TokenId, 256> byte_symbols_{};  // byte level: the token of a byte
+  std::uint32_t owner_ = PieceCache::new_owner();
+  std::vector<bool> is_symbol_;              // by token: a text may start out with it
+  std::array<TokenId, 256> byte_symbols_{};  // byte level: the token of a byte; else of ASCII
   std::array<TokenId, 256> fallback_{};      // the token <0xXX>
+  MergeTable merges_;
+  PieceTable whole_;
+  std::array<std::vector<bool>, kMarks> joins_;  // by symbol: some token has this mark behind it
+  std::array<TokenId, kMarks> marks_{};
+  mutable std::once_flag long_once_;
+  mutable std::unique_ptr<const LongBpe> long_;
 };
 
 }  // namespace astraweave::tokens

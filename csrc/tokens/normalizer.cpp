@@ -74,6 +74,41 @@ bool is_ascii(std::string_view text) {
                      [](char c) { return static_cast<signed char>(c) >= 0; });
 }
 
+// Whether a text is certainly in NFC: each of its characters is of a range that is stable in itself
+// and that nothing of these ranges composes with.
+bool is_plainly_nfc(std::string_view text) {
+  for (const char *at = text.data(), *end = at + text.size(); at < end;) {
+    if (static_cast<signed char>(*at) >= 0) {
+      ++at;
+      continue;
+    }
+    const char32_t code = decode_utf8(at);
+    const auto within = [code](char32_t first, char32_t last) {
+      return first <= code && code <= last;
+    };
+    const bool stable = code < 0x300 || within(0x2010, 0x2027) || within(0x2030, 0x205E) ||
+                        within(0x400, 0x481) || within(0x4E00, 0x9FFF) || within(0x3041, 0x3096) ||
+                        within(0x30A1, 0x30FA) || within(0xAC00, 0xD7A3) ||
+                        within(0xFF01, 0xFF5E) || within(0x1F300, 0x1FAFF);
+    if (!stable) return false;
+  }
+  return true;
+}
+
+bool leaves_alone(const NormalizerStep& step, std::string_view text, bool continues) {
+  using Kind = NormalizerStep::Kind;
+  switch (step.kind) {
+    case Kind::kNfc:
+      return is_plainly_nfc(text);
+    case Kind::kNfd:
+      return is_ascii(text);
+    case Kind::kPrepend:
+      return continues;
+    default:
+      return false;
+  }
+}
+
 std::string apply_step(const NormalizerStep& step, std::string_view text) {
   using Kind = NormalizerStep::Kind;
   switch (step.kind) {
@@ -101,9 +136,8 @@ std::string apply_step(const NormalizerStep& step, std::string_view text) {
         if (!has(code, kBertAccent)) append_utf8(out, code);
       });
     case Kind::kNfd:
-      return is_ascii(text) ? std::string(text) : encoded(decomposed(text));
+      return encoded(decomposed(text));
     case Kind::kNfc: {
-      if (is_ascii(text)) return std::string(text);
       std::u32string points = decomposed(text);
       compose_all(points);
       return encoded(points);
@@ -125,8 +159,10 @@ Normalizer::Normalizer(std::vector<NormalizerStep> steps) : steps_(std::move(ste
   }
 }
 
-std::string_view Normalizer::apply(std::string_view text, std::string& buffer) const {
+std::string_view Normalizer::apply(std::string_view text, std::string& buffer,
+                                   bool continues) const {
   for (const NormalizerStep& step : steps_) {
+    if (leaves_alone(step, text, continues)) continue;
     buffer = apply_step(step, text);
     text = buffer;
   }

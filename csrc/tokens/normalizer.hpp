@@ -28,8 +28,10 @@ class Normalizer {
   // Throws Error(kCorruptData) for a text that is not UTF-8.
   explicit Normalizer(std::vector<NormalizerStep> steps);
   bool empty() const noexcept { return steps_.empty(); }
-  // Returns `text` itself where nothing is to be done, else a view of `buffer`.
-  std::string_view apply(std::string_view text, std::string& buffer) const;
+  const std::vector<NormalizerStep>& steps() const noexcept { return steps_; }
+  // Returns `text` itself where nothing is to be done, else a view of `buffer`. What goes before a
+  // text (kPrepend) does not go before one that continues another.
+  std::string_view apply(std::string_view text, std::string& buffer, bool continues = false) const;
 
  private:
   std::vector<NormalizerStep> steps_;

@@ -84,6 +84,12 @@ Splitter::Splitter(std::vector<SplitStep> steps) : steps_(std::move(steps)) {
       throw Error(ErrorCode::kConfig, "a splitter at a text needs the text");
     }
   }
+  if (steps_.empty() || steps_.back().kind != Kind::kScan || steps_.size() > 2) return;
+  if (steps_.size() == 1) {
+    piece_rules_.emplace(steps_[0].rules, DigitCut::kNone);
+  } else if (steps_[0].kind == Kind::kDigits) {
+    piece_rules_.emplace(steps_[1].rules, steps_[0].single ? DigitCut::kSingle : DigitCut::kRuns);
+  }
 }
 
 void Splitter::apply(std::size_t at, std::string_view piece, bool is_start,

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tokens/pieces.hpp"
 #include "tokens/scanners.hpp"
 
 namespace astraweave::tokens {
@@ -43,9 +45,14 @@ class Splitter {
     apply(0, text, is_start, sink);
   }
 
+  // Where a scanner, perhaps after a cut at digits, is all that it does: PieceFinder is faster.
+  const std::optional<PieceRules>& piece_rules() const noexcept { return piece_rules_; }
+  const std::vector<SplitStep>& steps() const noexcept { return steps_; }
+
  private:
   void apply(std::size_t step, std::string_view piece, bool is_start, const Sink& sink) const;
   std::vector<SplitStep> steps_;
+  std::optional<PieceRules> piece_rules_;
 };
 
 }  // namespace astraweave::tokens

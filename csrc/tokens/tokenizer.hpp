@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tokens/added_tokens.hpp"
+#include "tokens/cuts.hpp"
 #include "tokens/decoder.hpp"
 #include "tokens/model.hpp"
 #include "tokens/normalizer.hpp"
@@ -28,8 +29,13 @@ class Tokenizer {
 
   // Appends the tokens of valid UTF-8. Control tokens are looked for only where `special`.
   void encode(std::string_view text, bool special, std::vector<TokenId>& out) const;
+  // How many `encode` appends. A text that `continues` another stands behind one (see Appender).
+  std::size_t count(std::string_view text, bool special, bool continues = false) const;
   // Throws Error(kInput) for an id that no token has.
   std::string decode(std::span<const TokenId> ids, bool skip_special) const;
+
+  // Where a text may be cut so that the parts' counts add up.
+  const Cuts& cuts(bool special) const noexcept { return (special ? all_ : plain_).cuts; }
 
   const Vocabulary& vocabulary() const noexcept { return *vocabulary_; }
   const DecoderRules& decoder_rules() const noexcept { return decoder_; }
@@ -39,8 +45,13 @@ class Tokenizer {
  private:
   struct Matchers {
     AddedTokenMatcher raw, normalized;
+    Cuts cuts;
   };
   Matchers matchers(const std::vector<AddedToken>& added, bool with_special) const;
+  template <typename OnToken, typename OnText>
+  void each_part(std::string_view text, bool special, bool continues, OnToken&& on_token,
+                 OnText&& on_text) const;
+  std::size_t count_text(std::string_view text, bool at_start) const;
 
   std::shared_ptr<const Vocabulary> vocabulary_;
   std::unique_ptr<const Model> model_;

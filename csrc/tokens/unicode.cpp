@@ -1,7 +1,6 @@
 #include "tokens/unicode.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <vector>
 
@@ -10,36 +9,6 @@
 
 namespace astraweave::tokens {
 namespace {
-
-// Two stages: a block number for each 128 code points, and the blocks that differ.
-class FlagTable {
- public:
-  FlagTable() : index_(kCodePoints / kBlock) {
-    std::map<Block, std::uint16_t> known;
-    const auto runs = tables::kFlagRuns;
-    std::size_t run = 0;
-    for (char32_t start = 0; start < kCodePoints; start += kBlock) {
-      Block block{};
-      for (char32_t i = 0; i < kBlock; ++i) {
-        while (run + 1 < runs.size() && runs[run + 1].first <= start + i) ++run;
-        block[i] = runs[run].flags;
-      }
-      const auto [found, is_new] =
-          known.try_emplace(block, static_cast<std::uint16_t>(blocks_.size()));
-      if (is_new) blocks_.push_back(block);
-      index_[start / kBlock] = found->second;
-    }
-  }
-  std::uint16_t operator[](char32_t code_point) const noexcept {
-    return blocks_[index_[code_point / kBlock]][code_point % kBlock];
-  }
-
- private:
-  static constexpr char32_t kBlock = 128;
-  using Block = std::array<std::uint16_t, kBlock>;
-  std::vector<std::uint16_t> index_;
-  std::vector<Block> blocks_;
-};
 
 constexpr char32_t kHangul = 0xAC00, kHangulEnd = 0xD7A4;
 constexpr char32_t kLead = 0x1100, kVowel = 0x1161, kTail = 0x11A7;
@@ -77,9 +46,21 @@ int judge_utf8(std::string_view bytes) noexcept {
 
 }  // namespace
 
-std::uint16_t flags(char32_t code_point) noexcept {
-  static const FlagTable table;
-  return table[code_point];
+FlagTable::FlagTable() {
+  std::map<Block, std::uint16_t> known;
+  const auto runs = tables::kFlagRuns;
+  std::size_t run = 0;
+  for (char32_t start = 0; start < kCodePoints; start += kBlock) {
+    Block block{};
+    for (char32_t i = 0; i < kBlock; ++i) {
+      while (run + 1 < runs.size() && runs[run + 1].first <= start + i) ++run;
+      block[i] = runs[run].flags;
+    }
+    const auto [found, is_new] =
+        known.try_emplace(block, static_cast<std::uint16_t>(blocks_.size()));
+    if (is_new) blocks_.push_back(block);
+    index_[start / kBlock] = found->second;
+  }
 }
 
 void append_utf8(std::string& out, char32_t code) {

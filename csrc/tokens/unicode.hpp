@@ -1,9 +1,11 @@
 // UTF-8 and the character classes that scanners and normalisers ask for.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace astraweave::tokens {
 
@@ -29,7 +31,26 @@ enum Flag : std::uint16_t {
 constexpr char32_t kCodePoints = 0x110000;
 constexpr char32_t kReplacement = 0xFFFD;
 
-std::uint16_t flags(char32_t code_point) noexcept;
+// The flags of every code point in two stages: a block number for each 128, and the blocks that
+// differ. Built at the first use (about a millisecond), then read by any number of threads.
+class FlagTable {
+ public:
+  FlagTable();
+  std::uint16_t operator[](char32_t code_point) const noexcept {
+    return blocks_[index_[code_point / kBlock]][code_point % kBlock];
+  }
+
+ private:
+  static constexpr char32_t kBlock = 128;
+  using Block = std::array<std::uint16_t, kBlock>;
+  std::array<std::uint16_t, kCodePoints / kBlock> index_;
+  std::vector<Block> blocks_;
+};
+
+inline std::uint16_t flags(char32_t code_point) noexcept {
+  static const FlagTable table;
+  return table[code_point];
+}
 inline bool has(char32_t code_point, int mask) noexcept { return (flags(code_point) & mask) != 0; }
 
 // Length in bytes of the character that starts with this byte of valid UTF-8.

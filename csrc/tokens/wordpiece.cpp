@@ -48,4 +48,11 @@ void WordPiece::encode(std::string_view word, std::vector<TokenId>& out) const {
   }
 }
 
+std::size_t WordPiece::count(std::string_view word) const {
+  thread_local std::vector<TokenId> ids;
+  ids.clear();
+  encode(word, ids);
+  return ids.size();
+}
+
 }  // namespace astraweave::tokens

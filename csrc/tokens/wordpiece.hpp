@@ -21,6 +21,7 @@ class WordPiece final : public Model {
             WordPieceOptions options);
 
   void encode(std::string_view word, std::vector<TokenId>& out) const override;
+  std::size_t count(std::string_view word) const override;
 
  private:
   std::shared_ptr<const Vocabulary> vocabulary_;

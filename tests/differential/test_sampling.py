@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from astraweave.errors import InputError
-from astraweave.kernels.sampling import sample
+from astraweave.kernels.sampling import PARAMETERS, sample, sample_rows
 
 PLAIN = {
     "temperature": 1.0,
@@ -33,12 +33,19 @@ def reference(
     min_p: float,
     repetition_penalty: float,
     uniform: float,
+    counts: np.ndarray | None = None,
+    presence_penalty: float = 0.0,
+    frequency_penalty: float = 0.0,
 ) -> int:
     x = logits.astype(np.float64)
-    for token in seen:
+    for place, token in enumerate(seen):
         x[token] = np.float32(
             x[token] / repetition_penalty if x[token] > 0 else x[token] * repetition_penalty
         )
+        if counts is not None and counts[place]:
+            x[token] = np.float32(
+                x[token] - (presence_penalty + frequency_penalty * int(counts[place]))
+            )
 
     if np.isnan(x).any() or not math.isfinite(x.max()):
         return -1
@@ -75,7 +82,7 @@ def reference(
     return candidates[-1]
 
 
-def run(logits: np.ndarray, seen: np.ndarray, **params: float) -> int:
+def run(logits: np.ndarray, seen: np.ndarray, **params: object) -> int:
     return sample(logits.copy(), seen, np.full(len(logits), -7, np.int32), **params)  # type: ignore[arg-type]
 
 
@@ -97,12 +104,15 @@ rows = st.integers(1, 60).flatmap(lambda n: arrays(np.float32, n, elements=value
     top_p=st.sampled_from([1e-9, 0.1, 0.5, 0.9, 0.999999, 1.0]),
     min_p=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
     penalty=st.sampled_from([0.5, 1.0, 1.1, 2.0]),
+    presence=st.sampled_from([0.0, -1.5, 0.25]),
+    frequency=st.sampled_from([0.0, 0.5, 2.0]),
     uniform=st.floats(0, 1, exclude_max=True),
 )
 def test_kernel_draws_what_the_reference_draws(
-    row, data, temperature, top_k, top_p, min_p, penalty, uniform
+    row, data, temperature, top_k, top_p, min_p, penalty, presence, frequency, uniform
 ) -> None:
     seen = data.draw(st.lists(st.integers(0, len(row) - 1), unique=True))
+    made = data.draw(st.lists(st.integers(0, 3), min_size=len(seen), max_size=len(seen)))
     params = {
         "temperature": temperature,
         "top_k": top_k,
@@ -110,6 +120,9 @@ def test_kernel_draws_what_the_reference_draws(
         "min_p": min_p,
         "repetition_penalty": penalty,
         "uniform": uniform,
+        "counts": np.array(made, np.int32),
+        "presence_penalty": presence,
+        "frequency_penalty": frequency,
     }
     tokens = np.array(seen, np.int32)
     assert run(row, tokens, **params) == reference(row, tokens, **params)
@@ -132,6 +145,117 @@ def test_kernel_agrees_on_a_whole_vocabulary(params) -> None:
     for uniform in (0.0, 0.31, 0.77, math.nextafter(1, 0)):
         settings_ = PLAIN | {"repetition_penalty": 1.1} | params | {"uniform": uniform}
         assert run(row, seen, **settings_) == reference(row, seen, **settings_)
+
+
+SHAPES = {
+    "flat": lambda rng: np.zeros(5_000, np.float32),
+    "two levels": lambda rng: (rng.random(5_000) < 0.5).astype(np.float32),
+    "rising": lambda rng: np.linspace(-9, 9, 5_000, dtype=np.float32),
+    "falling": lambda rng: np.linspace(9, -9, 5_000, dtype=np.float32),
+    "one far ahead": lambda rng: np.eye(1, 5_000, 4_321, dtype=np.float32)[0] * 500,
+    "mostly impossible": lambda rng: np.where(
+        rng.random(5_000) < 0.999, -np.inf, rng.normal(size=5_000)
+    ).astype(np.float32),
+    "zeros of both signs": lambda rng: np.where(rng.random(5_000) < 0.5, -0.0, 0.0).astype(
+        np.float32
+    ),
+    "large": lambda rng: rng.normal(0, 4, 70_001).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("top_k", [0, 1, 40, 900, 4_999])
+def test_no_shape_of_the_row_leads_astray(shape, top_k) -> None:
+    rng = np.random.default_rng(7)
+    row = SHAPES[shape](rng)
+    nothing = np.array([], np.int32)
+    for top_p, uniform in ((1.0, 0.0), (0.95, 0.6), (0.3, math.nextafter(1, 0))):
+        params = PLAIN | {"top_k": top_k, "top_p": top_p, "uniform": uniform}
+        assert run(row, nothing, **params) == reference(row, nothing, **params)
+
+
+@pytest.mark.parametrize("spread", [0.3, 2.0, 6.0])
+@pytest.mark.parametrize("temperature", [0.004, 0.3, 1.0, 30.0, 200.0])
+def test_the_quick_sum_never_changes_the_answer(spread, temperature) -> None:
+    rng = np.random.default_rng(13)
+    nothing = np.array([], np.int32)
+    for size in (1_023, 1_024, 2_501):
+        row = rng.normal(5, spread, size).astype(np.float32)
+        row[::97] += 4 * spread
+        row[::89] = -np.inf
+        for top_p in (1e-6, 0.5, 0.95, 0.9999, 0.99999, 0.9999999):
+            params = PLAIN | {"temperature": temperature, "top_p": top_p}
+            for uniform in (0.0, 0.5, math.nextafter(1, 0)):
+                drawn = params | {"uniform": uniform}
+                assert run(row, nothing, **drawn) == reference(row, nothing, **drawn)
+
+
+def rule_of(rng: np.random.Generator) -> dict[str, float]:
+    return {
+        "temperature": float(rng.choice([0.0, 0.7, 3.0])),
+        "top_k": int(rng.choice([0, 5, 60])),
+        "top_p": float(rng.choice([0.5, 0.95, 1.0])),
+        "min_p": float(rng.choice([0.0, 0.1])),
+        "repetition_penalty": float(rng.choice([1.0, 1.2])),
+        "presence_penalty": float(rng.choice([0.0, 0.5])),
+        "frequency_penalty": float(rng.choice([0.0, 0.25])),
+        "uniform": float(rng.random()),
+    }
+
+
+def test_many_rows_are_drawn_as_one_by_one() -> None:
+    rng = np.random.default_rng(11)
+    logits = rng.normal(0, 3, (20, 500)).astype(np.float32)
+    logits[7, 3] = math.nan
+    seen = [rng.choice(500, rng.integers(0, 40), replace=False).astype(np.int32) for _ in logits]
+    counts = [rng.integers(0, 3, len(tokens)).astype(np.int32) for tokens in seen]
+    rules = [rule_of(rng) for _ in logits]
+    alone = [
+        sample(row.copy(), tokens, np.zeros(500, np.int32), counts=made, **rule)
+        for row, tokens, made, rule in zip(logits, seen, counts, rules, strict=True)
+    ]
+    tokens = np.zeros(20, np.int32)
+    sample_rows(
+        logits.copy(),
+        np.concatenate(seen),
+        np.concatenate(counts),
+        np.cumsum([0, *map(len, seen)], dtype=np.int32),
+        np.array([[rule[name] for name in PARAMETERS] for rule in rules]),
+        np.zeros(500, np.int32),
+        tokens,
+    )
+    assert tokens.tolist() == alone
+    assert tokens[7] == -1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"parameters": np.ones((2, 7))}, "2 rows of logits need"),
+        ({"tokens": np.zeros(3, np.int32)}, "2 rows of logits need"),
+        ({"offsets": np.array([0, 1], np.int32)}, "2 rows of logits need"),
+        ({"offsets": np.array([0, 2, 1], np.int32)}, "offsets of row 1 go from 2 to 1"),
+        ({"offsets": np.array([0, 1, 9], np.int32)}, "offsets of row 1 go from 1 to 9"),
+        ({"offsets": np.array([-1, 0, 1], np.int32)}, "offsets of row 0 go from -1"),
+        ({"seen": np.array([1, 4], np.int32)}, "token 4 is outside"),
+        ({"parameters": np.full((2, 8), np.nan)}, "top-k of row 0 is nan"),
+        ({"scratch": np.zeros(3, np.int32)}, "4 logits need as many places of scratch"),
+    ],
+)
+def test_rows_that_do_not_belong_together_are_refused_whole(change, words) -> None:
+    given_ = {
+        "logits": np.ones((2, 4), np.float32),
+        "seen": np.array([1, 2], np.int32),
+        "counts": np.array([1, 2], np.int32),
+        "offsets": np.array([0, 1, 2], np.int32),
+        "parameters": np.full((2, 8), 2.0),
+        "scratch": np.zeros(4, np.int32),
+        "tokens": np.zeros(2, np.int32),
+    } | change
+    with pytest.raises(InputError, match=words):
+        sample_rows(**given_)
+    assert (given_["logits"] == 1).all()
+    assert not given_["tokens"].any()
 
 
 @given(row=rows, bad=st.sampled_from([math.nan, math.inf]), data=st.data())
@@ -158,5 +282,13 @@ def test_what_cannot_be_read_is_refused() -> None:
     for token in (4, -1):
         with pytest.raises(InputError, match=f"token {token} is outside"):
             sample(row, np.array([1, token], np.int32), np.zeros(4, np.int32), **PLAIN)
+    for token in (4, -1):
+        kept = row.copy()
+        with pytest.raises(InputError):
+            sample(kept, np.array([1, token], np.int32), np.zeros(4, np.int32), **PLAIN)
+        assert (kept == row).all()
+    none = np.zeros(2, np.int32)
+    with pytest.raises(InputError, match="1 seen tokens need as many counts, got 2"):
+        sample(row, none[:1], np.zeros(4, np.int32), counts=none, **PLAIN)
     with pytest.raises(InputError, match="0 logits"):
         sample(row[:0], np.array([], np.int32), np.zeros(3, np.int32), **PLAIN)

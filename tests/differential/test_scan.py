@@ -62,6 +62,22 @@ def test_scans_match_reference_within_their_bounds(tier: str) -> None:
     check()
 
 
+def test_scans_of_halves_match_reference_within_their_bounds(tier: str) -> None:
+    @given(scans)
+    def check(pair: tuple[np.ndarray, np.ndarray]) -> None:
+        query, rows = pair
+        halves = (rows / 16).astype(np.float16)  # to 62,500: what float16 holds
+        n, bits, wide = len(query), halves.view(np.uint16), halves.astype(np.float64)
+        magnitude = np.abs(wide) @ np.abs(query).astype(np.float64)
+        error = np.abs(_native.scan_dot_half(query, bits) - reference.scan_dot_half(query, bits))
+        assert (error <= (n + 1) * 2.0**-23 * magnitude + 1e-30).all()
+        exact = reference.scan_l2_half(query, bits)
+        error = np.abs(_native.scan_l2_half(query, bits) - exact)
+        assert (error <= (n + 3) * 2.0**-23 * exact + 1e-30).all()
+
+    check()
+
+
 @pytest.mark.parametrize("scan", [_native.scan_dot, _native.scan_l2])
 def test_a_row_scores_the_same_bits_at_every_position(tier: str, scan) -> None:
     rng = np.random.default_rng(5)

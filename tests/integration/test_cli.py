@@ -11,6 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import astraweave
@@ -392,6 +393,31 @@ def test_bench_prints_rows():
     table = run("bench", "--only", "context.append")
     assert "context.append" in table.stdout
     assert run("bench", "--only", "nothing").returncode == 2
+
+
+def test_bench_searches_the_vectors_that_it_is_given(tmp_path):
+    vectors = tmp_path / "own.npy"
+    np.save(vectors, np.random.default_rng(1).standard_normal((300, 8)).astype("float32"))
+    picture = tmp_path / "curve.png"
+    done = run("bench", "--data", str(vectors), "--json", "--plot", str(picture))
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert rows["search.data_exact"]["quality"]["recall_at_10"] == 1.0
+    assert rows["search.data_exact"]["unit"] == "queries/s"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    one = run("bench", "--data", str(vectors), "--json", "--only", "search.data_exact")
+    assert [row["name"] for row in json.loads(one.stdout)] == ["search.data_exact"]
+
+
+def test_vectors_that_cannot_be_read_are_one_line(tmp_path):
+    (tmp_path / "own.npy").write_bytes(b"no array")
+    done = run("bench", "--data", str(tmp_path / "own.npy"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("astraweave: ")
+    assert len(done.stderr.splitlines()) == 1
+    done = run("bench", "--only", "context.append", "--plot", str(tmp_path / "curve.gif"))
+    assert done.returncode == 2
+    assert ".png" in done.stderr
 
 
 def test_bench_frame_prints_one_object():

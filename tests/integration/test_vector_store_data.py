@@ -51,3 +51,19 @@ def test_the_ten_nearest_are_those_of_numpy(vectors: np.ndarray, metric: str, ti
         np.testing.assert_allclose(exact[[hit.id for hit in hits]], best, atol=2e-6)
         sign = -1 if metric == "l2" else 1
         np.testing.assert_allclose([sign * hit.score for hit in hits], best, atol=2e-6)
+
+
+@pytest.mark.parametrize(("storage", "recall"), [("float16", 0.998), ("int8", 0.99)])
+def test_smaller_storage_finds_nearly_the_same(
+    vectors: np.ndarray, storage: str, recall: float
+) -> None:
+    rows, queries = vectors[:20_000], vectors[20_000:]
+    found = {}
+    for each in ("float32", storage):
+        store = VectorStore(rows.shape[1], storage=each)
+        store.insert_many(np.arange(len(rows)), rows)
+        found[each], _ = store.search_many(queries, 10)
+    same = [
+        len(set(a) & set(b)) for a, b in zip(*map(np.ndarray.tolist, found.values()), strict=True)
+    ]
+    assert sum(same) / found["float32"].size >= recall

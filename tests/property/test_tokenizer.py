@@ -446,8 +446,11 @@ def test_damaged_files_give_our_errors_only(data: bytes, tmp_path: Path) -> None
             tokenizer = Tokenizer.from_file(path)
         except AstraweaveError:
             return
-        ids = tokenizer.encode("the hammers, 12 é😀 <|im_end|>", special=True)
+        text = "the hammers, 12 é😀 <|im_end|>"
+        ids = tokenizer.encode(text, special=True)
         tokenizer.decode(ids)
+        assert tokenizer.count(text, special=True) == len(ids)
+        assert tokenizer.truncate(text, len(ids), special=True) == text
 
     check()
 

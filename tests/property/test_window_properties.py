@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from astraweave.context import (
     ConversationHistory,
@@ -139,6 +140,74 @@ def test_saves_give_back_the_same_history(turns):
     assert list(again.pinned_indices) == list(history.pinned_indices)
 
 
+@given(turn_lists, st.integers(-5, 90), st.integers(0, 9))
+def test_what_fits_is_what_adding_up_says(turns, room, overhead):
+    history = history_of(turns, overhead)
+    costs = [turn.tokens for turn in history if not stays(turn)]
+    assert history.droppable == len(costs)
+    for keep in range(len(costs) + 1):
+        assert history.newest_tokens(keep) == sum(costs[len(costs) - keep :])
+        assert history.oldest_tokens(keep) == sum(costs[:keep])
+    fitting = [k for k in range(len(costs) + 1) if history.newest_tokens(k) <= room]
+    assert history.fitting(room) == max(fitting, default=-1)
+
+
+@given(turn_lists, st.integers(0, 300), st.integers(0, 5))
+def test_windows_with_both_ends_cost_what_their_turns_cost(turns, max_tokens, first):
+    history = history_of(turns)
+    strategy = keep_ends(first)
+    try:
+        found = window(history, max_tokens, strategy)
+    except CapacityError:
+        assert history.pinned_tokens > max_tokens
+        return
+    assert found.tokens == sum(turn.tokens for turn in found.turns) <= max_tokens
+    keep = sum(not stays(turn) for turn in found.turns)
+    assert list(found.turns) == strategy(list(history), keep)
+    assert found.dropped == len(history) - len(found.turns)
+    if found.dropped:
+        assert sum(turn.tokens for turn in strategy(history, keep + 1)) > max_tokens
+
+
+class Histories(RuleBasedStateMachine):
+    """Turns come, are pinned and let go; the sums stay those of the turns."""
+
+    def __init__(self):
+        super().__init__()
+        self.history = ConversationHistory(COUNTER)
+
+    @rule(turn=turn_lists.filter(bool).map(lambda turns: turns[0]))
+    def append(self, turn):
+        self.history.append(turn)
+
+    @rule(text=st.text(max_size=9), pinned=st.booleans())
+    def say(self, text, pinned):
+        self.history.say("user", "ash", text, pinned=pinned)
+
+    @precondition(lambda self: len(self.history))
+    @rule(data=st.data(), pinned=st.booleans())
+    def pin(self, data, pinned):
+        index = data.draw(st.integers(-len(self.history), len(self.history) - 1))
+        self.history.pin(index, pinned=pinned)
+        assert self.history[index].pinned is pinned
+
+    @rule()
+    def clear(self):
+        self.history.clear()
+
+    @invariant()
+    def sums_are_those_of_the_turns(self):
+        history = self.history
+        assert list(history.pinned_indices) == [i for i, t in enumerate(history) if stays(t)]
+        assert history.pinned_tokens == sum(t.tokens for t in history if stays(t))
+        costs = [0 if stays(turn) else turn.tokens for turn in history]
+        assert list(history.droppable_sums) == [sum(costs[:i]) for i in range(len(costs) + 1)]
+        assert all(turn.tokens == COUNTER.count(turn.text) + 4 for turn in history)
+
+
+TestHistories = Histories.TestCase
+
+
 shares = st.builds(
     lambda weight, minimum, extra: Share(
         weight=weight, minimum=minimum, maximum=None if extra is None else minimum + extra
@@ -164,5 +233,6 @@ def test_budgets_give_each_its_due_and_no_more(shares, total, data):
         most = min(most, wanted.get(name, most))
         assert min(share.minimum, most) <= parts[name] <= most
         hungry |= share.weight > 0 and parts[name] < most
+    assert budget.split(wanted) == parts
     if hungry:  # nothing is left lying while somebody could use it
         assert sum(parts.values()) == total

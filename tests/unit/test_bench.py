@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from astraweave.bench import Figures, Pair, Row, Unavailable, as_table, case, find_cases, run
 from astraweave.errors import MissingExtraError
 
-# These measure themselves, in fresh processes or on a disk; the rest is two calls.
-SLOW = ("start.", "world.", "memory.")
-FAST = [each for each in find_cases() if not each.name.startswith(SLOW)]
+# These measure themselves, in fresh processes or on a disk, or need a model; the rest is two calls.
+SLOW = (
+    "start.",
+    "world.",
+    "memory.",
+    "cache.semantic_hit",
+    "cache.threads_8",
+    "cache.zipf_scan",
+)
+EXACT = ("agreement", "same_text")  # what has to be the same, whoever does it
+FAST = [each for each in find_cases() if not each.name.startswith(SLOW) and not each.heavy]
+HEAVY = [each for each in find_cases() if each.heavy]
 
 
 @pytest.mark.parametrize("each", FAST, ids=lambda each: each.name)
 def test_every_case_does_its_work(each):
+    does_its_work(each)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("each", HEAVY, ids=lambda each: each.name)
+def test_every_heavy_case_does_its_work(each):
+    does_its_work(each)
+
+
+def does_its_work(each):
     try:
         prepared = each.prepare()
     except (Unavailable, MissingExtraError) as error:
         pytest.skip(str(error))
-    assert isinstance(prepared, Pair)
-    prepared.ours()
-    if prepared.peer is not None:
-        assert each.peer_name
-        prepared.peer()
-    assert all(value == 1.0 for value in prepared.quality.values()), prepared.quality
+    if isinstance(prepared, Pair):
+        prepared.ours()
+        if prepared.peer is not None:
+            prepared.peer()
+    assert prepared.peer is None or each.peer_name
+    promised = EXACT + (("recall_at_10",) if ".exact" in each.name else ())
+    shares = {name: value for name, value in prepared.quality.items() if name in promised}
+    assert all(value == 1.0 for value in shares.values()), shares
+    assert all(math.isfinite(value) for value in prepared.quality.values())
 
 
 def test_names_are_unique_and_selectable():
@@ -33,6 +58,15 @@ def test_names_are_unique_and_selectable():
     assert len(set(names)) == len(names)
     assert [each.name for each in find_cases("context.window")] == ["context.window"]
     assert find_cases("nothing") == []
+
+
+def test_asv_follows_every_case():
+    suites = Path(__file__).parents[2] / "asv_bench" / "benchmarks"
+    prefixes = {"memory."}  # measured in one go by a suite of its own
+    for path in suites.glob("*.py"):
+        prefixes |= set(re.findall(r'^ +prefix = "(.+)"$', path.read_text("utf-8"), re.MULTILINE))
+    left = [each.name for each in find_cases() if not each.name.startswith(tuple(prefixes))]
+    assert not left, "add them to asv_bench/benchmarks"
 
 
 def test_rows_hold_medians_and_their_ratio():
@@ -50,6 +84,35 @@ def test_rows_hold_medians_and_their_ratio():
     assert row.peer is not None
     assert row.ratio == row.peer / row.ours > 1
     assert row.quality == {"recall": 1.0}
+
+
+def test_more_is_better_for_a_rate():
+    @case("loops", unit="sums/s", peer_name="a longer loop")
+    def loops():
+        return Pair(ours=lambda: sum(range(100)), peer=lambda: sum(range(10_000)), per_call=100.0)
+
+    @case("own", unit="MB/s", peer_name="p")
+    def own():
+        return Figures(ours=6.0, peer=3.0)
+
+    row = loops.row()
+    assert row.ours is not None
+    assert row.ours > 100
+    assert row.ratio is not None
+    assert row.ratio > 1
+    assert own.row().ratio == 2.0
+
+
+def test_a_peer_that_is_not_here_is_named():
+    @case("alone", unit="us", peer_name="somebody")
+    def alone():
+        return Pair(ours=lambda: None)
+
+    row = alone.row()
+    assert row.ours is not None
+    assert row.ratio is None
+    assert row.note == "somebody is not here"
+    assert row.note in as_table([row])
 
 
 def test_what_cannot_run_says_why():

@@ -88,6 +88,18 @@ def test_pinning_and_clearing():
     assert (len(history), history.tokens, window(history, 0).turns) == (0, 0, ())
 
 
+def test_pinning_the_last_turn_from_behind_and_twice():
+    history = history_of("a a a", "b", "c")
+    for _ in range(2):
+        history.pin(-1)
+        assert (list(history.pinned_indices), history.pinned_tokens) == ([2], 1)
+        assert list(history.droppable_sums) == [0, 3, 4, 4]
+    history.say("system", "", "d", game_time=3)
+    history.pin(3)
+    history.pin(3, pinned=False)  # the system's turns stay in any case
+    assert (list(history.pinned_indices), history.pinned_tokens) == ([2, 3], 2)
+
+
 def test_saving_and_loading():
     history = history_of("a", "b b", pinned={1})
     data = json.loads(json.dumps(history.to_data()))
@@ -228,5 +240,8 @@ def test_impossible_budgets_are_refused():
         TokenBudget(max_tokens=50, shares={"a": Share(minimum=8, maximum=7)})
     with pytest.raises(ConfigError, match="negative"):
         TokenBudget(max_tokens=50, shares={"a": Share(weight=-1.0)})
+    for weight in (float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match=f"share 'a' must be a number, not {weight}"):
+            TokenBudget(max_tokens=50, shares={"a": Share(weight=weight)})
     with pytest.raises(ConfigError, match="no share 'b'"):
         TokenBudget(max_tokens=50, shares={"a": Share()}).split({"b": 1})

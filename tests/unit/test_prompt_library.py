@@ -115,6 +115,7 @@ def test_builtin_dialogue_puts_what_changes_last():
             "unknown key 'tpe'; did you mean 'type'",
         ),
         ("[a]\n[a.variables]\nx = 'txt'\n", 3, "no type 'txt'; did you mean 'text'"),
+        ("[a]\n[a.variables.x]\ntype.y = 'text'\n", 2, "no type {'y': 'text'}"),
         ("[a]\n[a.variables]\nx = {trust = 'maybe'}\n", 3, "no trust 'maybe'"),
         ("[a]\n[a.variables]\nx = {type = 'list', default = 3}\n", 3, "default"),
         ("[a]\n[a.variables]\n'x y' = 'text'\n", 3, "cannot be the name"),

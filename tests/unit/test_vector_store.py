@@ -220,7 +220,7 @@ def test_the_checksum_is_the_standard_one_and_a_newer_version_is_told() -> None:
     assert crc32c(b"123456789") == 0xE3069283
     data = filled(n=2).to_bytes()
     assert sealed(data[:-4]) == data
-    newer = data[:8] + struct.pack("<I", 2) + data[12:-4]
+    newer = data[:8] + struct.pack("<I", 3) + data[12:-4]
     with pytest.raises(FormatVersionError, match="update astraweave"):
         VectorStore.from_bytes(sealed(newer))
 
@@ -231,8 +231,11 @@ def test_the_checksum_is_the_standard_one_and_a_newer_version_is_told() -> None:
         (16, struct.pack("<I", 9)),
         (20, struct.pack("<I", 0)),
         (24, struct.pack("<Q", 2**62)),
-        (32, struct.pack("<Q", 77)),
-        (48, struct.pack("<f", float("nan"))),
+        (32, struct.pack("<I", 3)),
+        (36, struct.pack("<I", 1)),
+        (40, struct.pack("<Q", 77)),
+        (72, struct.pack("<f", float("nan"))),
+        (72, struct.pack("<f", 3.0)),
     ],
 )
 def test_a_file_with_a_right_checksum_and_wrong_content_is_refused(
@@ -242,6 +245,147 @@ def test_a_file_with_a_right_checksum_and_wrong_content_is_refused(
     body[offset : offset + len(value)] = value
     with pytest.raises(CorruptDataError):
         VectorStore.from_bytes(sealed(bytes(body)))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])
+def test_a_file_of_the_first_version_is_read(metric: str) -> None:
+    store = filled(metric, n=3)
+    now = store.to_bytes()
+    ids, rows = now[40:64], now[40 + 48 : -4]
+    old = now[:8] + struct.pack("<I", 1) + b"----" + now[16:32] + ids + rows
+    assert VectorStore.from_bytes(sealed(old)).to_bytes() == now
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(0, struct.pack("<f", -1.0)), (0, struct.pack("<f", float("inf"))), (4, b"\0")],
+)
+def test_codes_that_no_store_writes_are_refused(at: int, value: bytes) -> None:
+    store = VectorStore(4, "dot", storage="int8")
+    store.insert(1, [1.0, 2, 3, 4])
+    body = bytearray(store.to_bytes()[:-4])
+    body[56 + at : 56 + at + len(value)] = value
+    with pytest.raises(CorruptDataError):
+        VectorStore.from_bytes(sealed(bytes(body)))
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])
+def test_what_a_storage_keeps_is_what_it_gives_back(metric: str, storage: str) -> None:
+    rows = np.random.default_rng(6).normal(size=(200, 50)).astype(np.float32)
+    store = VectorStore(50, metric, storage=storage)
+    store.insert_many(range(200), rows)
+    assert store.storage == storage
+    if metric == "cosine":
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    step = {"float32": 1e-6, "float16": 1e-3, "int8": 1 / 250}[storage]
+    kept = np.stack([store.get(one) for one in range(200)])
+    assert (np.abs(kept - rows) <= step * np.abs(rows).max(axis=1, keepdims=True)).all()
+    hits = store.search(kept[7], 1)
+    assert hits[0].id == 7 or metric == "dot"
+    back = VectorStore.from_bytes(store.to_bytes())
+    assert back.storage == storage
+    assert back.search(rows[3], 9) == store.search(rows[3], 9)
+    if metric != "cosine":  # there it is scaled again
+        store.update(7, kept[7])
+        np.testing.assert_allclose(store.get(7), kept[7], rtol=1e-6)
+
+
+def test_float16_names_a_number_that_it_does_not_hold() -> None:
+    store = VectorStore(2, "dot", storage="float16")
+    with pytest.raises(InputError, match=r"position 1 .* float16"):
+        store.insert(1, [1.0, 70_000.0])
+    assert len(store) == 0
+    store.insert(1, [1.0, 65_504.0])
+    assert store.search([70_000.0, 0.0], 1)[0].score == 70_000
+    with pytest.raises(InputError, match="storage 'float8'"):
+        VectorStore(2, storage="float8")
+
+
+def test_tags_choose_what_a_search_finds() -> None:
+    store = VectorStore(4, "dot")
+    rows = np.eye(4, dtype=np.float32) * [[4], [3], [2], [1]]
+    store.insert_many([1, 2, 3], rows[:3], tags=[0b01, 0b10, 0b11])
+    store.insert(4, rows[3], tags=2**64 - 1)
+    query = [1.0, 1, 1, 1]
+
+    def found(**scope: object) -> list[int]:
+        return [hit.id for hit in store.search(query, 9, **scope)]
+
+    assert found() == [1, 2, 3, 4]
+    assert found(any_tags=0b01) == [1, 3, 4]
+    assert found(any_tags=0b10, where={1, 2}) == [2]
+    assert found(any_tags=1 << 63) == [4]
+    assert found(any_tags=0) == []
+    store.update(1, rows[0])
+    assert store.tags(1) == 0b01
+    store.update(1, rows[0], tags=0b10)
+    store.set_tags(2, 0)
+    assert found(any_tags=0b10) == [1, 3, 4]
+    assert (store.tags(2), store.tags(9)) == (0, None)
+    store.delete(1)
+    assert VectorStore.from_bytes(store.to_bytes()).tags(4) == 2**64 - 1
+
+
+def test_tags_are_checked() -> None:
+    store = filled()
+    row = [1.0, 0, 0, 0]
+    for wrong in (-1, 2**64):
+        for call in (
+            lambda wrong=wrong: store.insert(99, row, tags=wrong),
+            lambda wrong=wrong: store.insert_many([99], [row], tags=[wrong]),
+            lambda wrong=wrong: store.insert_many([99], [row], tags=np.array([wrong], object)),
+            lambda wrong=wrong: store.update(3, row, tags=wrong),
+            lambda wrong=wrong: store.set_tags(3, wrong),
+            lambda wrong=wrong: store.search(row, any_tags=wrong),
+        ):
+            with pytest.raises(InputError, match="64 bits"):
+                call()
+    with pytest.raises(InputError, match="1 ids and 2 tags"):
+        store.insert_many([99], [row], tags=[1, 2])
+    with pytest.raises(InputError, match="1 ids and 0 tags"):
+        store.insert_many([99], [row], tags=[])
+    with pytest.raises(InputError, match="id 99 is not in the index"):
+        store.set_tags(99, 1)
+    assert 99 not in store
+
+
+def test_a_batch_of_queries_finds_what_each_finds() -> None:
+    store = filled(n=300)
+    queries = np.random.default_rng(9).normal(size=(70, 4)).astype(np.float32)
+    for threads in (1, 2, 7):
+        for scope in ({}, {"where": range(40, 200)}, {"any_tags": 1}):
+            ids, scores = store.search_many(queries, 5, threads=threads, **scope)
+            assert ids.dtype == np.int64
+            assert scores.dtype == np.float32
+            for query, row, score in zip(queries, ids, scores, strict=True):
+                expected_ids, expected_scores = store.search_arrays(query, 5, **scope)
+                np.testing.assert_array_equal(row, expected_ids)
+                np.testing.assert_array_equal(score, expected_scores)
+    assert store.search_many(queries, 500)[0].shape == (70, 300)
+    assert store.search_many(np.zeros((0, 4)), 5)[0].shape[0] == 0
+    assert store.search_many([], 5)[0].shape[0] == 0
+    with pytest.raises(InputError, match=r"query 1 has NaN"):
+        store.search_many([[1, 2, 3, 4], [1, 2, 3, np.nan]])
+    with pytest.raises(InputError, match=r"4 numbers each are needed, got shape \(1, 3\)"):
+        store.search_many([[1, 2, 3]])
+    with pytest.raises(InputError, match="1 to 256 threads"):
+        store.search_many(queries, threads=0)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])
+def test_scores_of_given_ids_are_those_of_a_search(metric: str) -> None:
+    store = filled(metric)
+    query = np.array([1.0, -2, 0.5, 3])
+    hits = store.search(query, 20)
+    scores = store.scores(query, [hit.id for hit in hits] + [77, hits[0].id])
+    assert scores.dtype == np.float32
+    assert scores[:20].tolist() == [hit.score for hit in hits]
+    assert np.isnan(scores[20])
+    assert scores[21] == hits[0].score
+    assert store.scores(query, []).shape == (0,)
+    with pytest.raises(InputError, match="NaN"):
+        store.scores([np.nan, 0, 0, 1], [1])
 
 
 def test_what_the_system_refuses_names_the_path_and_keeps_the_old_file(tmp_path: Path) -> None:

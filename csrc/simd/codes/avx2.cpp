@@ -47,58 +47,83 @@ ASTRAWEAVE_TARGET_AVX2 inline void gather_four(const std::int8_t* query, std::in
   }
 }
 
-// kRows rows for kQueries queries, kRows * kQueries a multiple of four; codes are widened once for
-// all queries. Sum q * kRows + r goes to sums in that order.
+// Keeps a value in one register: GCC would load an operand again for each use, and copy sums.
+ASTRAWEAVE_TARGET_AVX2 inline __m256i pinned(__m256i value) noexcept {
+#if defined(__GNUC__) && !defined(__clang__)
+  __asm__("" : "+x"(value));
+#endif
+  return value;
+}
+
+// kRows rows for kQueries queries. With |q| <= 31 two steps' sums of neighbours fit into 16 bits.
+// sums[q * kRows + r].
 template <int kQueries, int kRows>
-ASTRAWEAVE_TARGET_AVX2 inline void score_rows(const std::int16_t* const* wide,
+ASTRAWEAVE_TARGET_AVX2 inline void score_rows(const std::int8_t* const* query,
                                               const std::uint8_t* rows, std::size_t stride,
-                                              std::size_t padded, std::int32_t* sums) noexcept {
-  __m256i sum[kQueries * kRows];
+                                              std::size_t padded, __m256i* sum) noexcept {
+  const __m256i ones = _mm256_set1_epi16(1);
   ASTRAWEAVE_UNROLL
   for (int i = 0; i < kQueries * kRows; ++i) sum[i] = _mm256_setzero_si256();
-  for (std::size_t i = 0; i < padded; i += 16) {
-    __m256i codes[kRows];
+  for (std::size_t i = 0; i < padded; i += 64) {
+    __m256i left[kRows];
+    __m256i right[kRows];
     ASTRAWEAVE_UNROLL
     for (int r = 0; r < kRows; ++r) {
-      const std::uint8_t* from = rows + static_cast<std::size_t>(r) * stride + i;
-      codes[r] = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+      left[r] = load(rows + static_cast<std::size_t>(r) * stride + i);
+      right[r] = load(rows + static_cast<std::size_t>(r) * stride + i + 32);
     }
     ASTRAWEAVE_UNROLL
     for (int q = 0; q < kQueries; ++q) {
-      const __m256i numbers = load(wide[q] + i);
       ASTRAWEAVE_UNROLL
       for (int r = 0; r < kRows; ++r) {
+        const __m256i pairs =
+            _mm256_add_epi16(_mm256_maddubs_epi16(left[r], load(query[q] + i)),
+                             _mm256_maddubs_epi16(right[r], load(query[q] + i + 32)));
         sum[q * kRows + r] =
-            _mm256_add_epi32(sum[q * kRows + r], _mm256_madd_epi16(codes[r], numbers));
+            pinned(_mm256_add_epi32(sum[q * kRows + r], _mm256_madd_epi16(pairs, ones)));
       }
     }
   }
-  ASTRAWEAVE_UNROLL
-  for (int i = 0; i < kQueries * kRows; i += 4) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + i), totals(sum + i));
+}
+
+ASTRAWEAVE_TARGET_AVX2 void scan_one(const CodeQuery& query, const std::uint8_t* rows,
+                                     std::size_t stride, std::size_t n,
+                                     std::int32_t* sums) noexcept {
+  const std::int8_t* numbers = query.numbers();
+  const std::size_t padded = query.blocks() * kCodeBlock;
+  __m256i sum[4];
+  std::size_t r = 0;
+  for (; r + 4 <= n; r += 4) {
+    ASTRAWEAVE_UNROLL
+    for (int i = 0; i < 4; ++i) {  // one row after the other, as the memory lies
+      const std::uint8_t* row = rows + (r + static_cast<std::size_t>(i)) * stride;
+      score_rows<1, 1>(&numbers, row, stride, padded, sum + i);
+    }
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + r), totals(sum));
+  }
+  for (; r < n; ++r) {
+    score_rows<1, 1>(&numbers, rows + r * stride, stride, padded, sum);
+    sum[1] = sum[2] = sum[3] = _mm256_setzero_si256();
+    sums[r] = _mm_cvtsi128_si32(totals(sum));
   }
 }
 
-template <int kQueries, int kRows>
-ASTRAWEAVE_TARGET_AVX2 void scan(const CodeQuery* queries, const std::uint8_t* rows,
-                                 std::size_t stride, std::size_t n, std::int32_t* sums) noexcept {
-  const std::int16_t* wide[kQueries];
-  ASTRAWEAVE_UNROLL
-  for (int q = 0; q < kQueries; ++q) wide[q] = queries[q].wide();
+ASTRAWEAVE_TARGET_AVX2 void scan_four(const CodeQuery* queries, const std::uint8_t* rows,
+                                      std::size_t stride, std::size_t n,
+                                      std::int32_t* sums) noexcept {
+  const std::int8_t* query[4];
+  for (int q = 0; q < 4; ++q) query[q] = queries[q].numbers();
   const std::size_t padded = queries[0].blocks() * kCodeBlock;
-  for (std::size_t first = 0; first < n; first += kRows) {
-    const std::size_t count = n - first < kRows ? n - first : kRows;
-    std::int32_t some[kQueries * kRows];
-    if (count == kRows) {
-      score_rows<kQueries, kRows>(wide, rows + first * stride, stride, padded, some);
-      for (std::size_t q = 0; q < kQueries; ++q) {
-        for (std::size_t r = 0; r < kRows; ++r) sums[q * n + first + r] = some[q * kRows + r];
-      }
-    } else {
-      for (std::size_t r = 0; r < count; ++r) {  // the same row kRows times over
-        score_rows<kQueries, kRows>(wide, rows + (first + r) * stride, 0, padded, some);
-        for (std::size_t q = 0; q < kQueries; ++q) sums[q * n + first + r] = some[q * kRows];
-      }
+  __m256i sum[8];
+  for (std::size_t r = 0; r < n; r += 2) {
+    const bool is_last = r + 1 == n;  // then the same row twice
+    score_rows<4, 2>(query, rows + r * stride, is_last ? 0 : stride, padded, sum);
+    alignas(16) std::int32_t some[8];
+    _mm_store_si128(reinterpret_cast<__m128i*>(some), totals(sum));
+    _mm_store_si128(reinterpret_cast<__m128i*>(some + 4), totals(sum + 4));
+    for (std::size_t q = 0; q < 4; ++q) {
+      sums[q * n + r] = some[2 * q];
+      if (!is_last) sums[q * n + r + 1] = some[2 * q + 1];
     }
   }
 }
@@ -129,8 +154,8 @@ ASTRAWEAVE_TARGET_AVX2 void gather_codes_avx2(const std::int8_t* query, const st
 void scan_codes_avx2(const CodeQuery* queries, std::size_t m, const std::uint8_t* rows,
                      std::size_t stride, std::size_t n, std::int32_t* sums) noexcept {
   std::size_t q = 0;
-  for (; q + 4 <= m; q += 4) scan<4, 2>(queries + q, rows, stride, n, sums + q * n);
-  for (; q < m; ++q) scan<1, 4>(queries + q, rows, stride, n, sums + q * n);
+  for (; q + 4 <= m; q += 4) scan_four(queries + q, rows, stride, n, sums + q * n);
+  for (; q < m; ++q) scan_one(queries[q], rows, stride, n, sums + q * n);
 }
 
 }  // namespace astraweave::simd

@@ -59,98 +59,80 @@ ASTRAWEAVE_TARGET_AVX512 inline void gather_four(const std::int8_t* query,
   _mm_storeu_si128(reinterpret_cast<__m128i*>(sums), totals(sum));
 }
 
-// kRows rows for kQueries queries, kRows * kQueries a multiple of four; every part of a row is
-// loaded once. sums[q * kRows + r].
-template <int kQueries, int kRows>
-ASTRAWEAVE_TARGET_AVX512 inline void score_rows(const std::int8_t* const* halves,
-                                                const std::uint8_t* rows, std::size_t stride,
-                                                std::size_t blocks, __m128i* sums) noexcept {
-  __m512i high[kQueries * kRows];
-  __m512i low[kQueries * kRows];
+// Four rows for one query, one row after the other: as the memory lies, which is what such a scan
+// waits for.
+ASTRAWEAVE_TARGET_AVX512 inline __m128i score_one(const std::int8_t* query,
+                                                  const std::uint8_t* rows, std::size_t stride,
+                                                  std::size_t padded) noexcept {
+  __m512i sum[4];
   ASTRAWEAVE_UNROLL
-  for (int i = 0; i < kQueries * kRows; ++i) high[i] = low[i] = _mm512_setzero_si512();
-  for (std::size_t block = 0; block < blocks; ++block) {
-    __m512i codes[kRows];
+  for (int r = 0; r < 4; ++r) {
+    const std::uint8_t* row = rows + static_cast<std::size_t>(r) * stride;
+    sum[r] = _mm512_setzero_si512();
+    for (std::size_t i = 0; i < padded; i += 64) {
+      sum[r] = add_products(sum[r], _mm512_loadu_si512(row + i), _mm512_loadu_si512(query + i));
+    }
+  }
+  return totals(sum);
+}
+
+// Four rows for four queries; every part of either is loaded once.
+ASTRAWEAVE_TARGET_AVX512 inline void score_four(const std::int8_t* const* query,
+                                                const std::uint8_t* rows, std::size_t stride,
+                                                std::size_t padded, __m128i* sums) noexcept {
+  __m512i sum[16];
+  ASTRAWEAVE_UNROLL
+  for (int i = 0; i < 16; ++i) sum[i] = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < padded; i += 64) {
+    __m512i codes[4];
     ASTRAWEAVE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      codes[r] = _mm512_loadu_si512(rows + static_cast<std::size_t>(r) * stride + block * 64);
+    for (int r = 0; r < 4; ++r) {
+      codes[r] = _mm512_loadu_si512(rows + static_cast<std::size_t>(r) * stride + i);
     }
     ASTRAWEAVE_UNROLL
-    for (int q = 0; q < kQueries; ++q) {
-      const __m512i h = _mm512_loadu_si512(halves[q] + block * 128);
-      const __m512i l = _mm512_loadu_si512(halves[q] + block * 128 + 64);
+    for (int q = 0; q < 4; ++q) {
+      const __m512i numbers = _mm512_loadu_si512(query[q] + i);
       ASTRAWEAVE_UNROLL
-      for (int r = 0; r < kRows; ++r) {
-        high[q * kRows + r] = add_products(high[q * kRows + r], codes[r], h);
-        low[q * kRows + r] = add_products(low[q * kRows + r], codes[r], l);
+      for (int r = 0; r < 4; ++r) {
+        sum[q * 4 + r] = add_products(sum[q * 4 + r], codes[r], numbers);
       }
     }
   }
   ASTRAWEAVE_UNROLL
-  for (int i = 0; i < kQueries * kRows; ++i) {
-    high[i] = _mm512_add_epi32(_mm512_slli_epi32(high[i], 7), low[i]);
-  }
-  ASTRAWEAVE_UNROLL
-  for (int i = 0; i < kQueries * kRows / 4; ++i) sums[i] = totals(high + 4 * i);
-}
-
-// Four rows for one query, one row after the other: as the memory lies, which is what such a scan
-// waits for.
-ASTRAWEAVE_TARGET_AVX512 inline __m128i score_four(const std::int8_t* halves,
-                                                   const std::uint8_t* rows, std::size_t stride,
-                                                   std::size_t blocks) noexcept {
-  __m512i sums[4];
-  ASTRAWEAVE_UNROLL
-  for (int r = 0; r < 4; ++r) {
-    const std::uint8_t* row = rows + static_cast<std::size_t>(r) * stride;
-    __m512i high = _mm512_setzero_si512();
-    __m512i low = _mm512_setzero_si512();
-    for (std::size_t block = 0; block < blocks; ++block) {
-      const __m512i codes = _mm512_loadu_si512(row + block * 64);
-      high = add_products(high, codes, _mm512_loadu_si512(halves + block * 128));
-      low = add_products(low, codes, _mm512_loadu_si512(halves + block * 128 + 64));
-    }
-    sums[r] = _mm512_add_epi32(_mm512_slli_epi32(high, 7), low);
-  }
-  return totals(sums);
+  for (int q = 0; q < 4; ++q) sums[q] = totals(sum + q * 4);
 }
 
 ASTRAWEAVE_TARGET_AVX512 void scan_one(const CodeQuery& query, const std::uint8_t* rows,
                                        std::size_t stride, std::size_t n,
                                        std::int32_t* sums) noexcept {
+  const std::size_t padded = query.blocks() * kCodeBlock;
   std::size_t r = 0;
   for (; r + 4 <= n; r += 4) {
-    const __m128i four = score_four(query.halves(), rows + r * stride, stride, query.blocks());
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + r), four);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + r),
+                     score_one(query.numbers(), rows + r * stride, stride, padded));
   }
   for (; r < n; ++r) {  // the same row four times over
-    sums[r] = _mm_cvtsi128_si32(score_four(query.halves(), rows + r * stride, 0, query.blocks()));
+    sums[r] = _mm_cvtsi128_si32(score_one(query.numbers(), rows + r * stride, 0, padded));
   }
 }
 
-template <int kQueries>
-ASTRAWEAVE_TARGET_AVX512 void scan(const CodeQuery* queries, const std::uint8_t* rows,
-                                   std::size_t stride, std::size_t n, std::int32_t* sums) noexcept {
-  const std::int8_t* halves[kQueries];
-  ASTRAWEAVE_UNROLL
-  for (int q = 0; q < kQueries; ++q) halves[q] = queries[q].halves();
-  const std::size_t blocks = queries[0].blocks();
-  __m128i four[kQueries];
+ASTRAWEAVE_TARGET_AVX512 void scan_four(const CodeQuery* queries, const std::uint8_t* rows,
+                                        std::size_t stride, std::size_t n,
+                                        std::int32_t* sums) noexcept {
+  const std::int8_t* query[4];
+  for (int q = 0; q < 4; ++q) query[q] = queries[q].numbers();
+  const std::size_t padded = queries[0].blocks() * kCodeBlock;
+  __m128i four[4];
   std::size_t r = 0;
   for (; r + 4 <= n; r += 4) {
-    score_rows<kQueries, 4>(halves, rows + r * stride, stride, blocks, four);
-    ASTRAWEAVE_UNROLL
-    for (int q = 0; q < kQueries; ++q) {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + static_cast<std::size_t>(q) * n + r),
-                       four[q]);
+    score_four(query, rows + r * stride, stride, padded, four);
+    for (std::size_t q = 0; q < 4; ++q) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + q * n + r), four[q]);
     }
   }
   for (; r < n; ++r) {  // the same row four times over
-    score_rows<kQueries, 4>(halves, rows + r * stride, 0, blocks, four);
-    ASTRAWEAVE_UNROLL
-    for (int q = 0; q < kQueries; ++q) {
-      sums[static_cast<std::size_t>(q) * n + r] = _mm_cvtsi128_si32(four[q]);
-    }
+    score_four(query, rows + r * stride, 0, padded, four);
+    for (std::size_t q = 0; q < 4; ++q) sums[q * n + r] = _mm_cvtsi128_si32(four[q]);
   }
 }
 
@@ -178,8 +160,8 @@ ASTRAWEAVE_TARGET_AVX512 void gather_codes_avx512(const std::int8_t* query,
 void scan_codes_avx512(const CodeQuery* queries, std::size_t m, const std::uint8_t* rows,
                        std::size_t stride, std::size_t n, std::int32_t* sums) noexcept {
   std::size_t q = 0;
-  for (; q + 2 <= m; q += 2) scan<2>(queries + q, rows, stride, n, sums + q * n);
-  if (q < m) scan_one(queries[q], rows, stride, n, sums + q * n);
+  for (; q + 4 <= m; q += 4) scan_four(queries + q, rows, stride, n, sums + q * n);
+  for (; q < m; ++q) scan_one(queries[q], rows, stride, n, sums + q * n);
 }
 
 }  // namespace astraweave::simd

@@ -32,22 +32,22 @@ void gather_four(const std::int8_t* query, std::int32_t query_sum, const std::ui
   }
 }
 
-std::int32_t score(const std::int16_t* wide, const std::uint8_t* row, std::size_t padded) noexcept {
-  int32x4_t sum[4];
-  ASTRAWEAVE_UNROLL
-  for (int lane = 0; lane < 4; ++lane) sum[lane] = vdupq_n_s32(0);
-  for (std::size_t i = 0; i < padded; i += 16) {
-    const uint8x16_t codes = vld1q_u8(row + i);
-    const int16x8_t low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(codes)));
-    const int16x8_t high = vreinterpretq_s16_u16(vmovl_u8(vget_high_u8(codes)));
-    const int16x8_t q0 = vld1q_s16(wide + i);
-    const int16x8_t q1 = vld1q_s16(wide + i + 8);
-    sum[0] = vmlal_s16(sum[0], vget_low_s16(low), vget_low_s16(q0));
-    sum[1] = vmlal_s16(sum[1], vget_high_s16(low), vget_high_s16(q0));
-    sum[2] = vmlal_s16(sum[2], vget_low_s16(high), vget_low_s16(q1));
-    sum[3] = vmlal_s16(sum[3], vget_high_s16(high), vget_high_s16(q1));
+// Eight products by -31 to 31 fit into 16 bits.
+std::int32_t score(const CodeQuery& query, const std::uint8_t* row) noexcept {
+  const uint8x16_t middle = vdupq_n_u8(0x80);
+  int32x4_t sum = vdupq_n_s32(0);
+  for (std::size_t i = 0; i < query.blocks() * kCodeBlock; i += kCodeBlock) {
+    int16x8_t some = vdupq_n_s16(0);
+    ASTRAWEAVE_UNROLL
+    for (std::size_t part = 0; part < kCodeBlock; part += 16) {
+      const int8x16_t q = vld1q_s8(query.numbers() + i + part);
+      const int8x16_t number = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(row + i + part), middle));
+      some = vmlal_s8(some, vget_low_s8(number), vget_low_s8(q));
+      some = vmlal_s8(some, vget_high_s8(number), vget_high_s8(q));
+    }
+    sum = vpadalq_s16(sum, some);
   }
-  return vaddvq_s32(vaddq_s32(vaddq_s32(sum[0], sum[1]), vaddq_s32(sum[2], sum[3])));
+  return vaddvq_s32(sum) + 128 * query.sum();
 }
 
 }  // namespace
@@ -71,10 +71,7 @@ void gather_codes_neon(const std::int8_t* query, const std::uint8_t* rows, std::
 void scan_codes_neon(const CodeQuery* queries, std::size_t m, const std::uint8_t* rows,
                      std::size_t stride, std::size_t n, std::int32_t* sums) noexcept {
   for (std::size_t q = 0; q < m; ++q) {
-    const std::size_t padded = queries[q].blocks() * kCodeBlock;
-    for (std::size_t r = 0; r < n; ++r) {
-      sums[q * n + r] = score(queries[q].wide(), rows + r * stride, padded);
-    }
+    for (std::size_t r = 0; r < n; ++r) sums[q * n + r] = score(queries[q], rows + r * stride);
   }
 }
 

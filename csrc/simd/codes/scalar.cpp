@@ -16,7 +16,7 @@ void gather_codes_scalar(const std::int8_t* query, const std::uint8_t* rows, std
 void scan_codes_scalar(const CodeQuery* queries, std::size_t m, const std::uint8_t* rows,
                        std::size_t stride, std::size_t n, std::int32_t* sums) noexcept {
   for (std::size_t q = 0; q < m; ++q) {
-    const std::int16_t* query = queries[q].wide();
+    const std::int8_t* query = queries[q].numbers();
     for (std::size_t r = 0; r < n; ++r) {
       const std::uint8_t* row = rows + r * stride;
       std::int32_t sum = 0;

@@ -8,8 +8,10 @@ differential tests run both.
 from __future__ import annotations
 
 from astraweave._native._core import (
+    Appender,
     FlatIndex,
     HnswIndex,
+    PromptCache,
     StreamDecoder,
     Tokenizer,
     dot,
@@ -26,8 +28,10 @@ from astraweave._native._core import (
 )
 
 __all__ = [
+    "Appender",
     "FlatIndex",
     "HnswIndex",
+    "PromptCache",
     "StreamDecoder",
     "Tokenizer",
     "dot",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 
-__all__ = ["bpe", "wordpiece"]
+__all__ = ["appended", "bpe", "is_truncation", "wordpiece"]
 
 
 def bpe(symbols: Sequence[str], ranks: Mapping[tuple[str, str], int]) -> list[str]:
@@ -38,3 +38,20 @@ def wordpiece(
         tokens.append(start + word[at:stop])
         at = stop
     return tokens if len(word) <= max_chars else [unknown]
+
+
+def appended(count: Callable[[str], int], parts: Sequence[str]) -> list[int]:
+    """What an appender says after each part: the count of all parts so far, joined."""
+    return [count("".join(parts[: at + 1])) for at in range(len(parts))]
+
+
+def is_truncation(
+    count: Callable[[str], int], text: str, kept: str, most: int, *, from_end: bool
+) -> bool:
+    """Whether `kept` is an end of `text` with at most `most` tokens, and more if it were longer."""
+    if count(text) <= most:
+        return kept == text
+    if count(kept) > most or not (text.endswith(kept) if from_end else text.startswith(kept)):
+        return False
+    more = len(kept) + 1
+    return count(text[-more:] if from_end else text[:more]) > most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 
 from astraweave.bench.case import (
     Case,
@@ -29,11 +30,11 @@ __all__ = [
     "time_call",
 ]
 
-_MODULES = ("footprint", "memory", "prompts", "search", "start", "tokens")
-
 
 def find_cases(*names: str) -> list[Case]:
     """The cases whose names begin with one of `names`; all of them without names.
+
+    Every module of this package that has ``CASES`` is looked at, in alphabetical order.
 
     Examples
     --------
@@ -41,6 +42,6 @@ def find_cases(*names: str) -> list[Case]:
     ['start.import_ms', 'start.import_rss']
     """
     found: list[Case] = []
-    for module in _MODULES:
-        found += import_module(f"{__name__}.{module}").CASES
+    for module in sorted(each.name for each in iter_modules(__path__)):
+        found += getattr(import_module(f"{__name__}.{module}"), "CASES", ())
     return [each for each in found if not names or each.name.startswith(names)]

@@ -15,7 +15,18 @@ import msgspec
 
 from astraweave.errors import AstraweaveError, MissingExtraError
 
-__all__ = ["Case", "Figures", "Pair", "Row", "Unavailable", "as_table", "case", "run", "time_call"]
+__all__ = [
+    "Case",
+    "Figures",
+    "Pair",
+    "Row",
+    "Unavailable",
+    "as_table",
+    "case",
+    "is_rate",
+    "run",
+    "time_call",
+]
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _ROUNDS = 15
@@ -34,7 +45,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     ours, peer : callable
         Without arguments; called many times.
     per_call : float
-        How many units of work one call does; times are divided by it.
+        How much work one call does: times are divided by it, and it is what a rate counts (500
+        queries, 0.77 MB).
     quality : dict of str to float
         What the work was worth (recall, agreement), measured beside the time.
     """
@@ -46,7 +58,15 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a case has measured itself, in the case's unit."""
+    """What a case has measured itself, in the case's unit.
+
+    Attributes
+    ----------
+    ours, peer : float
+        The figures; `peer` is None where the peer is not installed.
+    quality : dict of str to float
+        What the work was worth.
+    """
 
     ours: float
     peer: float | None = None
@@ -61,17 +81,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     name : str
         Of the case.
     ours, peer : float or None
-        Medians, in `unit`; less is better. None: not measured.
+        Medians, in `unit`. None: not measured.
     peer_name : str
         Who is measured beside us.
     ratio : float or None
-        Peer by ours: 2.0 means that we need half of what the peer needs.
+        How many times better we are: 2.0 means half of the time or memory, or twice the rate.
     unit : str
-        ``"us"``, ``"ms"``, ``"MB"``.
+        ``"us"``, ``"ms"``, ``"MB"``, where less is better; ``"queries/s"``, ``"MB/s"``, where more
+        is.
     quality : dict of str to float
         What the work was worth.
     note : str
-        Why nothing was measured.
+        Why something was not measured.
     """
 
     name: str
@@ -85,12 +106,33 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A named measurement; `asv` and the command ``astraweave bench`` run the same ones."""
+    """A named measurement; `asv` and the command ``astraweave bench`` run the same ones.
+
+    Attributes
+    ----------
+    name : str
+        ``"search.exact_10k"``: the group, and what is measured.
+    unit : str
+        Of the figures. A unit of time, or a rate (``"MB/s"``), can be taken from a `Pair`; what
+        has another one (``"MB"``) measures itself.
+    peer_name : str
+        Who is measured beside us; empty: nobody.
+    prepare : callable
+        Sets up the data.
+    heavy : bool
+        It sets up for more than a few seconds: tests leave it to the scheduled run.
+    """
 
     name: str
     unit: str
     peer_name: str
     prepare: Callable[[], Pair | Figures]
+    heavy: bool = False
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether more is better."""
+        return is_rate(self.unit)
 
     def figures(self) -> Figures:
         """Set up and measure.
@@ -107,11 +149,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(prepared, Figures):
             return prepared
         calls = [prepared.ours] if prepared.peer is None else [prepared.ours, prepared.peer]
-        scale = _SECONDS[self.unit] * prepared.per_call
-        seconds = time_calls(calls)
+        values = [self._in_unit(seconds, prepared.per_call) for seconds in time_calls(calls)]
         return Figures(
-            ours=seconds[0] / scale,
-            peer=seconds[1] / scale if len(seconds) > 1 else None,
+            ours=values[0],
+            peer=values[1] if len(values) > 1 else None,
             quality=prepared.quality,
         )
 
@@ -121,20 +162,43 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
             figures = self.figures()
         except Unavailable as error:
             return Row(name=self.name, peer_name=self.peer_name, unit=self.unit, note=str(error))
-        ratio = figures.peer / figures.ours if figures.peer is not None and figures.ours else None
+        alone = figures.peer is None and bool(self.peer_name)
         return Row(
             name=self.name,
             ours=figures.ours,
             peer=figures.peer,
             peer_name=self.peer_name,
-            ratio=ratio,
+            ratio=self._ratio(figures),
             unit=self.unit,
             quality=figures.quality,
+            note=f"{self.peer_name} is not here" if alone else "",
         )
+
+    def _in_unit(self, seconds: float, per_call: float) -> float:
+        return per_call / seconds if self.is_rate else seconds / (_SECONDS[self.unit] * per_call)
+
+    def _ratio(self, figures: Figures) -> float | None:
+        if figures.peer is None:
+            return None
+        top, bottom = figures.peer, figures.ours
+        if self.is_rate:
+            top, bottom = bottom, top
+        return top / bottom if bottom else None
+
+
+def is_rate(unit: str) -> bool:
+    """Whether a unit counts work by time, so that more is better.
+
+    Examples
+    --------
+    >>> [is_rate(unit) for unit in ("MB/s", "qps", "us", "MB")]
+    [True, True, False, False]
+    """
+    return unit == "qps" or unit.endswith("/s")
 
 
 def case(
-    name: str, *, unit: str, peer_name: str = ""
+    name: str, *, unit: str, peer_name: str = "", heavy: bool = False
 ) -> Callable[[Callable[[], Pair | Figures]], Case]:
     """Make a `Case` of the function below.
 
@@ -148,7 +212,7 @@ def case(
     """
 
     def decorate(prepare: Callable[[], Pair | Figures]) -> Case:
-        return Case(name=name, unit=unit, peer_name=peer_name, prepare=prepare)
+        return Case(name=name, unit=unit, peer_name=peer_name, prepare=prepare, heavy=heavy)
 
     return decorate
 
@@ -182,14 +246,26 @@ def time_calls(calls: Sequence[Callable[[], object]]) -> list[float]:
 
 def as_table(rows: Sequence[Row]) -> str:
     """The rows as plain text."""
-    lines = [f"{'case':28} {'ours':>10} {'peer':>10} {'unit':4} {'ratio':>6}  peer and quality"]
+    cells = [("case", "ours", "peer", "unit", "ratio", "peer and quality")]
     for row in rows:
-        if row.ours is None:
-            lines.append(f"{row.name:28} {'-':>10} {'-':>10} {row.unit:4} {'-':>6}  {row.note}")
-            continue
-        peer = "-" if row.peer is None else f"{row.peer:.4g}"
-        ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
         quality = " ".join(f"{name}={value:.4g}" for name, value in row.quality.items())
-        rest = f"{row.peer_name} {quality}".strip()
-        lines.append(f"{row.name:28} {row.ours:>10.4g} {peer:>10} {row.unit:4} {ratio:>6}  {rest}")
+        who = row.peer_name if row.peer is not None else ""
+        cells.append(
+            (
+                row.name,
+                "-" if row.ours is None else f"{row.ours:.4g}",
+                "-" if row.peer is None else f"{row.peer:.4g}",
+                row.unit,
+                "-" if row.ratio is None else f"{row.ratio:.2f}",
+                "  ".join(part for part in (who, quality, row.note) if part),
+            )
+        )
+    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    lines = []
+    for name, *figures, rest in cells:
+        middle = (
+            value.ljust(width) if index == 2 else value.rjust(width)
+            for index, (value, width) in enumerate(zip(figures, widths[1:], strict=False))
+        )
+        lines.append("  ".join((name.ljust(widths[0]), *middle, rest)).rstrip())
     return "\n".join(lines)

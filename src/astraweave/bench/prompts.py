@@ -1,13 +1,12 @@
-"""Rendering a persona prompt, and choosing the window of a conversation."""
+"""Rendering a persona prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 from astraweave.bench.case import Case, Pair, case
-from astraweave.context import ConversationHistory, as_messages, fit, window
 from astraweave.prompts import PromptLibrary, PromptTemplate
 
 __all__ = ["CASES"]
@@ -71,50 +70,79 @@ VALUES: dict[str, Any] = {
 }
 
 
-class _Characters:
-    """Counts four characters as a token; the counter itself is not what is measured here."""
-
-    def count(self, text: str) -> int:
-        return len(text) // 4 + 1
+Render = Callable[[dict[str, Any]], str]
 
 
-def _history(turns: int) -> ConversationHistory:
-    history = ConversationHistory(_Characters())
-    for number in range(turns):
-        role, speaker = ("user", "ash") if number % 2 == 0 else ("assistant", "tam")
-        text = "The gate of the old mill is broken again. " * (number % 5 + 1)
-        history.say(role, speaker, text, game_time=float(number), pinned=number in {0, 7})  # type: ignore[arg-type]
-    return history
-
-
-def _plain_render() -> Callable[[], object]:
+def _ours() -> Render:
     template = PromptTemplate(PERSONA)
-    return lambda: template.render(**VALUES)
+    return lambda values: template.render(**values)
 
 
-@case("prompts.render", unit="us", peer_name="jinja2 sandbox")
-def render_beside_jinja2() -> Pair:
-    """A persona prompt of 24 values with loops and conditions."""
-    ours = _plain_render()
+def _jinja2() -> Render | None:
     try:
         import jinja2
         from jinja2.sandbox import ImmutableSandboxedEnvironment
     except ImportError:
-        return Pair(ours=ours)
+        return None
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
-    peer = environment.from_string(PERSONA)
-    same = float(ours() == peer.render(**VALUES))
-    return Pair(ours=ours, peer=lambda: peer.render(**VALUES), quality={"same_text": same})
+    template = environment.from_string(PERSONA)
+    return lambda values: template.render(**values)
+
+
+def _minijinja() -> Render:
+    import minijinja
+
+    environment = minijinja.Environment(templates={"t": PERSONA}, undefined_behavior="strict")
+    return lambda values: environment.render_template("t", **values)
+
+
+def _fresh() -> list[dict[str, Any]]:
+    """Other characters: no text, no number and no list of one is another's."""
+
+    def changed(value: Any, number: int) -> Any:
+        if isinstance(value, list):
+            return [changed(item, number) for item in value]
+        return value + number if isinstance(value, int | float) else f"{value} {number}"
+
+    return [
+        {name: changed(value, number) for name, value in VALUES.items()} for number in range(500)
+    ]
+
+
+def _pair(peer: Render | None, values: list[dict[str, Any]]) -> Pair:
+    ours, mine, theirs = _ours(), cycle(values), cycle(values)
+    if peer is None:
+        return Pair(ours=lambda: ours(next(mine)))
+    same = sum(ours(each) == peer(each) for each in values) / len(values)
+    return Pair(
+        ours=lambda: ours(next(mine)),
+        peer=lambda: peer(next(theirs)),
+        quality={"same_text": same},
+    )
+
+
+@case("prompts.render", unit="us", peer_name="jinja2 sandbox")
+def render_beside_jinja2() -> Pair:
+    """A persona prompt of 24 values with loops and conditions, again and again."""
+    return _pair(_jinja2(), [VALUES])
 
 
 @case("prompts.render_minijinja", unit="us", peer_name="minijinja")
 def render_beside_minijinja() -> Pair:
-    """The same beside the engine that we stand on: what checking the values costs."""
-    ours = _plain_render()
-    import minijinja
+    """The same beside the engine that renders what we do not."""
+    return _pair(_minijinja(), [VALUES])
 
-    environment = minijinja.Environment(templates={"t": PERSONA}, undefined_behavior="strict")
-    return Pair(ours=ours, peer=lambda: environment.render_template("t", **VALUES))
+
+@case("prompts.fresh_jinja2", unit="us", peer_name="jinja2 sandbox")
+def render_fresh_beside_jinja2() -> Pair:
+    """The persona prompt with other values each time."""
+    return _pair(_jinja2(), _fresh())
+
+
+@case("prompts.fresh_minijinja", unit="us", peer_name="minijinja")
+def render_fresh_beside_minijinja() -> Pair:
+    """The persona prompt with other values each time."""
+    return _pair(_minijinja(), _fresh())
 
 
 @case("prompts.dialogue", unit="us")
@@ -127,39 +155,10 @@ def render_dialogue() -> Pair:
     return Pair(ours=lambda: prompt.render(**values, line=f"My hammer, for {next(days)} days?"))
 
 
-@case("context.window", unit="us")
-def prune() -> Pair:
-    """The newest of 100 turns that fit into 1,500 tokens, two of them pinned."""
-    history = _history(100)
-    return Pair(ours=lambda: window(history, 1500))
-
-
-@case("context.fit", unit="us")
-def fit_rendered() -> Pair:
-    """The same by counting the rendered whole; the counter's own time included."""
-    history, counter = _history(100), _Characters()
-    return Pair(
-        ours=lambda: fit(
-            history,
-            as_messages,
-            lambda messages: sum(counter.count(message.content) + 4 for message in messages),
-            1500,
-        )
-    )
-
-
-@case("context.append", unit="us")
-def append() -> Pair:
-    """One more turn."""
-    history = _history(0)
-    return Pair(ours=lambda: history.say("user", "ash", "Do you still have my hammer?"))
-
-
 CASES: tuple[Case, ...] = (
     render_beside_jinja2,
     render_beside_minijinja,
+    render_fresh_beside_jinja2,
+    render_fresh_beside_minijinja,
     render_dialogue,
-    prune,
-    fit_rendered,
-    append,
 )

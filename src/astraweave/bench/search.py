@@ -1,9 +1,12 @@
-"""Exact search beside numpy: the same neighbours, found by one matrix product and a partition."""
+"""Exact search beside faiss and numpy: the same neighbours of the same vectors, on one thread."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import cycle
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,13 +17,29 @@ __all__ = ["CASES"]
 
 _DIMENSIONS = 384
 _K = 10
-_QUERIES = 64
+_QUERIES = 256
 
 
-def _unit_vectors(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
-    vectors = rng.standard_normal((n, _DIMENSIONS), dtype=np.float32)
+class _Sample(msgspec.Struct, frozen=True):
+    rows: NDArray[np.float32]
+    queries: NDArray[np.float32]
+    nearest: NDArray[np.intp]
+
+
+def _drawn(n: int) -> _Sample:
+    """Vectors as sentences have them: in clusters of topics, and in few of their dimensions."""
+    rng = np.random.default_rng(7)
+    hidden = 48
+    topics = rng.standard_normal((max(1, n // 40), hidden))
+    points = topics[rng.integers(len(topics), size=n + _QUERIES)]
+    points = points + 0.9 * rng.standard_normal(points.shape)
+    vectors = points @ rng.standard_normal((hidden, _DIMENSIONS))
+    vectors += 0.5 * rng.standard_normal(vectors.shape)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors
+    scaled = np.ascontiguousarray(vectors, np.float32)
+    rows, queries = scaled[:n], scaled[n:]
+    nearest = np.stack([_numpy_search(rows, query) for query in queries])
+    return _Sample(rows, queries, nearest)
 
 
 def _numpy_search(rows: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -30,34 +49,113 @@ def _numpy_search(rows: NDArray[np.float32], query: NDArray[np.float32]) -> NDAr
     return order
 
 
-def _search(n: int) -> Pair:
-    """One query at a time, another one each time, as a game asks."""
-    rng = np.random.default_rng(7)
-    rows, queries = _unit_vectors(rng, n), _unit_vectors(rng, _QUERIES)
+def _recall(sample: _Sample, found: NDArray[np.int64]) -> dict[str, float]:
+    same = [
+        len(set(a) & set(b)) for a, b in zip(found.tolist(), sample.nearest.tolist(), strict=True)
+    ]
+    return {"recall_at_10": sum(same) / (_K * len(same))}
+
+
+def _store(sample: _Sample) -> VectorStore:
     store = VectorStore(_DIMENSIONS)
-    store.insert_many(np.arange(n), rows)
-    found = 0
-    for query in queries:
-        expected = set(_numpy_search(rows, query).tolist())
-        found += len(expected & {hit.id for hit in store.search(query, _K)})
-    ours, peers = cycle(queries), cycle(queries)
+    store.insert_many(np.arange(len(sample.rows)), sample.rows)
+    return store
+
+
+def _faiss(sample: _Sample) -> Callable[[NDArray[np.float32]], object] | None:
+    """The search of a flat faiss index on one thread, or None where faiss is not installed."""
+    try:
+        import faiss
+    except ImportError:
+        return None
+    faiss.omp_set_num_threads(1)
+    index: Any = faiss.IndexFlatIP(_DIMENSIONS)
+    index.add(sample.rows)
+    return lambda queries: index.search(queries, _K)
+
+
+def _single(n: int) -> Pair:
+    """One query at a time, another one each time, as a game asks."""
+    sample = _drawn(n)
+    store = _store(sample)
+    found = np.array([[hit.id for hit in store.search(query, _K)] for query in sample.queries])
+    ours, peers = cycle(sample.queries), cycle(sample.queries[:, None, :])
+    peer = _faiss(sample)
     return Pair(
         ours=lambda: store.search(next(ours), _K),
-        peer=lambda: _numpy_search(rows, next(peers)),
-        quality={"recall_at_10": found / (_K * _QUERIES)},
+        peer=None if peer is None else lambda: peer(next(peers)),
+        quality=_recall(sample, found),
     )
 
 
-@case("search.exact_1k", unit="us", peer_name="numpy")
+def _batch(n: int) -> Pair:
+    """Many queries at once; time is that of one of them."""
+    sample = _drawn(n)
+    store = _store(sample)
+    peer = _faiss(sample)
+    return Pair(
+        ours=lambda: store.search_many(sample.queries, _K),
+        peer=None if peer is None else lambda: peer(sample.queries),
+        per_call=_QUERIES,
+        quality=_recall(sample, store.search_many(sample.queries, _K)[0]),
+    )
+
+
+@case("search.exact_1k", unit="us", peer_name="faiss flat")
 def search_1k() -> Pair:
     """The 10 nearest of 1,000 vectors of 384 dimensions."""
-    return _search(1_000)
+    return _single(1_000)
 
 
-@case("search.exact_10k", unit="us", peer_name="numpy")
+@case("search.exact_10k", unit="us", peer_name="faiss flat")
 def search_10k() -> Pair:
     """The 10 nearest of 10,000 vectors of 384 dimensions."""
-    return _search(10_000)
+    return _single(10_000)
 
 
-CASES: tuple[Case, ...] = (search_1k, search_10k)
+@case("search.exact_20k", unit="us", peer_name="faiss flat")
+def search_20k() -> Pair:
+    """The 10 nearest of 20,000 vectors of 384 dimensions."""
+    return _single(20_000)
+
+
+@case("search.exact_10k_numpy", unit="us", peer_name="numpy")
+def search_10k_numpy() -> Pair:
+    """The same beside one matrix product and a partition."""
+    sample = _drawn(10_000)
+    store = _store(sample)
+    ours, peers = cycle(sample.queries), cycle(sample.queries)
+    return Pair(
+        ours=lambda: store.search(next(ours), _K),
+        peer=lambda: _numpy_search(sample.rows, next(peers)),
+        quality=_recall(sample, store.search_many(sample.queries, _K)[0]),
+    )
+
+
+@case("search.batch_1k", unit="us", peer_name="faiss flat")
+def batch_1k() -> Pair:
+    """256 queries at once among 1,000 vectors, a query's part of the time."""
+    return _batch(1_000)
+
+
+@case("search.batch_10k", unit="us", peer_name="faiss flat")
+def batch_10k() -> Pair:
+    """256 queries at once among 10,000 vectors, a query's part of the time."""
+    return _batch(10_000)
+
+
+@case("search.batch_20k", unit="us", peer_name="faiss flat")
+def batch_20k() -> Pair:
+    """256 queries at once among 20,000 vectors, a query's part of the time."""
+    return _batch(20_000)
+
+
+CASES: tuple[Case, ...] = (
+    search_1k,
+    search_10k,
+    search_20k,
+    search_10k_numpy,
+    batch_1k,
+    batch_10k,
+    batch_20k,
+)

@@ -11,24 +11,30 @@ from typing import Any
 
 import msgspec
 
-from astraweave.bench import Row, as_table, find_cases
+from astraweave.bench import Case, Row, as_table, find_cases
 from astraweave.bench.bars import Bar
+from astraweave.bench.curve import Curve, curve_cases
 from astraweave.bench.loop import FrameReport
+from astraweave.bench.picture import check_picture, draw_curve
+from astraweave.bench.vectors import drawn_sample, read_sample
 from astraweave.cli.console import Console
 from astraweave.core.settings import Settings
-from astraweave.errors import InputError
+from astraweave.errors import InputError, MissingExtraError
 
 __all__ = ["run"]
 
 Outcome = tuple[Any, tuple[Bar, ...]]
 """Figures, and the bars that they are held to."""
 
+_PICTURE = Path("astraweave-bench.png")
+_LARGE_PEER = "pip install sentence-transformers"  # brings torch, so it is no part of an extra
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure one thing, or run the short cases; prints a table or one JSON document."""
     console = Console(quiet=arguments.json)
     if arguments.what == "all":
-        document: Any = _cases(console, arguments.only)
+        document: Any = _cases(console, arguments)
     else:
         measure: dict[str, Callable[[Console, argparse.Namespace], Outcome]] = {
             "frame": _frame,
@@ -45,18 +51,56 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _cases(console: Console, only: str | None) -> list[dict[str, Any]]:
-    cases = find_cases(*([only] if only else []))
-    if not cases:
-        known = ", ".join(each.name for each in find_cases())
-        raise InputError(f"no case is called {only!r}; there are {known}", case=only)
-    rows = []
+def _cases(console: Console, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    picture = _picture_path(console, arguments)
+    sample = None
+    if arguments.data is not None:
+        sample = read_sample(arguments.data, metric=arguments.metric)
     with console.progress() as progress:
+        curve = None
+        if sample is not None or picture is not None:
+            curve = Curve(sample or drawn_sample(), progress)
+        cases = _chosen(arguments, curve)
+        rows = []
         for number, each in enumerate(cases):
-            progress("cases", number, len(cases))
+            progress("cases", number, len(cases), each.name)
             rows.append(each.row())
+        if curve is not None and picture is not None:
+            draw_curve(curve.points, picture, title=curve.sample.name)
     _print_rows(console, rows)
+    if any(row.peer_name and row.peer is None and row.ours is not None for row in rows):
+        console.say(f"for the peers: pip install 'astraweave[peers]' (embeddings: {_LARGE_PEER})")
+    if picture is not None:
+        console.say(f"recall against queries a second: {picture}")
     return [_as_document(row) for row in rows]
+
+
+def _chosen(arguments: argparse.Namespace, curve: Curve | None) -> list[Case]:
+    """With vectors of the user's: the cases over them; other ones only when asked for by name."""
+    only = arguments.only
+    own = curve_cases(curve) if arguments.data is not None and curve is not None else ()
+    cases = [each for each in own if each.name.startswith(only or "")]
+    if only or not own:
+        cases += find_cases(*([only] if only else []))
+    if not cases:
+        known = ", ".join(each.name for each in (*own, *find_cases()))
+        raise InputError(f"no case is called {only!r}; there are {known}", case=only)
+    return cases
+
+
+def _picture_path(console: Console, arguments: argparse.Namespace) -> Path | None:
+    """Where to draw: as told, or beside the user where everything is measured and shown."""
+    if arguments.plot is not None:
+        check_picture(arguments.plot)
+        return Path(arguments.plot)
+    if arguments.json or arguments.only:
+        return None
+    try:
+        check_picture(_PICTURE)
+    except MissingExtraError as error:
+        console.say(f"{error}")
+        return None
+    return _PICTURE
 
 
 def _as_document(row: Row) -> dict[str, Any]:
@@ -69,7 +113,7 @@ def _print_rows(console: Console, rows: Sequence[Row]) -> None:
         console.say(as_table(rows))
         return
     console.table(
-        "On this machine",
+        "On this machine (ratio above 1: ours is better)",
         ("case", "ours", "peer", "ratio", "peer's name", "quality"),
         [
             (
@@ -78,11 +122,15 @@ def _print_rows(console: Console, rows: Sequence[Row]) -> None:
                 _amount(row.peer, row.unit),
                 "" if row.ratio is None else f"{row.ratio:.2f}x",
                 row.peer_name if row.peer is not None else "",
-                row.note or " ".join(f"{name} {value:.4g}" for name, value in row.quality.items()),
+                "  ".join(filter(None, (_qualities(row), row.note))),
             )
             for row in rows
         ],
     )
+
+
+def _qualities(row: Row) -> str:
+    return " ".join(f"{name} {value:.4g}" for name, value in row.quality.items())
 
 
 def _frame(console: Console, arguments: argparse.Namespace) -> Outcome:

@@ -11,9 +11,12 @@ __all__ = ["Console", "ProgressBar", "warn"]
 
 
 class ProgressBar(Protocol):
-    """Called with what is being done, how much is done, and how much there is (0: unknown)."""
+    """Called with what is being done, how much is done, and how much there is (0: unknown).
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    `detail` names the piece that comes next.
+    """
+
+    def __call__(self, stage: str, done: int, total: int, detail: str = "") -> None:
         """Draw."""
         ...
 
@@ -95,20 +98,27 @@ class Console:
         with Progress(*columns, console=self._rich, transient=True, auto_refresh=animated) as bars:
             tasks: dict[str, Any] = {}
 
-            def draw(stage: str, done: int, total: int) -> None:
+            def draw(stage: str, done: int, total: int, detail: str = "") -> None:
                 if stage not in tasks:
                     tasks[stage] = bars.add_task(stage, total=total or None)
-                bars.update(tasks[stage], completed=done, total=total or None, refresh=not animated)
+                bars.update(
+                    tasks[stage],
+                    completed=done,
+                    total=total or None,
+                    description=f"{stage}: {detail}" if detail else stage,
+                    refresh=not animated,
+                )
 
             yield draw
 
     def _plain_progress(self) -> ProgressBar:
         seen: set[str] = set()
 
-        def draw(stage: str, done: int, total: int) -> None:
-            if stage not in seen:
-                seen.add(stage)
+        def draw(stage: str, done: int, total: int, detail: str = "") -> None:
+            told = f"{stage}: {detail}" if detail else stage
+            if told not in seen:
+                seen.add(told)
                 if not self.quiet:
-                    self.error(f"{stage} ...")
+                    self.error(f"{told} ...")
 
         return draw

@@ -129,6 +129,26 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="print one JSON document")
     bench.add_argument("--only", metavar="NAME", help="cases whose names begin so (all)")
     bench.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE.npy",
+        help="search your own vectors, a 2-d float array: its last tenth (1,000 at most) are the "
+        "queries (all)",
+    )
+    bench.add_argument(
+        "--metric",
+        choices=("cosine", "dot", "l2"),
+        default="cosine",
+        help="how nearness is measured in --data (default cosine)",
+    )
+    bench.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE.png",
+        help="where to draw recall against queries a second (all; a run of all cases draws "
+        "astraweave-bench.png)",
+    )
+    bench.add_argument(
         "--frames", type=int, default=20_000, metavar="N", help="frames of each kind (frame)"
     )
     bench.add_argument("--turns", type=int, default=200, metavar="N", help="turns (dialogue)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -72,6 +73,11 @@ class TokenBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         for name, share in self.shares.items():
+            if not math.isfinite(share.weight):
+                raise ConfigError(
+                    f"the weight of the share {name!r} must be a number, not {share.weight}",
+                    share=name,
+                )
             if share.weight < 0 or share.minimum < 0:
                 raise ConfigError(
                     f"the share {name!r} has a negative weight or minimum", share=name

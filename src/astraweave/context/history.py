@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, overload
 
 import msgspec
 
+from astraweave.context._places import place_of, stays
 from astraweave.context.turn import Turn
 from astraweave.core.protocols import TokenCounter
 from astraweave.core.toml import did_you_mean
@@ -75,8 +77,17 @@ class ConversationHistory(Sequence[Turn]):
         InputError
             It is earlier in game time than the last turn.
         """
-        turn = Turn(role=role, speaker=speaker, text=text, game_time=game_time, pinned=pinned)
-        return self.append(turn)
+        self._check_time(game_time)
+        turn = Turn(
+            role=role,
+            speaker=speaker,
+            text=text,
+            game_time=game_time,
+            tokens=self.counter.count(text) + self.overhead_tokens,
+            pinned=pinned,
+        )
+        self._note(turn)
+        return turn
 
     def append(self, turn: Turn) -> Turn:
         """Append a turn; counts it when it has no count yet. Returns it as it was kept.
@@ -86,15 +97,9 @@ class ConversationHistory(Sequence[Turn]):
         InputError
             It is earlier in game time than the last turn.
         """
-        if self._turns and turn.game_time < self._turns[-1].game_time:
-            raise InputError(
-                f"a turn at game time {turn.game_time} cannot follow one at "
-                f"{self._turns[-1].game_time}",
-                game_time=turn.game_time,
-            )
+        self._check_time(turn.game_time)
         if turn.tokens <= 0:
             turn = self._counted(turn)
-        self._turns.append(turn)
         self._note(turn)
         return turn
 
@@ -110,8 +115,11 @@ class ConversationHistory(Sequence[Turn]):
             turn = self._turns[index]
         except IndexError:
             raise InputError(f"there is no turn {index} of {len(self)}", index=index) from None
-        self._turns[index] = msgspec.structs.replace(turn, pinned=pinned)
-        self._note_all()
+        was, turn = turn, msgspec.structs.replace(turn, pinned=pinned)
+        index %= len(self._turns)
+        self._turns[index] = turn
+        if stays(was) != stays(turn):
+            self._move(index)
 
     def recent(self, n: int) -> tuple[Turn, ...]:
         """The last `n` turns, oldest first; fewer when there are fewer."""
@@ -151,6 +159,30 @@ class ConversationHistory(Sequence[Turn]):
     def pinned_indices(self) -> Sequence[int]:
         """Indices of the turns that no window drops, ascending. Read only."""
         return self._pinned
+
+    @property
+    def droppable(self) -> int:
+        """How many turns a window may drop."""
+        return len(self._turns) - len(self._pinned)
+
+    def newest_tokens(self, keep: int) -> int:
+        """Tokens of the `keep` newest droppable turns, in logarithmic time."""
+        return self._sums[-1] - self._sums[place_of(self._pinned, self.droppable - keep)]
+
+    def oldest_tokens(self, keep: int) -> int:
+        """Tokens of the `keep` oldest droppable turns, in logarithmic time."""
+        return self._sums[place_of(self._pinned, keep)]
+
+    def fitting(self, room: int) -> int:
+        """How many of the newest droppable turns fit into `room` tokens, in logarithmic time.
+
+        -1 where there is less than no room.
+        """
+        if room < 0:
+            return -1
+        start = bisect_left(self._sums, self._sums[-1] - room)
+        later = len(self._pinned) - bisect_left(self._pinned, start)
+        return len(self._turns) - start - later
 
     @overload
     def __getitem__(self, index: int) -> Turn: ...
@@ -224,16 +256,34 @@ class ConversationHistory(Sequence[Turn]):
         tokens = self.counter.count(turn.text) + self.overhead_tokens
         return msgspec.structs.replace(turn, tokens=tokens)
 
+    def _check_time(self, game_time: float) -> None:
+        if self._turns and game_time < self._turns[-1].game_time:
+            raise InputError(
+                f"a turn at game time {game_time} cannot follow one at {self._turns[-1].game_time}",
+                game_time=game_time,
+            )
+
     def _note(self, turn: Turn) -> None:
-        kept = turn.pinned or turn.role == "system"
+        kept = stays(turn)
+        self._turns.append(turn)
         if kept:
-            self._pinned.append(len(self._sums) - 1)
+            self._pinned.append(len(self._turns) - 1)
             self._pinned_tokens += turn.tokens
         self._sums.append(self._sums[-1] + (0 if kept else turn.tokens))
 
     def _note_all(self) -> None:
-        kept = [turn.pinned or turn.role == "system" for turn in self._turns]
-        self._pinned = [index for index, stays in enumerate(kept) if stays]
+        self._pinned = [index for index, turn in enumerate(self._turns) if stays(turn)]
         self._pinned_tokens = sum(self._turns[index].tokens for index in self._pinned)
-        costs = (0 if stays else t.tokens for t, stays in zip(self._turns, kept, strict=True))
+        costs = (0 if stays(turn) else turn.tokens for turn in self._turns)
         self._sums = list(accumulate(costs, initial=0))
+
+    def _move(self, index: int) -> None:
+        """Note that a turn is pinned now, or droppable again."""
+        tokens = self._turns[index].tokens
+        if stays(self._turns[index]):
+            insort(self._pinned, index)
+        else:
+            del self._pinned[bisect_left(self._pinned, index)]
+            tokens = -tokens
+        self._pinned_tokens += tokens
+        self._sums[index + 1 :] = [total - tokens for total in self._sums[index + 1 :]]

@@ -6,12 +6,13 @@ chosen by a strategy. Never over the budget, never one turn fewer than fits.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from typing import TypeVar
 
 import msgspec
 
+from astraweave.context._places import place_of, stays, without
 from astraweave.context.history import ConversationHistory
 from astraweave.context.summary import ExtractiveSummariser, Summariser
 from astraweave.context.turn import Turn
@@ -66,7 +67,8 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True):
 
 def drop_oldest(turns: Sequence[Turn], keep: int) -> list[Turn]:
     """Keep the newest."""
-    return _without(turns, _oldest(turns, keep))
+    pinned = _pinned(turns)
+    return without(turns, pinned, 0, len(turns) - len(pinned) - keep)
 
 
 def keep_ends(first: int = 2) -> Strategy:
@@ -74,13 +76,26 @@ def keep_ends(first: int = 2) -> Strategy:
 
     When no more than `first` fit, the newest win.
     """
+    return _Ends(first)
 
-    def strategy(turns: Sequence[Turn], keep: int) -> list[Turn]:
-        droppable = _droppable(turns)
-        head = first if keep > first else 0
-        return _without(turns, droppable[head : head + len(droppable) - keep])
 
-    return strategy
+class _Ends:
+    """`keep_ends`; it also tells what its windows cost, without making them."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+
+    def __call__(self, turns: Sequence[Turn], keep: int) -> list[Turn]:
+        pinned, head = _pinned(turns), self._head(keep)
+        return without(turns, pinned, head, head + len(turns) - len(pinned) - keep)
+
+    def tokens(self, history: ConversationHistory, keep: int) -> int:
+        head = self._head(keep)
+        ends = history.oldest_tokens(head) + history.newest_tokens(keep - head)
+        return history.pinned_tokens + ends
+
+    def _head(self, keep: int) -> int:
+        return self._first if keep > self._first else 0
 
 
 def summarise(
@@ -99,9 +114,14 @@ def summarise(
     summariser = summariser or ExtractiveSummariser()
 
     def strategy(turns: Sequence[Turn], keep: int) -> list[Turn]:
-        gone = _oldest(turns, keep)
-        kept = _without(turns, gone)
-        text = summariser.summarise([turns[i] for i in gone], max_tokens, counter) if gone else ""
+        pinned = _pinned(turns)
+        drop = len(turns) - len(pinned) - keep
+        kept = without(turns, pinned, 0, drop)
+        if not drop:
+            return kept
+        end = place_of(pinned, drop - 1) + 1
+        gone = [turn for turn in turns[:end] if not stays(turn)]
+        text = summariser.summarise(gone, max_tokens, counter)
         cost = counter.count(text) if text else 0
         if not text or cost > max_tokens:
             return kept
@@ -109,11 +129,11 @@ def summarise(
             role="user",
             speaker="",
             text=text,
-            game_time=turns[gone[-1]].game_time,
+            game_time=gone[-1].game_time,
             tokens=cost + overhead_tokens,
         )
         # It stands where the last dropped turn stood, after the pinned ones before it.
-        place = gone[-1] + 1 - len(gone)
+        place = end - drop
         return [*kept[:place], summary, *kept[place:]]
 
     return strategy
@@ -124,7 +144,8 @@ def window(
 ) -> Window:
     """The turns that fit into `max_tokens` by their own counts.
 
-    For `drop_oldest` one binary search over running sums, whatever the length of the history.
+    For `drop_oldest` one binary search over running sums, for `keep_ends` a few, whatever the
+    length of the history.
 
     Raises
     ------
@@ -132,10 +153,7 @@ def window(
         The pinned turns alone do not fit; `needed` and `max_tokens` are attributes.
     """
     if strategy is not drop_oldest:
-        found = _most(
-            history, strategy, lambda turns: (sum(t.tokens for t in turns), ()), max_tokens
-        )
-        return Window(turns=found.turns, tokens=found.tokens, dropped=found.dropped)
+        return _window_by(history, max_tokens, strategy)
     start = _start(history, max_tokens)
     sums, pinned = history.droppable_sums, history.pinned_indices
     earlier = pinned[: bisect_left(pinned, start)] if pinned else ()
@@ -176,47 +194,63 @@ def fit(
         attributes.
     """
 
-    def cost(turns: Sequence[Turn]) -> tuple[int, Sequence[Message]]:
+    def attempt(rule: Strategy, keep: int) -> tuple[int, Fitted]:
+        turns = rule(history, keep)
         messages = build(turns)
-        return count(messages), messages
+        tokens = count(messages)
+        dropped = history.droppable - keep
+        found = Fitted(messages=tuple(messages), turns=tuple(turns), tokens=tokens, dropped=dropped)
+        return tokens, found
 
-    return _most(history, strategy, cost, max_tokens)
+    return _most(history, strategy, attempt, max_tokens)
 
 
-_Cost = Callable[[Sequence[Turn]], tuple[int, Sequence[Message]]]
+def _window_by(history: ConversationHistory, max_tokens: int, strategy: Strategy) -> Window:
+    def attempt(rule: Strategy, keep: int) -> tuple[int, Callable[[], Window]]:
+        if isinstance(rule, _Ends):
+            tokens = rule.tokens(history, keep)
+            return tokens, lambda: made(rule(history, keep), tokens, keep)
+        turns = rule(history, keep)
+        tokens = sum(turn.tokens for turn in turns)
+        return tokens, lambda: made(turns, tokens, keep)
+
+    def made(turns: Sequence[Turn], tokens: int, keep: int) -> Window:
+        return Window(turns=tuple(turns), tokens=tokens, dropped=history.droppable - keep)
+
+    return _most(history, strategy, attempt, max_tokens)()
 
 
-def _most(history: ConversationHistory, strategy: Strategy, cost: _Cost, max_tokens: int) -> Fitted:
-    """The largest number of droppable turns that fits, and the next larger does not."""
-    turns = list(history)
-    # newest[k]: tokens of the k newest droppable turns, by their own counts
-    costs = (turns[index].tokens for index in reversed(_droppable(turns)))
-    newest = list(accumulate(costs, initial=0))
-    fits: Fitted | None = None
-    low, high = -1, len(newest)  # low is known to fit, high not to
-    guess = bisect_right(newest, max_tokens - history.pinned_tokens) - 1
+_Found = TypeVar("_Found")
+
+
+def _most(
+    history: ConversationHistory,
+    strategy: Strategy,
+    attempt: Callable[[Strategy, int], tuple[int, _Found]],
+    max_tokens: int,
+) -> _Found:
+    """What `attempt` finds with the most droppable turns that fit; the next larger does not.
+
+    `attempt` takes a strategy and how many it keeps; it gives the tokens of that, and a result.
+    """
+    fits: _Found | None = None
+    low, high = -1, history.droppable + 1  # low is known to fit, high not to
+    guess = history.fitting(max_tokens - history.pinned_tokens)
     while high - low > 1:
         keep = min(max(guess, low + 1), high - 1)
-        kept = strategy(turns, keep)
-        tokens, messages = cost(kept)
+        tokens, found = attempt(strategy, keep)
         if tokens <= max_tokens:
-            low = keep
-            fits = Fitted(
-                messages=tuple(messages),
-                turns=tuple(kept),
-                tokens=tokens,
-                dropped=len(newest) - 1 - keep,
-            )
+            low, fits = keep, found
         else:
             high = keep
         # What the whole costs beside these turns is known now: aim at the rest.
-        guess = bisect_right(newest, newest[keep] + max_tokens - tokens) - 1
+        guess = history.fitting(history.newest_tokens(keep) + max_tokens - tokens)
         if guess == keep:
             guess += 1 if tokens <= max_tokens else -1
     if fits is not None:
         return fits
     if strategy is not drop_oldest:  # a summary or the like takes the room: go without
-        return _most(history, drop_oldest, cost, max_tokens)
+        return _most(history, drop_oldest, attempt, max_tokens)
     raise _too_small(tokens, max_tokens)
 
 
@@ -238,16 +272,8 @@ def _too_small(needed: int, max_tokens: int) -> CapacityError:
     )
 
 
-def _droppable(turns: Sequence[Turn]) -> list[int]:
-    return [i for i, turn in enumerate(turns) if not turn.pinned and turn.role != "system"]
-
-
-def _oldest(turns: Sequence[Turn], keep: int) -> list[int]:
-    """Indices of the droppable turns that have to go when `keep` stay."""
-    droppable = _droppable(turns)
-    return droppable[: len(droppable) - keep]
-
-
-def _without(turns: Sequence[Turn], gone: Sequence[int]) -> list[Turn]:
-    unwanted = frozenset(gone)
-    return [turn for index, turn in enumerate(turns) if index not in unwanted]
+def _pinned(turns: Sequence[Turn]) -> Sequence[int]:
+    """Indices of the turns that stay; a history has them already."""
+    if isinstance(turns, ConversationHistory):
+        return turns.pinned_indices
+    return [index for index, turn in enumerate(turns) if stays(turn)]

@@ -21,6 +21,7 @@ from astraweave.errors import (
     ModelUnavailable,
 )
 from astraweave.inference import Sessions
+from astraweave.kernels.batch import collate, group_by_length
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 
 __all__ = ["EncoderTokenizer", "OnnxEmbedder"]
@@ -153,15 +154,12 @@ class OnnxEmbedder:
             raise InputError("embed_batch takes a list of texts; embed takes one")
         rows = [self._encode(text) for text in texts]
         vectors = np.empty((len(rows), self.dimensions), np.float32)
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        groups = group_by_length(
+            [len(row) for row in rows], max_rows=self._batch, max_tokens=_RUN_TOKENS
+        )
         with self._telemetry.span("embed"):
-            start = 0
-            while start < len(order):
-                chosen = order[start : start + self._batch]
-                while len(chosen) > 1 and len(chosen) * len(rows[chosen[-1]]) > _RUN_TOKENS:
-                    chosen.pop()
-                vectors[chosen] = self._run([rows[index] for index in chosen])
-                start += len(chosen)
+            for group in groups:
+                vectors[group] = self._run([rows[index] for index in group])
         self._telemetry.count("embedded_texts", len(rows))
         return vectors
 
@@ -177,12 +175,8 @@ class OnnxEmbedder:
         return self._tokenizer.encode_for_model(text, self._config.max_tokens)
 
     def _run(self, rows: list[list[int]]) -> NDArray[np.float32]:
-        """Vectors of token rows; the last is the longest."""
-        ids = np.zeros((len(rows), max(1, len(rows[-1]))), np.int64)
-        mask = np.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = row
-            mask[index, : len(row)] = 1
+        """Vectors of token rows."""
+        ids, mask, _ = collate(rows)
         (vectors,) = self._session.run([_OUTPUT], {"input_ids": ids, "attention_mask": mask})
         if vectors.shape != (len(rows), self.dimensions) or not np.isfinite(vectors).all():
             raise InvalidResponse(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from astraweave.kernels.batch import common_length
+
 __all__ = ["Placement", "Slot", "SlotTable"]
 
 
@@ -54,7 +56,7 @@ class SlotTable:
 
         # The last token is always computed: its logits are wanted.
         matches = {
-            slot.index: min(_common_length(slot.tokens, prompt), len(prompt) - 1)
+            slot.index: min(common_length(slot.tokens, prompt), len(prompt) - 1)
             for slot in self.slots
         }
         source = max(self.slots, key=lambda s: (matches[s.index], not s.busy, mine(s), -s.used))
@@ -69,10 +71,3 @@ class SlotTable:
     def release(self, slot: Slot) -> None:
         """The sequence in `slot` has ended; what it holds may be reused."""
         slot.busy = False
-
-
-def _common_length(a: Sequence[int], b: Sequence[int]) -> int:
-    for index, (left, right) in enumerate(zip(a, b, strict=False)):
-        if left != right:
-            return index
-    return min(len(a), len(b))

@@ -51,6 +51,10 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Leave out what is less likely than this share of the likeliest; 0: nothing.
     repetition_penalty : float
         Above 1: tokens already in the context become less likely.
+    presence_penalty : float
+        Taken from the logit of every token that the answer has already.
+    frequency_penalty : float
+        The same for each time that the answer has it.
     seed : int or None
         Equal seeds give equal text; None: the model's own stream.
     """
@@ -60,6 +64,8 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     top_p: float = 0.95
     min_p: float = 0.0
     repetition_penalty: float = 1.1
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
     seed: int | None = None
 
 

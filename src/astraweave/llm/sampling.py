@@ -31,6 +31,8 @@ def check_sampling(params: SamplingParams) -> None:
         ("top_p", params.top_p, math.ulp(0.0), 1.0, "above 0, up to 1"),
         ("min_p", params.min_p, 0.0, 1.0, "from 0 to 1"),
         ("repetition_penalty", params.repetition_penalty, 0.01, 100.0, "from 0.01 to 100"),
+        ("presence_penalty", params.presence_penalty, -100.0, 100.0, "from -100 to 100"),
+        ("frequency_penalty", params.frequency_penalty, -100.0, 100.0, "from -100 to 100"),
     )
     for name, value, low, high, words in ranges:
         if not low <= value <= high:  # NaN is in no range
@@ -47,9 +49,10 @@ class Sampler:
     stream : random.Random
         Where randomness comes from unless `params` has a seed.
     context : iterable of int
-        The prompt's tokens: the repetition penalty is for them too.
+        The prompt's tokens: the repetition penalty is for them too, the others only for the
+        answer's own.
     exempt : collection of int
-        Tokens without penalty: an answer's end stands in every prompt, and must stay likely.
+        Tokens without any penalty: an answer's end stands in every prompt, and must stay likely.
     scratch : ndarray of int32, shape (vocabulary,)
         The kernel's working memory; samplers that never run at once may share it.
     """
@@ -67,13 +70,14 @@ class Sampler:
         self._random = stream if params.seed is None else RandomStreams(params.seed)["sampling"]
         self._exempt = frozenset(exempt)
         self._scratch = scratch
-        self._penalised = params.repetition_penalty != 1.0
-        self._seen: set[int] = set()
-        self._tokens = np.empty(0, np.int32)
-        if self._penalised:
-            self._seen = set(context) - self._exempt
-            self._tokens = np.empty(len(self._seen) + 64, np.int32)
-            self._tokens[: len(self._seen)] = list(self._seen)
+        adds = params.presence_penalty != 0.0 or params.frequency_penalty != 0.0
+        self._penalised = adds or params.repetition_penalty != 1.0
+        seen = set(context) - self._exempt if params.repetition_penalty != 1.0 else set()
+        # Tokens in the order in which they were first seen, and how often the answer has each.
+        self._places = {token: place for place, token in enumerate(seen)}
+        self._tokens = np.zeros(len(seen) + 64, np.int32)
+        self._tokens[: len(seen)] = list(self._places)
+        self._counts = np.zeros(len(self._tokens), np.int32)
 
     def draw(self, logits: NDArray[np.float32]) -> int:
         """The next token; `logits` (shape ``(vocabulary,)``) are changed.
@@ -86,13 +90,16 @@ class Sampler:
         params = self._params
         token: int = sample(
             logits,
-            self._tokens[: len(self._seen)],
+            self._tokens[: len(self._places)],
             self._scratch,
+            counts=self._counts[: len(self._places)],
             temperature=params.temperature,
             top_k=params.top_k,
             top_p=params.top_p,
             min_p=params.min_p,
             repetition_penalty=params.repetition_penalty,
+            presence_penalty=params.presence_penalty,
+            frequency_penalty=params.frequency_penalty,
             uniform=self._random.random() if params.temperature > 0 else 0.0,
         )
         if token < 0:
@@ -100,13 +107,14 @@ class Sampler:
                 "the model's output is not a number (its weights or the hardware's driver are "
                 "damaged); verify the model's files, or run it on the provider 'cpu'"
             )
-        if self._penalised and token not in self._seen and token not in self._exempt:
+        if self._penalised and token not in self._exempt:
             self._note(token)
         return token
 
     def _note(self, token: int) -> None:
-        count = len(self._seen)
-        if count == len(self._tokens):
-            self._tokens = np.concatenate([self._tokens, np.empty(count, np.int32)])
-        self._tokens[count] = token
-        self._seen.add(token)
+        place = self._places.setdefault(token, len(self._places))
+        if place == len(self._tokens):
+            self._tokens = np.concatenate([self._tokens, np.zeros_like(self._tokens)])
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+        self._tokens[place] = token
+        self._counts[place] += 1

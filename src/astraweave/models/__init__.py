@@ -6,9 +6,10 @@ from astraweave.models.chat import ChatTemplate
 from astraweave.models.progress import Progress, no_progress
 from astraweave.models.registry import ModelCard, Registry
 from astraweave.models.store import ModelFiles, ModelRow, ModelStore
-from astraweave.models.tokenizer import StreamDecoder, Tokenizer
+from astraweave.models.tokenizer import Appender, StreamDecoder, Tokenizer
 
 __all__ = [
+    "Appender",
     "ChatTemplate",
     "ModelCard",
     "ModelFiles",

@@ -8,7 +8,7 @@ refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -60,6 +60,9 @@ PATTERN_NAMES: Mapping[str, str] = dict(
 )
 
 _MAX_NESTING = 8
+_LARGEST = 2**31 - 1  # a native int
+_Limit = Annotated[int, msgspec.Meta(le=_LARGEST)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
 _Part = TypeVar("_Part")
 
 
@@ -128,8 +131,8 @@ class _Metaspace(Struct):
 
 class _Strip(Struct):
     content: str
-    start: int = 0
-    stop: int = 0
+    start: _Count = 0
+    stop: _Count = 0
 
 
 class _WordPieceDecoder(Struct):
@@ -179,7 +182,7 @@ class WordPieceModel(Struct):
     vocab: dict[str, int]
     unk_token: str = "[UNK]"  # noqa: S105 (not a password)
     continuing_subword_prefix: str = "##"
-    max_input_chars_per_word: int = 100
+    max_input_chars_per_word: _Limit = 100
 
 
 def part(value: Any, kind: type[_Part], what: str) -> _Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,12 +13,13 @@ from astraweave import _native
 from astraweave.errors import ConfigError, CorruptDataError, InputError, StorageError
 from astraweave.models import _tokenizer_parts as parts
 from astraweave.models import _tokenizer_sources as sources
+from astraweave.models._tokenizer_streams import Appender, StreamDecoder, checked_text
 from astraweave.models.gguf_meta import GGUF_MAGIC, read_gguf_metadata
 
-__all__ = ["StreamDecoder", "Tokenizer"]
+__all__ = ["Appender", "StreamDecoder", "Tokenizer"]
 
 # No published vocabulary has a million tokens; a hostile file might claim more.
-_MAX_ID = 1 << 20
+_MAX_ID = (1 << 20) - 1
 
 
 class _Document(msgspec.Struct):
@@ -62,7 +63,7 @@ class Tokenizer:
     'abba'
     """
 
-    __slots__ = ("_after", "_before", "_document", "_native", "special_tokens")
+    __slots__ = ("__dict__", "_after", "_before", "_document", "_native", "special_tokens")
 
     special_tokens: Mapping[str, int]
     """The control tokens and their ids."""
@@ -94,6 +95,8 @@ class Tokenizer:
             ],
             decoder=parts.decoder_spec(form.decoder),
         )
+        # In place of the method below: a call of its own for Python is a good part of a short text.
+        self.__dict__["count"] = self._native.counter()
         self.special_tokens = MappingProxyType({t.content: t.id for t in added if t.special})
 
     @classmethod
@@ -163,11 +166,99 @@ class Tokenizer:
             Whether control tokens written in the text are taken for what they say. Only ever for
             text that the program itself wrote.
         """
-        return self._native.encode(_text(text), special)
+        return self._native.encode(checked_text(text), special)
 
     def count(self, text: str, *, special: bool = False) -> int:
-        """How many tokens `encode` gives, without making the list."""
-        return self._native.count(_text(text), special)
+        """How many tokens `encode` gives, without making them.
+
+        Takes about 0.3 us a 100 characters of prose; the GIL is released for texts over 4 kB.
+
+        Raises
+        ------
+        InputError
+            `text` is not a `str`.
+        """
+        return self._native.counter()(text, special=special)
+
+    def count_many(
+        self, texts: Sequence[str], *, threads: int = 1, special: bool = False
+    ) -> list[int]:
+        """`count` of each text, without the GIL and on several threads.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Any texts.
+        threads : int
+            How many threads may count, the calling one among them; fewer do where the texts are
+            too short to be worth it.
+        special : bool
+            As in `encode`.
+
+        Raises
+        ------
+        InputError
+            A text is not a `str`, or `threads` is below 1.
+        """
+        if threads < 1:
+            raise InputError(f"threads must be 1 or more, not {threads}", threads=threads)
+        if isinstance(texts, str):
+            raise InputError("texts must be a sequence of str, not one str")
+        return self._native.count_many(texts, special, threads)
+
+    def truncate(
+        self,
+        text: str,
+        max_tokens: int,
+        *,
+        keep: Literal["start", "end"] = "start",
+        special: bool = False,
+    ) -> str:
+        """The start or the end of a text, of at most `max_tokens` tokens.
+
+        The text itself where it has no more. Else what is kept ends (or starts) between two
+        characters, has no more tokens than that, and would have more with one character more.
+
+        Parameters
+        ----------
+        text : str
+            Any text.
+        max_tokens : int
+            How many tokens the result may have, counted on its own.
+        keep : {"start", "end"}
+            Which end of the text is kept.
+        special : bool
+            As in `encode`.
+
+        Raises
+        ------
+        InputError
+            `max_tokens` is negative, or `keep` is neither.
+        """
+        if max_tokens < 0:
+            raise InputError(f"max_tokens={max_tokens} is negative", max_tokens=max_tokens)
+        if keep not in ("start", "end"):
+            raise InputError(f"keep must be 'start' or 'end', not {keep!r}", keep=keep)
+        return self._native.truncate(checked_text(text), max_tokens, special, keep == "end")
+
+    def appender(self, *, special: bool = False) -> Appender:
+        """A counter for one text that grows at its end, at the cost of what is new.
+
+        Examples
+        --------
+        >>> from astraweave.models import Tokenizer
+        >>> tokenizer = Tokenizer.from_json(
+        ...     b'{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2},'
+        ...     b'           "merges": [["a", "b"]]}, "decoder": {"type": "ByteLevel"},'
+        ...     b'"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}}'
+        ... )
+        >>> talk = tokenizer.appender()
+        >>> talk.append("a")
+        1
+        >>> talk.append("b")  # joins what came before
+        1
+        """
+        return Appender(_native.Appender(self._native, special=special))
 
     def encode_for_model(self, text: str, max_tokens: int | None = None) -> list[int]:
         """Tokens of a text as the model wants one: in the file's template, such as [CLS] ... [SEP].
@@ -220,7 +311,7 @@ class Tokenizer:
     def token_to_id(self, token: str) -> int | None:
         """The id of a token as the vocabulary writes it (``"Ġthe"``), or None."""
         try:
-            return self._native.token_to_id(_text(token))
+            return self._native.token_to_id(checked_text(token))
         except TypeError:  # lone surrogates: no vocabulary has them
             return None
 
@@ -255,49 +346,6 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         return f"<Tokenizer of {self.vocab_size} tokens, {len(self.special_tokens)} special>"
-
-
-class StreamDecoder:
-    """Turns a stream of tokens into text, whole characters only.
-
-    What `push` and the last `flush` return is, joined, what `Tokenizer.decode` gives for all
-    tokens at once. For one thread at a time.
-
-    Parameters
-    ----------
-    tokenizer : Tokenizer
-        Whose tokens they are.
-    skip_special : bool
-        Whether control tokens give no text.
-    """
-
-    __slots__ = ("_native",)
-
-    def __init__(self, tokenizer: Tokenizer, *, skip_special: bool = True) -> None:
-        self._native = _native.StreamDecoder(tokenizer._native, skip_special=skip_special)
-
-    def push(self, token_id: int) -> str:
-        """Take a token; returns the text that is certain now, often none.
-
-        Raises
-        ------
-        InputError
-            No token has this id; the stream stays as it was.
-        """
-        try:
-            return self._native.push(token_id)
-        except TypeError:
-            raise InputError(f"no token has the id {token_id!r}") from None
-
-    def flush(self) -> str:
-        """Text that was held back; the decoder then starts anew."""
-        return self._native.flush()
-
-
-def _text(text: str) -> str:
-    if not isinstance(text, str):
-        raise InputError(f"text must be a str, not {type(text).__name__}")
-    return text
 
 
 def _tokens_by_id(

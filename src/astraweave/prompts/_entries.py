@@ -143,7 +143,7 @@ def _read_variable(name: str, spec: object, place: Place) -> Variable:
         place.fail(f"the variable {name!r} must be a table or the name of a type")
     place.document.check_keys(spec, _VARIABLE_KEYS, *place.path)
     kind, trust = spec.get("type", "text"), spec.get("trust", TrustLevel.UNTRUSTED)
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         place.fail(f"the variable {name!r} has no type {kind!r}{did_you_mean(str(kind), _TYPES)}")
     if trust not in list(TrustLevel):
         place.fail(f"the variable {name!r} has no trust {trust!r}: say 'trusted' or 'untrusted'")

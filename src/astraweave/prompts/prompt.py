@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from astraweave.core.toml import did_you_mean
 from astraweave.errors import ConfigError, InputError
 from astraweave.llm.protocol import Message
-from astraweave.prompts._entries import Entry, MessageSpec
+from astraweave.prompts._entries import Entry, MessageSpec, Variable
 from astraweave.prompts.template import PromptTemplate
 from astraweave.prompts.trust import TrustLevel, Untrusted, plain, untrusted
 
@@ -18,6 +19,19 @@ __all__ = ["Prompt"]
 
 _REMEMBERED = 512
 """Texts kept in their cleaned form: a history is rendered again with every line."""
+
+
+@dataclass(slots=True)
+class _Inputs:
+    """The values of one rendering."""
+
+    data: dict[str, Any]
+    """What templates get: nothing but plain data, untrusted texts quoted."""
+    untrusted: dict[str, Untrusted]
+    inserts: dict[str, list[Message]]
+
+    def copy(self) -> _Inputs:
+        return _Inputs(self.data.copy(), self.untrusted.copy(), self.inserts.copy())
 
 
 class Prompt:
@@ -43,6 +57,7 @@ class Prompt:
         self._mark = lru_cache(maxsize=_REMEMBERED)(Untrusted)
         self._templates = {name: _compile(entry, name) for name in entry.sections}
         self._check_messages()
+        self._defaults = self._prepare_defaults()
 
     def __repr__(self) -> str:
         return f"Prompt({self.name!r})"
@@ -68,49 +83,37 @@ class Prompt:
                 prompt=self.name,
                 variable=name,
             )
-        inserts: dict[str, list[Message]] = {}
-        quoted: dict[str, Any] = {}
-        marked: dict[str, Any] = {}
-        for variable in self._entry.variables.values():
-            name = variable.name
-            value = self._value(name, values)
-            if variable.type == "messages":
-                safe = variable.trust is TrustLevel.TRUSTED
-                inserts[name] = list(value) if safe else _cleaned(value, name, self._mark)  # type: ignore[call-overload]
-                continue
-            if variable.trust is TrustLevel.UNTRUSTED:
-                value = untrusted(value, mark=self._mark)
-            marked[name] = value
-            quoted[name] = plain(value)
+        if len(self.required & values.keys()) < len(self.required):
+            name = next(
+                name for name in self._entry.variables if name in self.required - values.keys()
+            )
+            raise ConfigError(
+                f"the prompt {self.name!r} needs a value for {name!r}",
+                prompt=self.name,
+                variable=name,
+            )
+        inputs = self._defaults.copy()
+        for name, value in values.items():
+            self._take(self._entry.variables[name], value, inputs)
         messages: list[Message] = []
         for spec in self._entry.messages:
             if spec.insert:
-                messages += inserts[spec.insert]
-            elif content := self._content(spec, quoted, marked):
+                messages += inputs.inserts[spec.insert]
+            elif content := self._content(spec, inputs):
                 messages.append(Message(spec.role, content))  # type: ignore[arg-type]
         return messages
 
-    def _content(self, spec: MessageSpec, quoted: dict[str, Any], marked: dict[str, Any]) -> str:
-        pieces = (self._templates[name].render_values(quoted).strip() for name in spec.sections)
-        content = "\n".join(piece for piece in pieces if piece)
-        for value in marked.values():
-            if isinstance(value, Untrusted) and content and content == value.quoted:
+    def _content(self, spec: MessageSpec, inputs: _Inputs) -> str:
+        pieces = [self._templates[name].render_plain(inputs.data).strip() for name in spec.sections]
+        content = "\n".join([piece for piece in pieces if piece])
+        for value in inputs.untrusted.values():
+            if content and content == value.quoted:
                 return value.text  # the value is the whole message: nothing to break out of
         return content
 
-    def _value(self, name: str, values: dict[str, object]) -> object:
-        variable = self._entry.variables[name]
-        try:
-            value = values[name]
-        except KeyError:
-            if variable.required:
-                raise ConfigError(
-                    f"the prompt {self.name!r} needs a value for {name!r}",
-                    prompt=self.name,
-                    variable=name,
-                ) from None
-            default = variable.default
-            return copy.deepcopy(default) if isinstance(default, (list, dict)) else default
+    def _take(self, variable: Variable, value: object, inputs: _Inputs) -> None:
+        """Check a value and make it ready for templates."""
+        name = variable.name
         if not variable.accepts(value):
             raise ConfigError(
                 f"the variable {name!r} of the prompt {self.name!r} must be of type "
@@ -118,7 +121,25 @@ class Prompt:
                 prompt=self.name,
                 variable=name,
             )
-        return value
+        if variable.type == "messages":
+            safe = variable.trust is TrustLevel.TRUSTED
+            inputs.inserts[name] = list(value) if safe else _cleaned(value, name, self._mark)  # type: ignore[call-overload]
+            return
+        if variable.trust is TrustLevel.UNTRUSTED:
+            value = untrusted(value, mark=self._mark)
+        if type(value) is Untrusted:
+            inputs.untrusted[name] = value
+        else:
+            inputs.untrusted.pop(name, None)
+        inputs.data[name] = value if type(value) is str else plain(value)
+
+    def _prepare_defaults(self) -> _Inputs:
+        """What has not to be made again for every rendering; nothing changes it later."""
+        inputs = _Inputs({}, {}, {})
+        for variable in self._entry.variables.values():
+            if not variable.required:
+                self._take(variable, copy.deepcopy(variable.default), inputs)
+        return inputs
 
     def _check_messages(self) -> None:
         entry = self._entry

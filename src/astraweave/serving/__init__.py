@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+from astraweave.serving.prompt_cache import (
+    CacheStats,
+    PromptCache,
+    normalize_line,
+    request_key,
+)
 from astraweave.serving.scheduler import LlmScheduler, Ticket, request_digest
+from astraweave.serving.semantic_cache import SemanticCache, SemanticStats
 
-__all__ = ["LlmScheduler", "Ticket", "request_digest"]
+__all__ = [
+    "CacheStats",
+    "LlmScheduler",
+    "PromptCache",
+    "SemanticCache",
+    "SemanticStats",
+    "Ticket",
+    "normalize_line",
+    "request_digest",
+    "request_key",
+]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONVERTER_VERSION", "NOTICES", "convert"]
 
-CONVERTER_VERSION = 1
+CONVERTER_VERSION = 2
 """Grows with every change of what is written; older results are then converted anew."""
 
 NOTICES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")

@@ -1,0 +1,7 @@
+"""Batches and sampling beside NumPy."""
+
+from ._suites import _Calls
+
+
+class Kernels(_Calls):
+    prefix = "kernels."
