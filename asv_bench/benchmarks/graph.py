@@ -10,3 +10,8 @@ class Graph(_Calls):
 class GraphMemory(_Figures):
     prefix = "graph_memory."
     unit = "MB"
+
+
+class GraphFile(_Figures):
+    prefix = "graph_file."
+    unit = "ms"

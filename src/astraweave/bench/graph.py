@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astraweave._native import HnswIndex
-from astraweave.bench.case import Case, Figures, Pair, Unavailable, case
+from astraweave.bench.case import Case, Figures, Pair, Unavailable, case, time_call
 
 __all__ = ["CASES"]
 
@@ -173,27 +173,24 @@ def memory() -> Figures:
     )
 
 
-@case("graph.load", unit="ms", peer_name="hnswlib")
-def load() -> Pair:
+@case("graph_file.load", unit="ms", peer_name="hnswlib")
+def load() -> Figures:
     """A saved graph of 10,000 rows, ready to search."""
     sample = _drawn()
-    folder = tempfile.TemporaryDirectory()
-    ours, theirs = Path(folder.name) / "ours", Path(folder.name) / "theirs"
-    _ours(sample.rows).save(ours)
     peer = _hnswlib(sample.rows)
-    if peer is not None:
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = Path(folder) / "ours", Path(folder) / "theirs"
+        _ours(sample.rows).save(ours)
+        seconds = time_call(lambda: HnswIndex.load(ours))
+        if peer is None:
+            return Figures(ours=1e3 * seconds)
         peer.save_index(str(theirs))
+        make: Any = import_module("hnswlib").Index
 
-    def load_ours() -> HnswIndex:
-        assert folder  # lives as long as this
-        return HnswIndex.load(ours)
+        def load_peer() -> None:
+            make("cosine", _DIMENSIONS).load_index(str(theirs))
 
-    def load_peer() -> object:
-        index: Any = import_module("hnswlib").Index("cosine", _DIMENSIONS)
-        index.load_index(str(theirs))
-        return index
-
-    return Pair(ours=load_ours, peer=None if peer is None else load_peer)
+        return Figures(ours=1e3 * seconds, peer=1e3 * time_call(load_peer))
 
 
 CASES: tuple[Case, ...] = (search, search_tenth, build, memory, load)
