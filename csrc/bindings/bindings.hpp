@@ -13,6 +13,7 @@ namespace py = pybind11;
 // call; only for Error and what the standard library throws.
 void set_python_error() noexcept;
 void register_errors(py::module_& module);
+void bind_graph(py::module_& module);
 void bind_cache(py::module_& module);
 void bind_index(py::module_& module);
 void bind_simd(py::module_& module);

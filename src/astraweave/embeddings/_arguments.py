@@ -13,6 +13,7 @@ from astraweave.errors import InputError
 
 __all__ = [
     "as_count",
+    "as_effort",
     "as_floats",
     "as_id",
     "as_ids",
@@ -24,6 +25,7 @@ __all__ = [
 
 _LEAST_ID, _MOST_ID = -(2**63), 2**63 - 1
 _MOST_TAGS = 2**64 - 1
+_MOST_EFFORT = 65_536
 
 
 def as_floats(values: ArrayLike) -> NDArray[np.float32]:
@@ -54,6 +56,14 @@ def as_count(k: object) -> int:
     if count < 1:
         raise InputError(f"k must be at least 1, not {count}", k=count)
     return min(count, _MOST_ID)
+
+
+def as_effort(value: object) -> int:
+    """How many candidates a graph keeps: 1 to 65,536."""
+    effort = as_whole(value, "ef")
+    if not 1 <= effort <= _MOST_EFFORT:
+        raise InputError(f"ef must be 1 to {_MOST_EFFORT:,}, not {effort}", ef=effort)
+    return effort
 
 
 def as_threads(value: object) -> int:
