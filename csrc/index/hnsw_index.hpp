@@ -60,6 +60,7 @@ class HnswIndex {
   const HnswOptions& options() const noexcept { return options_; }
   std::size_t dims() const noexcept { return options_.dims; }
   Metric metric() const noexcept { return options_.metric; }
+  Storage storage() const noexcept { return options_.storage; }
   std::size_t size() const;
   bool contains(Id id) const;
   // Of our own memory; pages of a loaded file that were not changed are the system's.

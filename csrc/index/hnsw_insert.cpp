@@ -38,7 +38,8 @@ struct HnswIndex::Planned {
   const float* vector;
   Slot replaces = kNoSlot;
   Nodes::Place place{kNoSlot, kNoSlot, 0};
-  std::vector<std::vector<Slot>> links{};  // by level
+  std::vector<std::vector<Slot>>
+      links{};  // by level; NOLINT(readability-redundant-member-init): GCC warns without
 };
 
 struct HnswIndex::Plan {

@@ -120,7 +120,7 @@ Factors Nodes::encode(const float* vector, std::int8_t* numbers) const noexcept 
     const float value = std::clamp(vector[d] * inverse, -127.0F, 127.0F);
     const auto number = static_cast<std::int32_t>(value + (value < 0 ? -0.5F : 0.5F));
     numbers[d] = static_cast<std::int8_t>(number);
-    squared += number * number;
+    squared += std::int64_t{number} * number;
   }
   std::fill(numbers + dims_, numbers + stride(), std::int8_t{0});
   const float bias = metric_ == Metric::kL2 ? static_cast<float>(squared) * scale * scale / -2 : 0;

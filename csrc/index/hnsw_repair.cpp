@@ -62,8 +62,7 @@ bool HnswIndex::leaves_for_good(Slot slot) const noexcept {
 }
 
 void HnswIndex::sweep() {
-  std::vector<Slot>& leaving = leaving_[1 - turn_];
-  if (leaving.empty()) {
+  if (leaving_[1 - turn_].empty()) {
     if (leaving_[turn_].empty()) return;
     const std::unique_lock lock(mutex_);
     turn_ = 1 - turn_;
