@@ -155,16 +155,60 @@ void byte_level_loses_nothing() {
 // its window's ends at every place.
 void pieces_are_those_of_the_scanner() {
   static const std::vector<std::string> kParts = {
-      "a",  "Word",      "word", " ",  "  ",   "\n",        "\t",
-      "1",  "12",        "6789", "'",  "'s",   "'re",       "'LL",
-      "'t", "(",         "...",  ", ", "X",    "\xC3\xA9",  "\xC5\xBF",
-      "/",  "camelCase", "\r\n", " '", "HTTP", "'\xC5\xBF", "\xC2\xB2",
+      "a",
+      "Word",
+      "word",
+      " ",
+      "  ",
+      "\n",
+      "\t",
+      "1",
+      "12",
+      "6789",
+      "'",
+      "'s",
+      "'re",
+      "'LL",
+      "'t",
+      "(",
+      "...",
+      ", ",
+      "X",
+      "\xC3\xA9",
+      "\xC5\xBF",
+      "/",
+      "camelCase",
+      "\r\n",
+      " '",
+      "HTTP",
+      "'\xC5\xBF",
+      "\xC2\xB2",
+      // Cased and caseless letters, marks, signs, numerals and spaces of two to four bytes.
+      "\xC3\x89",
+      "\xC7\x85",
+      "\xD0\x9F\xD1\x80",
+      "\xE4\xB8\xAD",
+      "\xE4\xB8\x80",
+      "\xE0\xA4\xB9",
+      "\xCC\x81",
+      "\xE0\xA4\xBF",
+      "\xCA\xB0",
+      "\xE2\x80\x9C",
+      "\xE3\x80\x82",
+      "\xF0\x9F\x98\x80",
+      "\xF0\x90\x90\x80",
+      "\xF0\x90\x90\xA8",
+      "\xE2\x80\x8D",
+      "\xE2\x85\xA3",
+      "\xC2\xA0",
+      "\xE3\x80\x80",
   };
   using Family = ScanRules::Family;
   std::mt19937 engine(31);
   for (int turn = 0; turn < 4000; ++turn) {
     std::string text;
-    for (std::size_t i = engine() % 60; i > 0; --i) text += kParts[engine() % kParts.size()];
+    for (std::size_t i = engine() % (turn % 50 == 0 ? 4000 : 60); i > 0; --i)
+      text += kParts[engine() % kParts.size()];
     const auto family = static_cast<Family>(turn % 3);
     const ScanRules rules{family, 1 + static_cast<int>(engine() % 4), engine() % 2 == 0,
                           family == Family::kCl100k && engine() % 2 == 0};
@@ -253,13 +297,14 @@ void very_long_pieces_merge_as_short_ones_do() {
   }
 }
 
-// The two ways to merge, by pairs and by heap, have to agree: the long one starts at 33 symbols.
+// The two ways to merge, by blocks and by heap, have to agree: the heap starts at 1,025 symbols.
 void long_pieces_merge_as_short_ones_do() {
   const auto tokenizer = byte_level({});
   std::mt19937 engine(13);
   for (int turn = 0; turn < 200; ++turn) {
     std::string text;
-    for (std::size_t i = engine() % 90; i > 0; --i) text += "ab12 3x"[engine() % 7];
+    for (std::size_t i = engine() % (turn % 10 == 0 ? 3000 : 90); i > 0; --i)
+      text += "ab12 3x"[engine() % 7];
     Ids whole, parts;
     tokenizer->encode(text, false, whole);
     // 'x' takes part in no merge, so cutting there changes nothing.

@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <queue>
 
 #include "error.hpp"
 #include "tokens/byte_alphabet.hpp"
+#include "tokens/heap_bpe.hpp"
 #include "tokens/unicode.hpp"
 
 namespace astraweave::tokens {
 namespace {
 
-// Below this many symbols, looking at every pair again is faster than keeping a heap.
-constexpr std::size_t kShort = 32;
 // Above this many, LongBpe's trie is worth building (some tens of milliseconds, once for a
 // vocabulary); the heap takes a millisecond for as many.
 constexpr std::size_t kLong = 8192;
@@ -23,7 +21,7 @@ constexpr std::string_view kMarkTexts[] = {" ", "\n", "\xE2\x96\x81"};
 // Scratch space of the thread that asks; a megabyte's is not kept for ever.
 class Scratch {
  public:
-  Scratch() { symbols().clear(); }
+  Scratch() = default;
   ~Scratch() {
     if (symbols().capacity() > (1u << 16)) symbols() = {};
   }
@@ -57,6 +55,10 @@ Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary,
   }
   find_symbols();
   merges_ = merge_table(merges, protected_ids);
+  const auto& bytes = byte_symbols_;
+  if (options_.byte_level && std::find(bytes.begin(), bytes.end(), kNoToken) == bytes.end()) {
+    short_.know_bytes(bytes);
+  }
   find_whole_pieces(protected_ids);
   find_joins();
 }
@@ -85,6 +87,7 @@ void Bpe::find_symbols() {
 
 MergeTable Bpe::merge_table(const std::vector<std::pair<std::string, std::string>>& merges,
                             const std::unordered_set<TokenId>& protected_ids) const {
+  if (options_.rank_by_result && merges.empty()) return every_split(protected_ids);
   std::vector<MergeTable::Merge> table;
   table.reserve(merges.size());
   std::string joined;
@@ -101,6 +104,26 @@ MergeTable Bpe::merge_table(const std::vector<std::pair<std::string, std::string
     if (protected_ids.contains(result)) continue;
     const auto order = 1 + (options_.rank_by_result ? static_cast<std::size_t>(result) : rank);
     table.push_back({MergeTable::key(left, right), static_cast<std::uint32_t>(order), result});
+  }
+  return {std::move(table), is_symbol_};
+}
+
+// Every way to cut a token in two tokens, as a merge that ranks as the token.
+MergeTable Bpe::every_split(const std::unordered_set<TokenId>& protected_ids) const {
+  std::vector<MergeTable::Merge> table;
+  table.reserve(3 * vocabulary_->size());
+  for (std::size_t i = 0; i < vocabulary_->size(); ++i) {
+    const auto result = static_cast<TokenId>(i);
+    if (protected_ids.contains(result)) continue;
+    const std::string_view text = vocabulary_->token(result);
+    for (std::size_t at = 1; at < text.size(); ++at) {
+      if ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) continue;
+      const TokenId left = vocabulary_->id(text.substr(0, at));
+      if (left == kNoToken || protected_ids.contains(left)) continue;
+      const TokenId right = vocabulary_->id(text.substr(at));
+      if (right == kNoToken || protected_ids.contains(right)) continue;
+      table.push_back({MergeTable::key(left, right), static_cast<std::uint32_t>(i + 1), result});
+    }
   }
   return {std::move(table), is_symbol_};
 }
@@ -216,10 +239,12 @@ void Bpe::encode(std::string_view piece, std::vector<TokenId>& out) const {
       out.insert(out.end(), ids.begin(), ids.end());
       return;
     }
-    PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(part);
-    if (!PieceCache::holds(entry, part) || entry.count > PieceCache::kIds) {
+    const LongKey key = LongKey::of(part.data(), part.size(), part.size());
+    PieceCache& cache = PieceCache::of_this_thread(owner_);
+    PieceCache::Entry& entry = cache.at(key.hash());
+    if (!PieceCache::holds(entry, key) || entry.count > PieceCache::kIds) {
       const auto ids = merged(part, Scratch::symbols());
-      PieceCache::keep(entry, part, ids);
+      cache.keep(entry, key, ids);
       out.insert(out.end(), ids.begin(), ids.end());
     } else {
       out.insert(out.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
@@ -258,17 +283,34 @@ inline std::size_t Bpe::count_part(std::string_view part, std::size_t readable) 
     cache.keep(key, hash, count);
     return count;
   }
-  if (whole_.find_long(part) != kNoToken) return 1;
-  const Scratch scratch;
-  if (part.size() > PieceCache::kLongest) return merged(part, Scratch::symbols()).size();
-  PieceCache::Entry& entry = PieceCache::of_this_thread(owner_).at(part);
-  if (!PieceCache::holds(entry, part)) {
-    PieceCache::keep(entry, part, merged(part, Scratch::symbols()));
+  if (part.size() <= LongKey::kLongest) {
+    const LongKey key = LongKey::of(part.data(), part.size(), readable);
+    const std::uint64_t hash = key.hash();
+    PieceCache& cache = PieceCache::of_this_thread(owner_);
+    PieceCache::Entry& entry = cache.at(hash);
+    if (PieceCache::holds(entry, key)) return entry.count;
+    if (whole_.find_long(part, hash) != kNoToken) return 1;
+    const Scratch scratch;
+    cache.keep(entry, key, merged(part, Scratch::symbols()));
+    return entry.count;
   }
-  return entry.count;
+  const std::uint64_t hash = long_hash(part, readable);
+  PieceCache& cache = PieceCache::of_this_thread(owner_);
+  const bool is_kept = part.size() <= PieceCache::kLongestCounted;
+  if (const std::size_t known = is_kept ? cache.count_clause(part, hash) : 0) return known;
+  if (whole_.find_long(part, hash) != kNoToken) return 1;
+  const Scratch scratch;
+  const std::size_t count = merged(part, Scratch::symbols()).size();
+  if (is_kept) cache.keep_clause(part, hash, count);
+  return count;
 }
 
 std::span<const TokenId> Bpe::merged(std::string_view piece, std::vector<TokenId>& symbols) const {
+  if (short_.knows_bytes() && piece.size() <= ShortBpe::kMost) {
+    if (symbols.size() < piece.size()) symbols.resize(piece.size());
+    return {symbols.data(), short_.merge_bytes(piece, symbols.data())};
+  }
+  symbols.clear();
   append_symbols(piece, symbols);
   merge(symbols);
   return symbols;
@@ -307,83 +349,10 @@ bool Bpe::append_fallback(std::string_view symbol, std::vector<TokenId>& symbols
 }
 
 void Bpe::merge(std::vector<TokenId>& symbols) const {
-  if (symbols.size() <= kShort) return merge_short(symbols);
-  if (symbols.size() < kLong || !merges_.proper()) return merge_long(symbols);
+  if (symbols.size() <= ShortBpe::kMost) return symbols.resize(short_.merge(symbols));
+  if (symbols.size() < kLong || !merges_.proper()) return merge_by_heap(merges_, symbols);
   std::call_once(long_once_, [&] { long_ = std::make_unique<const LongBpe>(merges_, is_symbol_); });
   long_->merge(symbols);
-}
-
-void Bpe::merge_short(std::vector<TokenId>& symbols) const {
-  constexpr std::uint32_t kNever = ~std::uint32_t{0};
-  std::array<std::uint32_t, kShort> ranks{};
-  std::array<TokenId, kShort> results{};
-  std::size_t count = symbols.size();
-  const auto look = [&](std::size_t i) {
-    const MergeTable::Merge* merge = merges_.find(symbols[i], symbols[i + 1]);
-    ranks[i] = merge != nullptr ? merge->rank : kNever;
-    results[i] = merge != nullptr ? merge->result : kNoToken;
-  };
-  for (std::size_t i = 0; i + 1 < count; ++i) look(i);
-  while (count > 1) {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i + 1 < count; ++i) best = ranks[i] < ranks[best] ? i : best;
-    if (ranks[best] == kNever) break;
-    symbols[best] = results[best];
-    for (std::size_t i = best + 1; i + 1 < count; ++i) {
-      symbols[i] = symbols[i + 1];
-      ranks[i] = ranks[i + 1];
-      results[i] = results[i + 1];
-    }
-    --count;
-    if (best > 0) look(best - 1);
-    if (best + 1 < count) look(best);
-  }
-  symbols.resize(count);
-}
-
-// The same with a heap of candidate merges over a linked list: O(n log n) for any text and table.
-void Bpe::merge_long(std::vector<TokenId>& symbols) const {
-  struct Candidate {
-    std::uint32_t rank, at;
-    TokenId result;
-    bool operator>(const Candidate& other) const {
-      return rank != other.rank ? rank > other.rank : at > other.at;
-    }
-  };
-  constexpr std::uint32_t kEnd = ~std::uint32_t{0};
-  const auto count = static_cast<std::uint32_t>(symbols.size());
-  std::vector<std::uint32_t> next(count), previous(count);
-  std::vector<Candidate> initial;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    next[i] = i + 1 < count ? i + 1 : kEnd;
-    previous[i] = i > 0 ? i - 1 : kEnd;
-    const MergeTable::Merge* merge =
-        i + 1 < count ? merges_.find(symbols[i], symbols[i + 1]) : nullptr;
-    if (merge) initial.push_back({merge->rank, i, merge->result});
-  }
-  std::priority_queue queue(std::greater<Candidate>{}, std::move(initial));
-  const auto propose = [&](std::uint32_t at) {
-    if (at == kEnd || next[at] == kEnd) return;
-    if (const MergeTable::Merge* merge = merges_.find(symbols[at], symbols[next[at]])) {
-      queue.push({merge->rank, at, merge->result});
-    }
-  };
-  while (!queue.empty()) {
-    const Candidate top = queue.top();
-    queue.pop();
-    // Stale where the symbol is gone or its pair has changed since.
-    if (symbols[top.at] == kNoToken || next[top.at] == kEnd) continue;
-    const std::uint32_t right = next[top.at];
-    const MergeTable::Merge* merge = merges_.find(symbols[top.at], symbols[right]);
-    if (merge == nullptr || merge->result != top.result) continue;
-    symbols[top.at] = top.result;
-    symbols[right] = kNoToken;
-    next[top.at] = next[right];
-    if (next[right] != kEnd) previous[next[right]] = top.at;
-    propose(previous[top.at]);
-    propose(top.at);
-  }
-  std::erase(symbols, kNoToken);
 }
 
 }  // namespace astraweave::tokens

@@ -16,14 +16,17 @@
 #include "tokens/model.hpp"
 #include "tokens/piece_cache.hpp"
 #include "tokens/piece_table.hpp"
+#include "tokens/short_bpe.hpp"
 
 namespace astraweave::tokens {
 
 struct BpeOptions {
-  bool byte_level = false;      // symbols are bytes in GPT-2's alphabet, else characters
-  bool byte_fallback = false;   // an unknown character becomes <0xXX> tokens
-  bool whole_words = false;     // a piece that is a token needs no merging ("ignore_merges")
-  bool rank_by_result = false;  // a merge ranks as the id of what it makes (tiktoken)
+  bool byte_level = false;     // symbols are bytes in GPT-2's alphabet, else characters
+  bool byte_fallback = false;  // an unknown character becomes <0xXX> tokens
+  bool whole_words = false;    // a piece that is a token needs no merging ("ignore_merges")
+  // tiktoken: a merge ranks as the id of what it makes; where none are given, all that make tokens
+  // are taken.
+  bool rank_by_result = false;
   bool fuse_unknown = false;
   TokenId unknown = kNoToken;  // none: an unknown character vanishes
 };
@@ -48,6 +51,7 @@ class Bpe final : public Model {
   void find_symbols();
   MergeTable merge_table(const std::vector<std::pair<std::string, std::string>>& merges,
                          const std::unordered_set<TokenId>& protected_ids) const;
+  MergeTable every_split(const std::unordered_set<TokenId>& protected_ids) const;
   void find_whole_pieces(const std::unordered_set<TokenId>& protected_ids);
   void find_joins();
   bool always_known() const noexcept;
@@ -56,8 +60,6 @@ class Bpe final : public Model {
   void append_symbols(std::string_view piece, std::vector<TokenId>& symbols) const;
   bool append_fallback(std::string_view symbol, std::vector<TokenId>& symbols) const;
   void merge(std::vector<TokenId>& symbols) const;
-  void merge_short(std::vector<TokenId>& symbols) const;
-  void merge_long(std::vector<TokenId>& symbols) const;
   std::span<const TokenId> merged(std::string_view piece, std::vector<TokenId>& symbols) const;
 
   std::size_t count_part(std::string_view part, std::size_t readable) const;
@@ -71,6 +73,7 @@ class Bpe final : public Model {
   std::array<TokenId, 256> byte_symbols_{};  // byte level: the token of a byte; else of ASCII
   std::array<TokenId, 256> fallback_{};      // the token <0xXX>
   MergeTable merges_;
+  ShortBpe short_{merges_};
   PieceTable whole_;
   std::array<std::vector<bool>, kMarks> joins_;  // by symbol: some token has this mark behind it
   std::array<TokenId, kMarks> marks_{};

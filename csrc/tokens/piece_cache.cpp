@@ -2,20 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
-#include <cstring>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace astraweave::tokens {
 namespace {
-
-std::array<std::uint64_t, 4> key_of(std::string_view piece) noexcept {
-  std::array<std::uint64_t, 4> key{};
-  std::memcpy(key.data(), piece.data(), piece.size());
-  reinterpret_cast<unsigned char*>(key.data())[31] = static_cast<unsigned char>(piece.size());
-  return key;
-}
 
 struct Slot {
   std::uint32_t owner = 0;
@@ -86,22 +78,64 @@ std::uint32_t PieceCache::new_owner() noexcept {
   return ++last;
 }
 
-PieceCache::Entry& PieceCache::at(std::string_view piece) noexcept {
-  std::uint64_t hash = 0;
-  for (const std::uint64_t word : key_of(piece)) {
-    hash = (std::rotl(hash, 23) ^ word) * 0x9E3779B97F4A7C15u;
-  }
-  return entries_[hash >> (64 - kEntryBits)];
-}
-
-bool PieceCache::holds(const Entry& entry, std::string_view piece) noexcept {
-  return entry.count != 0 && entry.key == key_of(piece);
-}
-
-void PieceCache::keep(Entry& entry, std::string_view piece, std::span<const TokenId> ids) noexcept {
-  entry.key = key_of(piece);
+void PieceCache::keep(Entry& entry, const LongKey& key, std::span<const TokenId> ids) noexcept {
+  const bool replaces = entry.count != 0 && !(entry.key == key);
+  entry.key = key;
   entry.count = static_cast<std::uint32_t>(ids.size());
   if (ids.size() <= kIds) std::copy(ids.begin(), ids.end(), entry.ids.begin());
+  if (replaces) ++entries_lost_;
+}
+
+std::size_t PieceCache::count_clause(std::string_view piece, std::uint64_t hash) const noexcept {
+  if (clauses_.empty()) return 0;
+  const Clause& clause = clauses_[hash >> (64 - kClauseBits)];
+  return std::string_view(clause.bytes.data(), clause.size) == piece ? clause.count : 0;
+}
+
+void PieceCache::keep_clause(std::string_view piece, std::uint64_t hash,
+                             std::size_t count) noexcept {
+  if (clauses_.empty()) {
+    try {
+      clauses_.resize(std::size_t{1} << kClauseBits);
+    } catch (const std::bad_alloc&) {  // it goes without
+      return;
+    }
+  }
+  Clause& clause = clauses_[hash >> (64 - kClauseBits)];
+  std::copy(piece.begin(), piece.end(), clause.bytes.begin());
+  clause.size = static_cast<std::uint32_t>(piece.size());
+  clause.count = static_cast<std::uint32_t>(count);
+}
+
+void PieceCache::grow_counts() noexcept {
+  counts_lost_ = 0;
+  if (64 - counts_shift_ >= kCountBits) return;
+  try {
+    std::vector<PieceKey> larger(4 * counts_.size());
+    const int shift = counts_shift_ - 2;
+    for (const PieceKey& kept : counts_) {
+      const PieceKey key{kept.low, kept.high & PieceKey::kBits};
+      if (kept.high != 0) larger[key.hash() >> shift] = kept;
+    }
+    counts_ = std::move(larger);
+    counts_shift_ = shift;
+  } catch (const std::bad_alloc&) {  // it stays as it is
+  }
+}
+
+void PieceCache::grow_entries() noexcept {
+  entries_lost_ = 0;
+  if (64 - entries_shift_ >= kEntryBits) return;
+  try {
+    std::vector<Entry> larger(4 * entries_.size());
+    const int shift = entries_shift_ - 2;
+    for (const Entry& kept : entries_) {
+      if (kept.count != 0) larger[kept.key.hash() >> shift] = kept;
+    }
+    entries_ = std::move(larger);
+    entries_shift_ = shift;
+  } catch (const std::bad_alloc&) {  // it stays as it is
+  }
 }
 
 }  // namespace astraweave::tokens

@@ -6,23 +6,27 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
-#include "tokens/piece_table.hpp"
+#include "tokens/piece_key.hpp"
+#include "tokens/vocabulary.hpp"
 
 namespace astraweave::tokens {
 
-// One for each thread and each of the models that it used last; 128 KB, made when first needed.
-// Pieces are compared in full, so that a hit is never wrong; one that falls on another's place
-// replaces it.
+// One for each thread and each of the models that it used last. Small at first (128 KB), and as
+// long as pieces drive each other out, larger, up to 2.3 MB: a text in one language needs little,
+// one of names and many languages much. Pieces are compared in full, so that a hit is never wrong;
+// one that falls on another's place replaces it.
 class PieceCache {
  public:
-  static constexpr std::size_t kLongest = 31;  // bytes of a piece that can be kept
+  static constexpr std::size_t kLongest = LongKey::kLongest;  // bytes of a piece that can be kept
+  static constexpr std::size_t kLongestCounted = 120;         // bytes of one of which the count is
   static constexpr std::size_t kIds = 7;
 
   struct alignas(64) Entry {
-    std::array<std::uint64_t, 4> key{};  // the bytes and, in the last one, how many they are
-    std::uint32_t count = 0;             // of its tokens; 0: nothing is kept here
-    std::array<TokenId, kIds> ids{};     // these, where they are not more
+    LongKey key;
+    std::uint32_t count = 0;          // of its tokens; 0: nothing is kept here
+    std::array<TokenId, kIds> ids{};  // these, where they are not more
   };
 
   // `owner` is what new_owner() gave the model. Valid until this thread asks for another one's.
@@ -31,26 +35,48 @@ class PieceCache {
 
   // The count of a short piece, 0 where it is not known, and the place to keep it.
   std::uint64_t count(const PieceKey& key, std::uint64_t hash) const noexcept {
-    const PieceKey& kept = counts_[place(hash)];
+    const PieceKey& kept = counts_[hash >> counts_shift_];
     return kept.low == key.low && (kept.high & PieceKey::kBits) == key.high
                ? kept.high >> PieceKey::kTokenBit
                : 0;
   }
   void keep(const PieceKey& key, std::uint64_t hash, std::size_t count) noexcept {
-    counts_[place(hash)] = {key.low, key.high | std::uint64_t{count} << PieceKey::kTokenBit};
+    PieceKey& place = counts_[hash >> counts_shift_];
+    const bool replaces = place.high != 0;
+    place = {key.low, key.high | std::uint64_t{count} << PieceKey::kTokenBit};
+    if (replaces && ++counts_lost_ > counts_.size() / 2) grow_counts();
   }
 
-  // Where a piece of at most kLongest bytes is kept, or would be: `holds` says which.
-  Entry& at(std::string_view piece) noexcept;
-  static bool holds(const Entry& entry, std::string_view piece) noexcept;
-  static void keep(Entry& entry, std::string_view piece, std::span<const TokenId> ids) noexcept;
+  // Where a piece is kept, or would be: `holds` says which.
+  Entry& at(std::uint64_t hash) noexcept {
+    if (entries_lost_ > entries_.size() / 2) grow_entries();
+    return entries_[hash >> entries_shift_];
+  }
+  static bool holds(const Entry& entry, const LongKey& key) noexcept {
+    return entry.count != 0 && entry.key == key;
+  }
+  void keep(Entry& entry, const LongKey& key, std::span<const TokenId> ids) noexcept;
+
+  // The same for the count of a piece of at most kLongestCounted bytes, more than kLongest.
+  std::size_t count_clause(std::string_view piece, std::uint64_t hash) const noexcept;
+  void keep_clause(std::string_view piece, std::uint64_t hash, std::size_t count) noexcept;
 
  private:
-  static constexpr int kCountBits = 12, kEntryBits = 10;
-  static std::size_t place(std::uint64_t hash) noexcept { return hash >> (64 - kCountBits); }
+  struct alignas(64) Clause {
+    std::array<char, kLongestCounted> bytes;
+    std::uint32_t size = 0, count = 0;
+  };
+  static constexpr int kFewestCountBits = 12, kCountBits = 16;
+  static constexpr int kFewestBits = 10, kEntryBits = 14, kClauseBits = 11;
 
-  std::array<PieceKey, std::size_t{1} << kCountBits> counts_{};
-  std::array<Entry, std::size_t{1} << kEntryBits> entries_{};
+  void grow_counts() noexcept;
+  void grow_entries() noexcept;
+
+  int counts_shift_ = 64 - kFewestCountBits, entries_shift_ = 64 - kFewestBits;
+  std::size_t counts_lost_ = 0, entries_lost_ = 0;
+  std::vector<PieceKey> counts_{std::size_t{1} << kFewestCountBits};
+  std::vector<Entry> entries_{std::size_t{1} << kFewestBits};
+  std::vector<Clause> clauses_;  // none before the first is kept
 };
 
 }  // namespace astraweave::tokens

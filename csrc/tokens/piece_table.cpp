@@ -1,6 +1,7 @@
 #include "tokens/piece_table.hpp"
 
-#include <functional>
+#include <bit>
+#include <cstring>
 #include <utility>
 
 namespace astraweave::tokens {
@@ -22,32 +23,38 @@ void PieceTable::add(std::string_view bytes, TokenId token) {
   short_[at] = {key.low, key.high | static_cast<std::uint64_t>(token) << PieceKey::kTokenBit};
 }
 
-std::size_t PieceTable::slot(std::string_view bytes) const noexcept {
+std::size_t PieceTable::slot(std::string_view bytes, std::uint64_t hash) const noexcept {
   const std::size_t mask = long_.size() - 1;
-  std::size_t at = std::hash<std::string_view>{}(bytes)&mask;
-  while (long_[at].token != kNoToken &&
-         std::string_view(bytes_).substr(long_[at].start, long_[at].size) != bytes) {
-    at = (at + 1) & mask;
+  for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
+    const Long& row = long_[at];
+    if (row.token == kNoToken) return at;
+    if (row.hash == hash >> 32 && row.size == bytes.size() &&
+        std::memcmp(bytes_.data() + row.start, bytes.data(), bytes.size()) == 0) {
+      return at;
+    }
   }
-  return at;
 }
 
 void PieceTable::add_long(std::string_view bytes, TokenId token) {
+  const auto hash_of = [](std::string_view piece) { return long_hash(piece, piece.size()); };
   if (2 * ++longs_ > long_.size()) {
     const std::vector<Long> old = std::exchange(long_, std::vector<Long>(2 * long_.size()));
     for (const Long& row : old) {
       if (row.token == kNoToken) continue;
-      long_[slot(std::string_view(bytes_).substr(row.start, row.size))] = row;
+      const auto known = std::string_view(bytes_).substr(row.start, row.size);
+      long_[slot(known, hash_of(known))] = row;
     }
   }
+  const std::uint64_t hash = hash_of(bytes);
+  const std::size_t at = slot(bytes, hash);
   const auto start = static_cast<std::uint32_t>(bytes_.size());
-  const std::size_t at = slot(bytes);
   bytes_ += bytes;
-  long_[at] = {start, static_cast<std::uint32_t>(bytes.size()), token};
+  long_[at] = {start, static_cast<std::uint32_t>(bytes.size()),
+               static_cast<std::uint32_t>(hash >> 32), token};
 }
 
-TokenId PieceTable::find_long(std::string_view piece) const noexcept {
-  return long_[slot(piece)].token;
+TokenId PieceTable::find_long(std::string_view piece, std::uint64_t hash) const noexcept {
+  return long_[slot(piece, hash)].token;
 }
 
 }  // namespace astraweave::tokens

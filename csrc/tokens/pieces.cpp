@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "tokens/unicode.hpp"
 
@@ -28,7 +29,10 @@ std::uint64_t threes(std::uint64_t runs, std::uint64_t digits) noexcept {
 }  // namespace
 
 PieceRules::PieceRules(ScanRules scan_rules, DigitCut digit_cut) noexcept
-    : scan(scan_rules), cut(digit_cut) {
+    : scan(scan_rules),
+      cut(digit_cut),
+      characters(&CharacterClasses::of(scan_rules.family == ScanRules::Family::kO200k,
+                                       digit_cut != DigitCut::kNone)) {
   const bool gpt2 = scan.family == ScanRules::Family::kGpt2;
   if (cut == DigitCut::kSingle || (!gpt2 && scan.max_digits == 1)) {
     digits = Digits::kSingle;
@@ -80,29 +84,93 @@ void PieceFinder::classify() noexcept {
   classify_bytes_(text_.data() + base_, size, blocks_.data());
   const std::size_t used = (size + 63) / 64;
   blocks_[used] = blocks_[used + 1] = {};
+  has_extra_ = add_characters(used);
   classify_at_ = base_ + size == text_.size() ? text_.size() : base_ + size - 64;
 }
 
-// The classes of the 64 bytes from `first` on; beyond the text there are none.
-simd::ByteClasses PieceFinder::classes_from(std::size_t first) const noexcept {
-  const simd::ByteClasses &low = blocks_[first / 64], &high = blocks_[first / 64 + 1];
-  const std::size_t shift = first % 64;
-  const auto joined = [shift](std::uint64_t a, std::uint64_t b) {
-    return a >> shift | b << 1 << (63 - shift);
-  };
-  return {joined(low.letters, high.letters),         joined(low.capitals, high.capitals),
-          joined(low.digits, high.digits),           joined(low.spaces, high.spaces),
-          joined(low.apostrophes, high.apostrophes), joined(low.others, high.others)};
+// Fills in the classes of the characters outside ASCII; false where there are none.
+bool PieceFinder::add_characters(std::size_t blocks) noexcept {
+  const CharacterClasses& classes = *rules_.characters;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text_.data() + base_);
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < blocks; ++i) all |= blocks_[i].others;
+  if (all == 0) return false;
+  bool found = false;
+  std::uint64_t taken = 0;  // of the next block, by a character that starts before it
+  for (std::size_t i = 0; i < blocks; ++i, bytes += 64) {
+    std::uint64_t left = blocks_[i].others & ~std::exchange(taken, 0);
+    for (; left != 0;) {
+      const int at = std::countr_zero(left);
+      left &= left - 1;
+      if (bytes[at] < 0x80) continue;
+      if (!found) std::fill_n(extra_.begin(), blocks + 2, Extra{});
+      found = true;
+      const char* start = reinterpret_cast<const char*>(bytes) + at;
+      const char* stop = start;
+      const char32_t character = decode_utf8(stop);
+      const std::uint64_t span = (std::uint64_t{1} << (stop - start)) - 1;
+      const std::uint64_t here = span << at, there = span >> 1 >> (63 - at);
+      left &= ~here;
+      taken = there;
+      const CharacterMasks& masks = classes[character / 64];
+      const auto is = [&](std::uint64_t mask) { return -(mask >> (character % 64) & 1); };
+      const std::uint64_t letter = is(masks.letters), sign = is(masks.signs);
+      const std::uint64_t capital = is(masks.capitals), both = is(masks.both);
+      const std::uint64_t mark = is(masks.marks), known = letter | sign;
+      const auto put = [&](std::size_t block, std::uint64_t span_there, std::uint64_t first) {
+        blocks_[block].letters |= span_there & letter;
+        blocks_[block].capitals |= span_there & capital;
+        blocks_[block].others &= ~(span_there & known);
+        extra_[block].continuations |= span_there & ~first;
+        extra_[block].both |= span_there & both;
+        extra_[block].marks |= span_there & mark;
+      };
+      put(i, here, std::uint64_t{1} << at);
+      if (there != 0) put(i + 1, there, 0);
+    }
+  }
+  return found;
 }
 
-// Finds the pieces of the next 64 bytes, up to the first byte that the formula does not know: one
-// that is not ASCII, whitespace that is not one single space, the end of what is looked at.
+namespace {
+
+std::uint64_t joined(std::uint64_t low, std::uint64_t high, std::size_t shift) noexcept {
+  return low >> shift | high << 1 << (63 - shift);
+}
+
+}  // namespace
+
+// The classes of the 64 bytes from `first` on; beyond the text there are none.
+simd::ByteClasses PieceFinder::classes_from(std::size_t first) const noexcept {
+  const Classes &low = blocks_[first / 64], &high = blocks_[first / 64 + 1];
+  const auto both = [&](std::uint64_t Classes::*mask) {
+    return joined(low.*mask, high.*mask, first % 64);
+  };
+  return {both(&Classes::letters), both(&Classes::capitals),    both(&Classes::digits),
+          both(&Classes::spaces),  both(&Classes::apostrophes), both(&Classes::others)};
+}
+
+PieceFinder::Extra PieceFinder::extra_from(std::size_t first) const noexcept {
+  const Extra &low = extra_[first / 64], &high = extra_[first / 64 + 1];
+  const auto both = [&](std::uint64_t Extra::*mask) {
+    return joined(low.*mask, high.*mask, first % 64);
+  };
+  return {both(&Extra::continuations), both(&Extra::both), both(&Extra::marks)};
+}
+
+// Finds the pieces of the next 64 bytes, up to the first byte that the formula does not know: of a
+// character outside the masks, whitespace that is not one single space, a capital that what stands
+// before it may go with or not, the end of what is looked at.
 template <ScanRules::Family kFamily>
 std::uint32_t* PieceFinder::formula(std::uint32_t* ends) noexcept {
   if (at_ >= classify_at_) classify();
   const simd::ByteClasses is = classes_from(at_ - base_);
-  const std::uint64_t unknown =
-      is.others | (is.spaces & is.spaces >> 1) | (is.spaces & is.others >> 1);
+  const Extra extra = has_extra_ ? extra_from(at_ - base_) : Extra{};
+  std::uint64_t unknown = is.others | (is.spaces & is.spaces >> 1) | (is.spaces & is.others >> 1);
+  if constexpr (kFamily == Family::kO200k) {
+    unknown |=
+        (is.capitals & extra.both << 1) | (extra.marks & ~extra.continuations & ~(is.letters << 1));
+  }
   const std::uint64_t signs = ~(is.letters | is.digits | is.spaces | is.others);
   const std::uint64_t after_space = is.spaces << 1;
   // The first byte starts a piece, whatever stands before it: nothing is shifted into its bit.
@@ -126,7 +194,9 @@ std::uint32_t* PieceFinder::formula(std::uint32_t* ends) noexcept {
   if constexpr (kFamily == Family::kGpt2) {
     starts |= letter_runs;
   } else {  // one sign before a word belongs to it
-    starts |= letter_runs & ~(sign_runs << 1);
+    // The sum carries a bit behind the first byte of a sign on to behind its last one.
+    const std::uint64_t after_sign = (sign_runs << 1) + extra.continuations;
+    starts |= letter_runs & ~(after_sign & ~extra.continuations);
   }
   if constexpr (kFamily == Family::kO200k) {
     starts |= is.capitals & (is.letters & ~is.capitals) << 1;
@@ -176,8 +246,9 @@ std::uint32_t* PieceFinder::formula(std::uint32_t* ends) noexcept {
   } else if (limit > 0 && limit < 64 && unknown >> limit & 1) {
     // A word or number before ASCII whitespace ends there, and whatever is before a space.
     const char next = text_[at_ + limit];
+    const bool is_other = (is.others >> limit & 1) != 0;
     const bool in_word = (((is.letters | is.digits) >> (limit - 1)) & 1) != 0;
-    if (next == ' ' || (in_word && static_cast<signed char>(next) >= 0)) {
+    if (next == ' ' || (in_word && is_other && static_cast<signed char>(next) >= 0)) {
       last = limit;
       *ends++ = at + static_cast<std::uint32_t>(last);
     }

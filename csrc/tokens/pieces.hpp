@@ -1,8 +1,9 @@
 // Finds the pieces of a text under a scanner's rules, many at a time.
 //
-// Prose is nearly all ASCII letters, digits, punctuation and single spaces. Over such a stretch
-// where the pieces start is a formula over bit masks of the bytes' classes (simd/classes), 64 bytes
-// at once and without a branch; scan(), which is exact for all of Unicode, is asked only about what
+// Prose is nearly all letters, ASCII digits, punctuation and single spaces. Over such a stretch
+// where the pieces start is a formula over bit masks of the bytes' classes (simd/classes; those of
+// characters outside ASCII are filled in one by one, all bytes of a character alike), 64 bytes at
+// once and without a branch; scan(), which is exact for all of Unicode, is asked only about what
 // else there is. What the formula gives is what scan() would, and tested to be.
 //
 // The floor: with a step from piece to piece each waits for the end of the last (some 25 cycles of
@@ -16,6 +17,7 @@
 #include <string_view>
 
 #include "simd/classes/classes.hpp"
+#include "tokens/characters.hpp"
 #include "tokens/scanners.hpp"
 
 namespace astraweave::tokens {
@@ -33,6 +35,7 @@ struct PieceRules {
   DigitCut cut;
   Digits digits = Digits::kRuns;
   bool has_formula = true;  // else every piece is scan()'s
+  const CharacterClasses* characters;
 };
 
 // Goes through one text (valid UTF-8, less than 4 GB).
@@ -51,12 +54,19 @@ class PieceFinder {
   static constexpr std::size_t kWindow = 4096;  // bytes that are classified at once
   static constexpr std::size_t kBlocks = kWindow / 64;
 
+  struct Extra {  // what the bytes of characters outside ASCII are besides
+    std::uint64_t continuations = 0, both = 0, marks = 0;
+  };
+  using Classes = simd::ByteClasses;
+
   template <Family kFamily>
   std::size_t find(std::uint32_t* ends, std::size_t room) noexcept;
   template <Family kFamily>
   std::uint32_t* formula(std::uint32_t* ends) noexcept;
   void classify() noexcept;
-  simd::ByteClasses classes_from(std::size_t first) const noexcept;
+  bool add_characters(std::size_t blocks) noexcept;
+  Classes classes_from(std::size_t first) const noexcept;
+  Extra extra_from(std::size_t first) const noexcept;
   template <Family kFamily>
   std::size_t contraction_length(std::size_t apostrophe) const noexcept;
   std::size_t scanned_end() noexcept;
@@ -68,7 +78,9 @@ class PieceFinder {
   std::size_t base_ = 0;         // where the classified bytes start
   std::size_t classify_at_ = 0;  // from here on they do not reach far enough
   std::size_t segment_end_ = 0;  // of the stretch without (or of) numbers, where these are cut off
-  std::array<simd::ByteClasses, kBlocks + 2> blocks_;
+  bool has_extra_ = false;
+  std::array<Classes, kBlocks + 2> blocks_;
+  std::array<Extra, kBlocks + 2> extra_;  // written only where has_extra_
 };
 
 }  // namespace astraweave::tokens

@@ -22,6 +22,7 @@ from astraweave import _native
 from astraweave._native import _reference_tokens as reference
 from astraweave.errors import InputError
 from astraweave.models import Tokenizer
+from astraweave.models import _tokenizer_sources as sources
 from astraweave.models._tokenizer_parts import PATTERN_NAMES
 
 tokenizers = pytest.importorskip("tokenizers")
@@ -425,3 +426,32 @@ def test_threads_share_a_tokenizer_and_an_appender() -> None:
         worker.join()
     assert found == [expected] * 4
     assert appender.total == tokenizer.count("a word " * 1000 * 80)
+
+
+def test_what_was_counted_before_changes_nothing(cl100k: Tokenizer) -> None:
+    """More words and clauses than a thread keeps, each twice and in company."""
+    words = [f" q{number:x}w" for number in range(0, 3_000_000, 71)]
+    words += [f" {'щ' * (number % 9)}{number:x}щ" for number in range(0, 900_000, 71)]
+    words += ["文" * (number % 39) + f"{'好' * (number // 39 % 7)}吗。\n" for number in range(300)]
+    alone = [len(cl100k.encode(word)) for word in words]
+    for _ in range(2):
+        assert [cl100k.count(word) for word in words] == alone
+    assert cl100k.count("".join(words)) == len(cl100k.encode("".join(words)))
+
+
+# ------------------------------------------------------------------------------ merges left out
+
+
+@given(
+    ranks=st.lists(st.text("ab", min_size=2, max_size=7), unique=True, max_size=14),
+    text=st.text("abc ", max_size=60),
+)
+@settings(max_examples=300, deadline=None)
+def test_merges_that_are_left_out_are_every_way_to_cut_a_token(ranks: list[str], text: str) -> None:
+    tokens = [bytes([byte]) for byte in range(256)] + [token.encode() for token in ranks]
+    lines = [b"%s %d" % (base64.b64encode(token), at) for at, token in enumerate(tokens)]
+    document = sources.document_from_tiktoken(b"\n".join(lines), "cl100k_base")
+    found = Tokenizer(document, rank_by_result=True)
+    given_all = Tokenizer(sources.with_merges(document), rank_by_result=True)
+    assert found.encode(text) == given_all.encode(text)
+    assert json.loads(found.to_json()) == json.loads(given_all.to_json())

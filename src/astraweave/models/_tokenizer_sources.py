@@ -17,6 +17,7 @@ __all__ = [
     "document_from_gguf",
     "document_from_tiktoken",
     "guess_encoding",
+    "with_merges",
 ]
 
 _SPACE = "▁"
@@ -267,7 +268,8 @@ def document_from_tiktoken(data: bytes, encoding: str) -> dict[str, Any]:
     """A tokenizer document from a tiktoken file: lines of a token in base64 and its rank.
 
     tiktoken merges any two neighbours that make a token, lowest rank first, so that every way to
-    cut a token in two tokens is a merge of its rank.
+    cut a token in two tokens is a merge of its rank. The engine finds these by itself where none
+    are given and they are ranked by their results; here they are left out (see `with_merges`).
     """
     pattern, specials = TIKTOKEN_ENCODINGS[encoding]
     alphabet = _byte_alphabet()
@@ -283,19 +285,25 @@ def document_from_tiktoken(data: bytes, encoding: str) -> dict[str, Any]:
             raise CorruptDataError(f"line {number} is no token and rank", line=number) from error
     if len(set(vocab.values())) != len(vocab) or "" in vocab:
         raise CorruptDataError("the file gives one rank to two tokens, or one to no token")
+    return _document(
+        [_added(at, token, special=True) for token, at in specials.items()],
+        pre_tokenizer=_split_then_bytes(pattern),
+        post_processor=None,
+        decoder=_byte_level(use_regex=True),
+        model=_bpe(vocab, (), ignore_merges=True),
+    )
+
+
+def with_merges(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What `document_from_tiktoken` gives, with the merges that it leaves out written down."""
+    vocab: dict[str, int] = document["model"]["vocab"]
     merges = [
         (token[:at], token[at:])
         for token in sorted(vocab, key=vocab.__getitem__)
         for at in range(1, len(token))
         if token[:at] in vocab and token[at:] in vocab
     ]
-    return _document(
-        [_added(at, token, special=True) for token, at in specials.items()],
-        pre_tokenizer=_split_then_bytes(pattern),
-        post_processor=None,
-        decoder=_byte_level(use_regex=True),
-        model=_bpe(vocab, merges, ignore_merges=True),
-    )
+    return {**document, "model": {**document["model"], "merges": merges}}
 
 
 def guess_encoding(path: Path) -> str:

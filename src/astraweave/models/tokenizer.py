@@ -63,7 +63,15 @@ class Tokenizer:
     'abba'
     """
 
-    __slots__ = ("__dict__", "_after", "_before", "_document", "_native", "special_tokens")
+    __slots__ = (
+        "__dict__",
+        "_after",
+        "_before",
+        "_document",
+        "_finds_merges",
+        "_native",
+        "special_tokens",
+    )
 
     special_tokens: Mapping[str, int]
     """The control tokens and their ids."""
@@ -73,6 +81,7 @@ class Tokenizer:
     ) -> None:
         """Build from a ``tokenizer.json``, parsed or not; `from_file` is the usual way."""
         self._document = document
+        self._finds_merges = rank_by_result
         kind = _JsonDocument if isinstance(document, bytes) else _Document
         form = parts.part(document, kind, "document")
         model = parts.model_part(form.model)
@@ -335,6 +344,8 @@ class Tokenizer:
         """
         if isinstance(self._document, bytes):
             return self._document
+        if self._finds_merges:
+            return msgspec.json.encode(sources.with_merges(self._document))
         return msgspec.json.encode(self._document)
 
     def write_tokenizer_json(self, path: str | Path) -> None:
