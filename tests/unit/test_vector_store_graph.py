@@ -194,3 +194,32 @@ class TestGrowing:
         for i in range(0, 300, 17):
             # Moving scales a rounded vector to length 1 again.
             np.testing.assert_allclose(store.get(i), flat.get(i), atol=1e-3)
+
+
+class TestSeeds:
+    """The same seed, rows and calls give the same graph."""
+
+    @staticmethod
+    def built(kind: str, **options: int) -> bytes:
+        threads = options.pop("threads", 1)
+        store = VectorStore(DIMENSIONS, kind=kind, **options)
+        store.insert_many(range(600), drawn(600), threads=threads)
+        return store.to_bytes()
+
+    @pytest.mark.parametrize("kind", ["hnsw", "auto"])
+    def test_threads_change_nothing_and_seeds_do(self, kind, monkeypatch) -> None:
+        monkeypatch.setattr(_growing, "CROSSOVER", 200)
+        assert self.built(kind, seed=3) == self.built(kind, seed=3, threads=3)
+        assert self.built(kind, seed=3) != self.built(kind, seed=4)
+
+    @pytest.mark.parametrize("seed", [-1, 2**64, "7", 1.5])
+    def test_what_is_no_seed_is_refused(self, seed) -> None:
+        with pytest.raises(InputError, match="seed"):
+            VectorStore(DIMENSIONS, kind="hnsw", seed=seed)
+
+    @pytest.mark.parametrize("kind", ["flat", "hnsw", "auto"])
+    def test_what_is_no_number_of_threads_is_refused(self, kind) -> None:
+        store = VectorStore(DIMENSIONS, kind=kind)
+        with pytest.raises(InputError, match="threads"):
+            store.insert_many([1], drawn(1), threads=0)
+        assert len(store) == 0

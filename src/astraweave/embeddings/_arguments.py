@@ -17,6 +17,7 @@ __all__ = [
     "as_floats",
     "as_id",
     "as_ids",
+    "as_seed",
     "as_tag",
     "as_tags",
     "as_threads",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 _LEAST_ID, _MOST_ID = -(2**63), 2**63 - 1
-_MOST_TAGS = 2**64 - 1
+_MOST_BITS = 2**64 - 1
 _MOST_EFFORT = 65_536
 
 
@@ -70,7 +71,7 @@ def as_threads(value: object) -> int:
     """1 to 256."""
     threads = as_whole(value, "threads")
     if not 1 <= threads <= 256:
-        raise InputError(f"a search runs on 1 to 256 threads, not {threads}", threads=threads)
+        raise InputError(f"it runs on 1 to 256 threads, not {threads}", threads=threads)
     return threads
 
 
@@ -91,10 +92,18 @@ def as_ids(values: Collection[int] | NDArray[Any]) -> NDArray[np.int64]:
     return np.fromiter(map(as_id, values), np.int64, len(values))
 
 
+def as_seed(value: object) -> int:
+    """64 bits, as a number from 0 on."""
+    seed = as_whole(value, "seed")
+    if not 0 <= seed <= _MOST_BITS:
+        raise InputError(f"a seed has 64 bits, 0 to 2**64 - 1, not {seed}", seed=seed)
+    return seed
+
+
 def as_tag(value: object) -> int:
     """64 bits, as a number from 0 on."""
     number = as_whole(value, "tags")
-    if not 0 <= number <= _MOST_TAGS:
+    if not 0 <= number <= _MOST_BITS:
         raise InputError(f"tags are 64 bits, 0 to 2**64 - 1, not {number}", tags=number)
     return number
 

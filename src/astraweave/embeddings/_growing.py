@@ -30,7 +30,8 @@ class GrowingIndex:
     While rows move, the exact index answers, and changes go to both. Thread-safe as they are.
     """
 
-    def __init__(self, flat: FlatIndex) -> None:
+    def __init__(self, flat: FlatIndex, *, seed: int = 0) -> None:
+        self._seed = seed
         self._now: FlatIndex | HnswIndex = flat
         self._next: HnswIndex | None = None
         self._waiting = np.empty(0, np.int64)  # ids that are not in `_next` yet
@@ -61,14 +62,18 @@ class GrowingIndex:
         ids: NDArray[np.int64],
         vectors: NDArray[np.float32],
         tags: NDArray[np.uint64] | None = None,
+        threads: int = 1,
     ) -> None:
-        """As the index, and a step on the way to the graph."""
+        """As the index, and a step on the way to the graph, built by so many threads."""
         with self._writing:
+            if isinstance(self._now, HnswIndex):
+                self._now.insert(ids, vectors, tags, threads)
+                return
             self._now.insert(ids, vectors, tags)
             if self._next is not None:
-                self._next.insert(ids, vectors, tags)
-            if not self.is_graph and len(self._now) >= CROSSOVER:
-                self._move(_ROWS_A_STEP * len(ids))
+                self._next.insert(ids, vectors, tags, threads)
+            if len(self._now) >= CROSSOVER:
+                self._move(_ROWS_A_STEP * len(ids), threads)
 
     def update(self, id: int, vector: NDArray[np.float32], tags: int | None = None) -> None:
         """As the index."""
@@ -155,10 +160,10 @@ class GrowingIndex:
         if isinstance(self._now, HnswIndex):
             self._now.verify()
 
-    def _move(self, rows: int) -> None:
+    def _move(self, rows: int, threads: int) -> None:
         """Take so many rows over; after the last one the graph answers."""
         if self._next is None:
-            self._next = HnswIndex(self.dimensions, self.metric, self.storage)
+            self._next = HnswIndex(self.dimensions, self.metric, self.storage, seed=self._seed)
             self._waiting = self._now.ids()
         some, self._waiting = self._waiting[:rows], self._waiting[rows:]
         found = [id for id in some.tolist() if id in self._now and id not in self._next]
@@ -166,7 +171,7 @@ class GrowingIndex:
         if found:
             tags = [self._now.tags(id) for id in found]
             self._next.insert(
-                np.array(found, np.int64), np.stack(vectors), np.array(tags, np.uint64)
+                np.array(found, np.int64), np.stack(vectors), np.array(tags, np.uint64), threads
             )
         if not self._waiting.size:
             self._now, self._next = self._next, None

@@ -19,6 +19,7 @@ from astraweave.embeddings._arguments import (
     as_floats,
     as_id,
     as_ids,
+    as_seed,
     as_tag,
     as_tags,
     as_threads,
@@ -81,6 +82,9 @@ class VectorStore:
         kept. Of the 10 nearest among 20,000 sentence vectors as they were, a graph with its 64
         candidates finds 99.2, 99.2 and 98.8 %.
 
+    seed : int
+        Of the layers of a graph, 0 to 2**64 - 1: the same seed, rows and calls give the same graph.
+
     Raises
     ------
     InputError
@@ -103,17 +107,19 @@ class VectorStore:
         kind: str = "flat",
         *,
         storage: Storage = "float32",
+        seed: int = 0,
     ) -> None:
         if kind not in _KINDS:
             raise InputError(f"kind '{kind}' is unknown; say one of {', '.join(_KINDS)}", kind=kind)
         size = as_whole(dimensions, "dimensions")
         if size < 1:
             raise InputError(f"a vector has at least 1 dimension, not {size}", dimensions=size)
+        layers = as_seed(seed)
         if kind == "hnsw":
-            self._use(HnswIndex(size, str(metric), str(storage)))
+            self._use(HnswIndex(size, str(metric), str(storage), seed=layers))
         else:
             flat = FlatIndex(size, str(metric), str(storage))
-            self._use(GrowingIndex(flat) if kind == "auto" else flat)
+            self._use(GrowingIndex(flat, seed=layers) if kind == "auto" else flat)
 
     @property
     def dimensions(self) -> int:
@@ -148,6 +154,7 @@ class VectorStore:
         vectors: ArrayLike,
         *,
         tags: Sequence[int] | NDArray[Any] | None = None,
+        threads: int = 1,
     ) -> None:
         """Add vectors, shape ``(len(ids), dimensions)``: all of them, or none and an error.
 
@@ -159,13 +166,20 @@ class VectorStore:
             One row an id.
         tags : sequence of int or None
             As many as ids; None: 0 each.
+        threads : int
+            How many build a graph, 1 to 256; it is the same whatever their number.
 
         Raises
         ------
         InputError
-            As `insert`, or an id comes twice.
+            As `insert`, an id comes twice, or `threads` is none of these.
         """
-        self._index.insert(as_ids(ids), as_floats(vectors), None if tags is None else as_tags(tags))
+        rows = (as_ids(ids), as_floats(vectors), None if tags is None else as_tags(tags))
+        workers = as_threads(threads)
+        if isinstance(self._index, FlatIndex):
+            self._index.insert(*rows)
+        else:
+            self._index.insert(*rows, workers)
 
     def update(self, id: int, vector: ArrayLike, *, tags: int | None = None) -> None:
         """Replace the vector of an id that is there, and its tags unless they are None.
