@@ -105,6 +105,50 @@ py::tuple search(const FlatIndex& self, const FloatArray& query, std::size_t k,
   return as_arrays(hits, static_cast<py::ssize_t>(hits.size()));
 }
 
+// A tuple of a type that adds nothing to tuple but names.
+py::object as_kind(PyTypeObject* kind, const index::Hit& hit) {
+  const py::int_ id(hit.id);
+  const py::float_ score(hit.score);
+  auto made = py::reinterpret_steal<py::object>(kind->tp_alloc(kind, 2));
+  if (!made) throw py::error_already_set();
+  PyTuple_SET_ITEM(made.ptr(), 0, id.inc_ref().ptr());
+  PyTuple_SET_ITEM(made.ptr(), 1, score.inc_ref().ptr());
+  return made;
+}
+
+// nearest(query, k, kind): search() without a scope, as a list of `kind`, which is a named tuple. A
+// plain C function: among few vectors pybind11's calls and two arrays cost as much as the search.
+PyObject* nearest(PyObject* object, PyObject* const* arguments, Py_ssize_t count) try {
+  const FloatArray query = count == 3 ? FloatArray::ensure(arguments[0]) : FloatArray();
+  auto* kind = count == 3 ? reinterpret_cast<PyTypeObject*>(arguments[2]) : nullptr;
+  if (kind == nullptr || !query || !PyType_Check(arguments[2]) ||
+      PyType_IsSubtype(kind, &PyTuple_Type) == 0) {
+    throw Error(ErrorCode::kInput, "nearest takes a query, k and a kind of tuple");
+  }
+  const auto& self = py::reinterpret_borrow<py::object>(object).cast<const FlatIndex&>();
+  const std::size_t k = PyLong_AsSize_t(arguments[1]);
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  check_shape(query, -1, self);
+  const float* data = query.data();
+  std::vector<index::Hit> hits;
+  {
+    const py::gil_scoped_release release;
+    hits = self.search(data, k);
+  }
+  py::list found(hits.size());
+  for (std::size_t i = 0; i < hits.size(); ++i) {
+    PyList_SET_ITEM(found.ptr(), static_cast<Py_ssize_t>(i),
+                    as_kind(kind, hits[i]).release().ptr());
+  }
+  return found.release().ptr();
+} catch (py::error_already_set& error) {
+  error.restore();
+  return nullptr;
+} catch (...) {
+  set_python_error();
+  return nullptr;
+}
+
 py::tuple search_many(const FlatIndex& self, const FloatArray& queries, std::size_t k,
                       const std::optional<IdArray>& allowed, std::optional<index::Tags> any_tags,
                       std::size_t threads) {
@@ -167,8 +211,8 @@ std::unique_ptr<FlatIndex> from_bytes(const py::bytes& data) {
 
 void bind_index(py::module_& module) {
   using Release = py::call_guard<py::gil_scoped_release>;
-  py::class_<FlatIndex>(module, "FlatIndex")
-      .def(py::init([](std::size_t dims, const std::string& metric, const std::string& storage) {
+  py::class_<FlatIndex> type(module, "FlatIndex");
+  type.def(py::init([](std::size_t dims, const std::string& metric, const std::string& storage) {
              return std::make_unique<FlatIndex>(dims, index::parse_metric(metric),
                                                 index::parse_storage(storage));
            }),
@@ -197,6 +241,7 @@ void bind_index(py::module_& module) {
       .def_static("from_bytes", &from_bytes, py::arg("data"))
       .def("save", &FlatIndex::save, py::arg("path"), Release())
       .def_static("load", &FlatIndex::load, py::arg("path"), Release());
+  add_method(type, "nearest", &nearest);
 }
 
 }  // namespace astraweave::bindings
