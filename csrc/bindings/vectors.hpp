@@ -131,6 +131,51 @@ std::unique_ptr<Index> index_from_bytes(const py::bytes& data) {
   return Index::from_bytes(bytes);
 }
 
+// A tuple of a type that adds nothing to tuple but names.
+inline py::object as_kind(PyTypeObject* kind, const index::Hit& hit) {
+  const py::int_ id(hit.id);
+  const py::float_ score(hit.score);
+  auto made = py::reinterpret_steal<py::object>(kind->tp_alloc(kind, 2));
+  if (!made) throw py::error_already_set();
+  PyTuple_SET_ITEM(made.ptr(), 0, id.inc_ref().ptr());
+  PyTuple_SET_ITEM(made.ptr(), 1, score.inc_ref().ptr());
+  return made;
+}
+
+// nearest(query, k, kind): search() without a scope, as a list of `kind`, which is a named tuple. A
+// plain C function: among few vectors pybind11's calls and two arrays cost as much as the search.
+template <class Index>
+PyObject* nearest(PyObject* object, PyObject* const* arguments, Py_ssize_t count) try {
+  const FloatArray query = count == 3 ? FloatArray::ensure(arguments[0]) : FloatArray();
+  auto* kind = count == 3 ? reinterpret_cast<PyTypeObject*>(arguments[2]) : nullptr;
+  if (kind == nullptr || !query || !PyType_Check(arguments[2]) ||
+      PyType_IsSubtype(kind, &PyTuple_Type) == 0) {
+    throw Error(ErrorCode::kInput, "nearest takes a query, k and a kind of tuple");
+  }
+  const auto& self = py::reinterpret_borrow<py::object>(object).cast<const Index&>();
+  const std::size_t k = PyLong_AsSize_t(arguments[1]);
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  check_shape(query, -1, self.dims());
+  const float* data = query.data();
+  std::vector<index::Hit> hits;
+  {
+    const py::gil_scoped_release release;
+    hits = self.search(data, k);
+  }
+  py::list found(hits.size());
+  for (std::size_t i = 0; i < hits.size(); ++i) {
+    PyList_SET_ITEM(found.ptr(), static_cast<Py_ssize_t>(i),
+                    as_kind(kind, hits[i]).release().ptr());
+  }
+  return found.release().ptr();
+} catch (py::error_already_set& error) {
+  error.restore();
+  return nullptr;
+} catch (...) {
+  set_python_error();
+  return nullptr;
+}
+
 // What both classes have under one name.
 template <class Index>
 void define_common(py::class_<Index>& type) {
@@ -153,6 +198,7 @@ void define_common(py::class_<Index>& type) {
       .def_static("from_bytes", &index_from_bytes<Index>, py::arg("data"))
       .def("save", &Index::save, py::arg("path"), Release())
       .def_static("load", &Index::load, py::arg("path"), Release());
+  add_method(type, "nearest", &nearest<Index>);
 }
 
 }  // namespace astraweave::bindings

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+_Kind = TypeVar("_Kind", bound=tuple[object, ...])
 
 def dot(a: ArrayLike, b: ArrayLike) -> float: ...
 def l2_squared(a: ArrayLike, b: ArrayLike) -> float: ...
@@ -73,6 +76,7 @@ class FlatIndex:
         allowed: ArrayLike | None = ...,
         any_tags: int | None = ...,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    def nearest(self, query: ArrayLike, k: int, kind: type[_Kind], /) -> list[_Kind]: ...
     def search_many(
         self,
         queries: ArrayLike,
@@ -132,6 +136,7 @@ class HnswIndex:
         any_tags: int | None = ...,
         ef: int = ...,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+    def nearest(self, query: ArrayLike, k: int, kind: type[_Kind], /) -> list[_Kind]: ...
     def search_many(
         self,
         queries: ArrayLike,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from astraweave._native import HnswIndex
 from astraweave.bench.case import Case, Figures, Pair, Unavailable, case, time_call
+from astraweave.bench.vectors import Sample, drawn_sample, nearest, recall_of
 
 __all__ = ["CASES"]
 
@@ -35,40 +36,16 @@ _EFFORTS = (16, 24, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256, 400)
 _Ask = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 
 
-class _Sample(msgspec.Struct, frozen=True):
-    rows: NDArray[np.float32]
-    queries: NDArray[np.float32]
-    nearest: NDArray[np.intp]
+def _drawn() -> Sample:
+    return drawn_sample(_ROWS, _DIMENSIONS, queries=_QUERIES)
 
 
-def _drawn() -> _Sample:
-    """Vectors as sentences have them: in clusters of topics, and in few of their dimensions."""
-    rng = np.random.default_rng(11)
-    hidden = 48
-    topics = rng.standard_normal((_ROWS // 40, hidden))
-    points = topics[rng.integers(len(topics), size=_ROWS + _QUERIES)]
-    points = points + 0.9 * rng.standard_normal(points.shape)
-    vectors = points @ rng.standard_normal((hidden, _DIMENSIONS))
-    vectors += 0.5 * rng.standard_normal(vectors.shape)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled = np.ascontiguousarray(vectors, np.float32)
-    rows, queries = scaled[:_ROWS], scaled[_ROWS:]
-    nearest = np.argpartition(-(queries @ rows.T), _K, axis=1)[:, :_K]
-    return _Sample(rows, queries, nearest)
-
-
-def _recall(sample: _Sample, found: NDArray[np.int64]) -> float:
-    same = (
-        len(set(a) & set(b)) for a, b in zip(found.tolist(), sample.nearest.tolist(), strict=True)
-    )
-    return sum(same) / (_K * len(sample.queries))
-
-
-def _quickest(sample: _Sample, ask: Callable[[int], _Ask]) -> tuple[_Ask, float, int]:
+def _quickest(sample: Sample, ask: Callable[[int], _Ask]) -> tuple[_Ask, float, int]:
     """The least effort that finds enough: how to ask, what it finds, the effort."""
+    wanted = nearest(sample, _K)
     for effort in _EFFORTS:
         at_effort = ask(effort)
-        recall = _recall(sample, at_effort(sample.queries))
+        recall = recall_of(sample, at_effort(sample.queries), wanted)
         if recall >= _WANTED_RECALL:
             return at_effort, recall, effort
     raise Unavailable(f"no effort up to {_EFFORTS[-1]} reached recall {_WANTED_RECALL}")
@@ -132,10 +109,9 @@ def search_tenth() -> Pair:
     tags = (np.arange(_ROWS) % 10 == 0).astype(np.uint64)
     index = HnswIndex(_DIMENSIONS, "cosine")
     index.insert(np.arange(_ROWS), sample.rows, tags)
-    rows = np.flatnonzero(tags)
-    nearest = rows[np.argpartition(-(sample.queries @ sample.rows[rows].T), _K, axis=1)[:, :_K]]
+    tenth = msgspec.structs.replace(sample, rows=sample.rows[::10])
     ask = _ask_ours(index, 0, any_tags=1)
-    recall = _recall(_Sample(sample.rows, sample.queries, nearest), ask(sample.queries))
+    recall = recall_of(tenth, ask(sample.queries) // 10)
     return Pair(
         ours=lambda: ask(sample.queries), per_call=_QUERIES, quality={"recall_at_10": recall}
     )
@@ -151,7 +127,7 @@ def build() -> Pair:
         peer=None if _hnswlib(rows) is None else lambda: _hnswlib(rows),
         per_call=_BUILT_ROWS,
         quality={
-            "recall_at_10": _recall(sample, _ask_ours(_ours(sample.rows), 64)(sample.queries))
+            "recall_at_10": recall_of(sample, _ask_ours(_ours(sample.rows), 64)(sample.queries))
         },
     )
 
@@ -166,9 +142,9 @@ def memory() -> Figures:
         ours=small.nbytes / 1e6,
         peer=None if peer is None else peer.index_file_size() / 1e6,
         quality={
-            "recall_at_10": _recall(sample, _ask_ours(small, 96)(sample.queries)),
+            "recall_at_10": recall_of(sample, _ask_ours(small, 96)(sample.queries)),
             "float32_mb": large.nbytes / 1e6,
-            "float32_recall_at_10": _recall(sample, _ask_ours(large, 96)(sample.queries)),
+            "float32_recall_at_10": recall_of(sample, _ask_ours(large, 96)(sample.queries)),
         },
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from os import PathLike
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from astraweave._native import FlatIndex, HnswIndex
 
 __all__ = ["CROSSOVER", "GrowingIndex"]
+
+_Kind = TypeVar("_Kind", bound=tuple[Any, ...])
 
 CROSSOVER = 12_000
 """From so many rows on a graph is built.
@@ -117,6 +120,10 @@ class GrowingIndex:
         if isinstance(now, HnswIndex):
             return now.search(query, k, allowed, any_tags, ef)
         return now.search(query, k, allowed, any_tags)
+
+    def nearest(self, query: NDArray[np.float32], k: int, kind: type[_Kind]) -> list[_Kind]:
+        """As the index."""
+        return self._now.nearest(query, k, kind)
 
     def search_many(
         self,

@@ -63,7 +63,8 @@ class VectorStore:
     changed nothing.
 
     Each vector carries 64 bits of tags, 0 unless they are given; a search may ask for vectors that
-    have one of some tags (who may know it, which level, which season) at no cost of its own.
+    have one of some tags (who may know it, which level, which season), at a small part of the
+    cost of a search.
 
     Parameters
     ----------
@@ -243,6 +244,8 @@ class VectorStore:
         InputError
             `k` is below 1, or the query, the tags or `ef` cannot be used (see `insert`).
         """
+        if where is None and any_tags is None and ef is None:
+            return self._nearest(self._vector(query), as_count(k), Hit)
         ids, scores = self.search_arrays(query, k, where=where, any_tags=any_tags, ef=ef)
         return list(map(_hit, zip(ids.tolist(), scores.tolist(), strict=True)))
 
@@ -431,6 +434,7 @@ class VectorStore:
     def _use(self, index: FlatIndex | HnswIndex | GrowingIndex) -> None:
         self._index = index
         self._shape = (index.dimensions,)
+        self._nearest = index.nearest
 
     def _vector(self, vector: ArrayLike) -> NDArray[np.float32]:
         # The common case first: it is in the time of every search.
