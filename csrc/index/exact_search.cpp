@@ -55,7 +55,7 @@ class Search {
     if (seen_ == 0) promising(bounds, rows, first, n, sums);
     wait_each(promising_);
     std::uint32_t place[kBlock];
-    std::span<std::uint32_t> picked(place, bounds.pick(least_, sums, n, rows, place));
+    const std::span<std::uint32_t> picked(place, bounds.pick(least_, sums, n, rows, place));
     // By chance alone k in so many rows seen would be picked.
     const bool is_dense = picked.size() > n / 4 && seen_ >= std::max(kBlock, 16 * task_.k);
     seen_ += n;
