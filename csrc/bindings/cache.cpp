@@ -129,16 +129,6 @@ PyObject* put(PyObject* self, PyObject* const* arguments, Py_ssize_t count) try 
   return PyErr_NoMemory();
 }
 
-template <class Function>
-void add_method(const py::object& type, const char* name, Function function) {
-  // A descriptor points at its definition for ever, and so does the type.
-  auto* definition =
-      new PyMethodDef{name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)),
-                      METH_FASTCALL, nullptr};
-  type.attr(name) = py::reinterpret_steal<py::object>(
-      PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), definition));
-}
-
 cache::Admission parse_admission(const std::string& name) {
   if (name == "lru") return cache::Admission::kLru;
   if (name == "tinylfu") return cache::Admission::kTinyLfu;

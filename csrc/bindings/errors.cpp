@@ -43,6 +43,15 @@ void set_python_error() noexcept {
   }
 }
 
+void add_method(const py::object& type, const char* name, FastMethod function) {
+  // A descriptor points at its definition for ever, and so does the type.
+  auto* definition =
+      new PyMethodDef{name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)),
+                      METH_FASTCALL, nullptr};
+  type.attr(name) = py::reinterpret_steal<py::object>(
+      PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), definition));
+}
+
 void register_errors(py::module_& module) {
   (void)module;
   py::register_exception_translator([](std::exception_ptr pointer) {

@@ -1,100 +1,33 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "bindings/bindings.hpp"
-#include "error.hpp"
+#include "bindings/vectors.hpp"
 #include "index/flat_index.hpp"
 
 namespace astraweave::bindings {
 namespace {
 
 using index::FlatIndex;
-using FloatArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
-using IdArray = py::array_t<index::Id, py::array::c_style | py::array::forcecast>;
 
-void check_shape(const FloatArray& array, py::ssize_t rows, const FlatIndex& self) {
-  const auto dims = static_cast<py::ssize_t>(self.dims());
-  const bool right = rows < 0 ? array.ndim() == 1 && array.shape(0) == dims
-                              : array.ndim() == 2 && array.shape(0) == rows &&
-                                    (array.shape(1) == dims || rows == 0);
-  if (right) return;
-  std::string got = "(";
-  for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) {
-    got += (axis > 0 ? ", " : "") + std::to_string(array.shape(axis));
-  }
-  const std::string want = rows < 0
-                               ? "(" + std::to_string(dims) + ")"
-                               : "(" + std::to_string(rows) + ", " + std::to_string(dims) + ")";
-  throw Error(ErrorCode::kInput, "vectors of shape " + want + " are needed, got " + got + ")");
+std::unique_ptr<FlatIndex> make(std::size_t dims, const std::string& metric,
+                                const std::string& storage) {
+  return std::make_unique<FlatIndex>(dims, index::parse_metric(metric),
+                                     index::parse_storage(storage));
 }
-
-std::span<const index::Id> ids_of(const IdArray& ids) {
-  if (ids.ndim() != 1) throw Error(ErrorCode::kInput, "ids must be a flat sequence");
-  return {ids.data(), static_cast<std::size_t>(ids.size())};
-}
-
-using TagArray = py::array_t<index::Tags, py::array::c_style | py::array::forcecast>;
 
 void insert(FlatIndex& self, const IdArray& ids, const FloatArray& vectors,
             const std::optional<TagArray>& tags) {
-  const auto span = ids_of(ids);
-  check_shape(vectors, static_cast<py::ssize_t>(span.size()), self);
+  const auto span = flat(ids, "ids");
+  check_shape(vectors, static_cast<py::ssize_t>(span.size()), self.dims());
+  const auto each = tags_of(tags, span.size());
   const float* data = vectors.data();
-  std::span<const index::Tags> each;
-  if (tags) {
-    if (tags->ndim() != 1) throw Error(ErrorCode::kInput, "tags must be a flat sequence");
-    each = {tags->data(), static_cast<std::size_t>(tags->size())};
-    if (each.size() != span.size()) {
-      throw Error(ErrorCode::kInput, "there are " + std::to_string(span.size()) + " ids and " +
-                                         std::to_string(each.size()) + " tags");
-    }
-  }
   const py::gil_scoped_release release;
   self.insert(span, data, each);
 }
 
-void update(FlatIndex& self, index::Id id, const FloatArray& vector,
-            std::optional<index::Tags> tags) {
-  check_shape(vector, -1, self);
-  const float* data = vector.data();
-  const py::gil_scoped_release release;
-  self.update(id, data, tags);
-}
-
-py::object get(const FlatIndex& self, index::Id id) {
-  py::array_t<float> out(static_cast<py::ssize_t>(self.dims()));
-  float* data = out.mutable_data();
-  bool found = false;
-  {
-    const py::gil_scoped_release release;
-    found = self.get(id, data);
-  }
-  return found ? py::object(std::move(out)) : py::object(py::none());
-}
-
-index::Scope scope_of(const std::optional<IdArray>& allowed, std::optional<index::Tags> any_tags) {
-  index::Scope scope;
-  if (allowed) scope.ids = ids_of(*allowed);
-  scope.any_tags = any_tags;
-  return scope;
-}
-
-// Hits as two arrays of a shape.
-template <class Shape>
-py::tuple as_arrays(const std::vector<index::Hit>& hits, const Shape& shape) {
-  py::array_t<index::Id> ids(shape);
-  py::array_t<float> scores(shape);
-  index::Id* id = ids.mutable_data();
-  float* score = scores.mutable_data();
-  for (const index::Hit& hit : hits) {
-    *id++ = hit.id;
-    *score++ = hit.score;
-  }
-  return py::make_tuple(std::move(ids), std::move(scores));
-}
-
 py::tuple search(const FlatIndex& self, const FloatArray& query, std::size_t k,
                  const std::optional<IdArray>& allowed, std::optional<index::Tags> any_tags) {
-  check_shape(query, -1, self);
+  check_shape(query, -1, self.dims());
   const float* data = query.data();
   const index::Scope scope = scope_of(allowed, any_tags);
   std::vector<index::Hit> hits;
@@ -109,7 +42,7 @@ py::tuple search_many(const FlatIndex& self, const FloatArray& queries, std::siz
                       const std::optional<IdArray>& allowed, std::optional<index::Tags> any_tags,
                       std::size_t threads) {
   const py::ssize_t m = queries.ndim() > 0 ? queries.shape(0) : 0;
-  check_shape(queries, m, self);
+  check_shape(queries, m, self.dims());
   const float* data = queries.data();
   const index::Scope scope = scope_of(allowed, any_tags);
   index::Hits hits;
@@ -118,28 +51,6 @@ py::tuple search_many(const FlatIndex& self, const FloatArray& queries, std::siz
     hits = self.search_many(data, static_cast<std::size_t>(m), k, scope, threads);
   }
   return as_arrays(hits.all, std::vector<py::ssize_t>{m, static_cast<py::ssize_t>(hits.per_query)});
-}
-
-py::array_t<float> scores(const FlatIndex& self, const FloatArray& query, const IdArray& ids) {
-  check_shape(query, -1, self);
-  const float* data = query.data();
-  const auto wanted = ids_of(ids);
-  py::array_t<float> out(static_cast<py::ssize_t>(wanted.size()));
-  float* to = out.mutable_data();
-  {
-    const py::gil_scoped_release release;
-    self.scores(data, wanted, to);
-  }
-  return out;
-}
-
-py::array_t<index::Id> ids(const FlatIndex& self) {
-  std::vector<index::Id> found;
-  {
-    const py::gil_scoped_release release;
-    found = self.ids();
-  }
-  return py::array_t<index::Id>(static_cast<py::ssize_t>(found.size()), found.data());
 }
 
 // Written straight into the object that Python gets; only making that needs the interpreter.
@@ -157,46 +68,20 @@ py::bytes to_bytes(const FlatIndex& self) {
   return py::reinterpret_steal<py::bytes>(bytes);
 }
 
-std::unique_ptr<FlatIndex> from_bytes(const py::bytes& data) {
-  const std::string_view bytes = data;
-  const py::gil_scoped_release release;
-  return FlatIndex::from_bytes(bytes);
-}
-
 }  // namespace
 
 void bind_index(py::module_& module) {
-  using Release = py::call_guard<py::gil_scoped_release>;
-  py::class_<FlatIndex>(module, "FlatIndex")
-      .def(py::init([](std::size_t dims, const std::string& metric, const std::string& storage) {
-             return std::make_unique<FlatIndex>(dims, index::parse_metric(metric),
-                                                index::parse_storage(storage));
-           }),
-           py::arg("dimensions"), py::arg("metric"), py::arg("storage") = "float32")
-      .def_property_readonly("dimensions", &FlatIndex::dims)
-      .def_property_readonly(
-          "metric", [](const FlatIndex& self) { return index::metric_name(self.metric()); })
-      .def_property_readonly(
-          "storage", [](const FlatIndex& self) { return index::storage_name(self.storage()); })
+  py::class_<FlatIndex> type(module, "FlatIndex");
+  type.def(py::init(&make), py::arg("dimensions"), py::arg("metric"),
+           py::arg("storage") = "float32")
       .def("insert", &insert, py::arg("ids"), py::arg("vectors"), py::arg("tags") = py::none())
-      .def("update", &update, py::arg("id"), py::arg("vector"), py::arg("tags") = py::none())
-      .def("set_tags", &FlatIndex::set_tags, py::arg("id"), py::arg("tags"), Release())
-      .def("tags", &FlatIndex::tags, py::arg("id"), Release())
-      .def("remove", &FlatIndex::remove, py::arg("id"), Release())
-      .def("get", &get, py::arg("id"))
       .def("search", &search, py::arg("query"), py::arg("k"), py::arg("allowed") = py::none(),
            py::arg("any_tags") = py::none())
       .def("search_many", &search_many, py::arg("queries"), py::arg("k"),
            py::arg("allowed") = py::none(), py::arg("any_tags") = py::none(),
            py::arg("threads") = 1)
-      .def("scores", &scores, py::arg("query"), py::arg("ids"))
-      .def("ids", &ids)
-      .def("__len__", &FlatIndex::size, Release())
-      .def("__contains__", &FlatIndex::contains, py::arg("id"), Release())
-      .def("to_bytes", &to_bytes)
-      .def_static("from_bytes", &from_bytes, py::arg("data"))
-      .def("save", &FlatIndex::save, py::arg("path"), Release())
-      .def_static("load", &FlatIndex::load, py::arg("path"), Release());
+      .def("to_bytes", &to_bytes);
+  define_common(type);
 }
 
 }  // namespace astraweave::bindings

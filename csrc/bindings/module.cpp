@@ -3,6 +3,7 @@
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   module.doc() = "Native core of astraweave; import it through astraweave._native.";
   astraweave::bindings::register_errors(module);
+  astraweave::bindings::bind_graph(module);
   astraweave::bindings::bind_cache(module);
   astraweave::bindings::bind_index(module);
   astraweave::bindings::bind_simd(module);

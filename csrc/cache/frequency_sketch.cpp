@@ -22,7 +22,7 @@ FrequencySketch::FrequencySketch(std::size_t entries)
 FrequencySketch::Place FrequencySketch::place(std::uint64_t hash, int row) const noexcept {
   const std::uint64_t mixed = (hash + static_cast<std::uint64_t>(row)) * kRowKeys[row];
   // Row r owns four of a block's sixteen counters.
-  const auto within = static_cast<unsigned>(4 * row + (mixed & 3));
+  const auto within = 4 * static_cast<unsigned>(row) + static_cast<unsigned>(mixed & 3);
   return {static_cast<std::size_t>(mixed >> 32) & (counters_.size() - 1), 4 * within};
 }
 

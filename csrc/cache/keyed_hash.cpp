@@ -52,7 +52,7 @@ std::uint64_t KeyedHash::operator()(std::string_view bytes) const noexcept {
   std::size_t left = bytes.size();
   std::uint64_t lanes[4] = {key_[0], key_[1], key_[2], key_[3]};
   for (; left >= 64; at += 64, left -= 64) {
-    for (int i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < 4; ++i) {
       lanes[i] = fold(word(at + 16 * i) ^ key_[4 + i], word(at + 16 * i + 8) ^ lanes[i]);
     }
   }

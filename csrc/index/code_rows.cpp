@@ -80,7 +80,7 @@ void CodeRows::measure(std::size_t slot, Row row) noexcept {
   double apart = 0;  // the products are exact, and so nearly are the differences
   for (std::size_t i = 0; i < dims(); ++i) {
     const int number = codes[i] - 128;
-    squares += number * number;
+    squares += std::int64_t{number} * number;
     const double difference = double{row(i)} - by * number;
     apart += difference * difference;
   }

@@ -1,8 +1,8 @@
 #include "index/exact_search.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
-#include <optional>
 
 #include "index/row_bounds.hpp"
 #include "simd/codes/codes.hpp"
@@ -12,7 +12,6 @@ namespace {
 
 // Rows at a time: with 384 dimensions 98 KB of codes, and sums that stay in the first cache.
 constexpr std::size_t kBlock = 256;
-constexpr std::size_t kFirstStep = 32;
 // Queries at a time, so that their sums over a block (32 KB) stay in the cache too.
 constexpr std::size_t kTogether = 32;
 // Below so many rows scoring all is as quick as preparing not to.
@@ -21,6 +20,7 @@ constexpr std::size_t kFewRows = 48;
 constexpr std::size_t kSparse = 4;
 // Blocks passed over after a block that bounds did not thin out: doubled up to the most.
 constexpr std::size_t kMostSkipped = 16;
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
 // One query on its way through the rows.
 class Search {
@@ -35,6 +35,7 @@ class Search {
     for (std::size_t i = 0; i < n; ++i) {
       if (allows(first + i)) best_.offer(scores[i], task_.ids[first + i]);
     }
+    if (best_.full()) rise(best_.worst());
   }
 
   // Whether codes are of no use for the next block; asking counts it.
@@ -44,33 +45,43 @@ class Search {
     return true;
   }
 
-  void bound(const RoundedQuery& query, std::int32_t sum) {
-    bounds_.emplace(query, task_.rows.dims(), sum, task_.l2);
-    pending_.reserve(4 * task_.k + 64);
-  }
-
   // The same rows by the sums of their codes: those that may count wait, or are scored.
-  void pass(std::size_t first, std::size_t n, const std::int32_t* sums) {
-    for (std::size_t done = 0; done < n;) {
-      // At the start every row may count; small steps soon know better.
-      const std::size_t step = std::min(n - done, std::max(seen_, kFirstStep));
-      pass_step(first + done, step, sums + done);
-      done += step;
+  void pass(const RowBounds& bounds, std::size_t first, std::size_t n, const std::int32_t* sums) {
+    const simd::CodeRowSpan rows = task_.rows.codes().span(first);
+    const auto wait_each = [&](std::span<const std::uint32_t> places) {
+      for (const std::uint32_t place : places) wait(bounds, first + place, sums[place]);
+      if (lower_.full()) rise(lower_.score());
+    };
+    if (seen_ == 0) promising(bounds, rows, first, n, sums);
+    wait_each(promising_);
+    std::uint32_t place[kBlock];
+    const std::span<std::uint32_t> picked(place, bounds.pick(least_, sums, n, rows, place));
+    // By chance alone k in so many rows seen would be picked.
+    const bool is_dense = picked.size() > n / 4 && seen_ >= std::max(kBlock, 16 * task_.k);
+    seen_ += n;
+    if (is_dense) {
+      next_skip_ = std::min(2 * next_skip_ + 1, kMostSkipped);
+      skipped_ = next_skip_;
+      score(first, n);
+      return;
     }
+    next_skip_ = 0;
+    wait_each(unseen(picked));
   }
 
   const std::vector<Candidate>& finish() noexcept {
-    std::erase_if(pending_, [this](const Pending& one) { return one.most < least(); });
+    std::erase_if(pending_, [this](const Pending& one) { return one.most < least_; });
     constexpr std::size_t kAhead = 4;
     for (std::size_t i = 0; i < pending_.size(); ++i) {
       if (i == 0) {
         for (std::size_t j = 0; j < kAhead && j < pending_.size(); ++j) prefetch(j);
       }
       if (i + kAhead < pending_.size()) prefetch(i + kAhead);
-      if (pending_[i].most < least()) continue;
+      if (pending_[i].most < least_) continue;
       float score = 0;
       scorer_.score(pending_[i].slot, 1, &score);
       best_.offer(score, task_.ids[pending_[i].slot]);
+      if (best_.full()) rise(best_.worst());
     }
     return best_.sorted();
   }
@@ -81,43 +92,51 @@ class Search {
     std::uint32_t slot;
   };
 
-  void pass_step(std::size_t first, std::size_t n, const std::int32_t* sums) {
-    const CodeRows& codes = task_.rows.codes();
-    std::uint32_t picked[kBlock];
-    const std::size_t count = bounds_->pick(sums, n, codes.span(first), picked);
-    // By chance alone k in so many rows seen would be picked.
-    const bool is_dense = count > n / 4 && seen_ >= std::max(kBlock, 16 * task_.k);
-    seen_ += n;
-    if (is_dense) {
-      next_skip_ = std::min(2 * next_skip_ + 1, kMostSkipped);
-      skipped_ = next_skip_;
-      score(first, n);
-    } else {
-      next_skip_ = 0;
-      wait(first, sums, {picked, count});
+  // At the start nothing is known that a row must reach. A few of the first rows, which look like
+  // the k best of them, are taken before the others: their lower bounds are nearly the best that
+  // there are. To find them, the best of each group of rows; with so many groups hardly two of the
+  // k best share one.
+  void promising(const RowBounds& bounds, const simd::CodeRowSpan& rows, std::size_t first,
+                 std::size_t n, const std::int32_t* sums) {
+    const std::size_t groups = std::max<std::size_t>(32, 4 * task_.k);
+    if (groups > n) return;
+    std::vector<float> looks(n);
+    bounds.estimate(sums, n, rows, looks.data());
+    if (task_.filter != nullptr) {
+      for (std::size_t i = 0; i < n; ++i) looks[i] = allows(first + i) ? looks[i] : kLowest;
     }
-    bounds_->set_threshold(least());
-  }
-
-  void wait(std::size_t first, const std::int32_t* sums, std::span<const std::uint32_t> picked) {
-    const CodeRows& codes = task_.rows.codes();
-    for (const std::uint32_t place : picked) {
-      const std::size_t slot = first + place;
-      if (!allows(slot)) continue;
-      const Interval interval = bounds_->of(sums[place], codes, slot);
-      if (interval.most < least()) continue;
-      lower_.offer(interval.least, 0);
-      pending_.push_back({interval.most, static_cast<std::uint32_t>(slot)});
+    std::vector<float> best(groups, kLowest);
+    for (std::size_t i = 0; i < n;) {
+      const std::size_t count = std::min(groups, n - i);
+      for (std::size_t j = 0; j < count; ++j, ++i) {
+        best[j] = looks[i] > best[j] ? looks[i] : best[j];  // NaN is passed over
+      }
+    }
+    const auto kth = best.begin() + static_cast<std::ptrdiff_t>(task_.k - 1);
+    std::nth_element(best.begin(), kth, best.end(), std::greater<>());
+    for (std::size_t i = 0; i < n && promising_.size() < groups; ++i) {
+      if (looks[i] >= *kth) promising_.push_back(static_cast<std::uint32_t>(i));
     }
   }
 
-  // A score that k rows reach: k that were scored, or k whose bounds say so.
-  float least() const noexcept {
-    float score = -std::numeric_limits<float>::infinity();
-    if (best_.full()) score = best_.worst();
-    if (lower_.full()) score = std::max(score, lower_.worst());
-    return score;
+  // Takes from those that were picked the promising ones, whose turn is over.
+  std::span<std::uint32_t> unseen(std::span<std::uint32_t> picked) {
+    if (promising_.empty()) return picked;
+    const auto end = std::set_difference(picked.begin(), picked.end(), promising_.begin(),
+                                         promising_.end(), picked.begin());
+    promising_.clear();
+    return {picked.begin(), end};
   }
+
+  void wait(const RowBounds& bounds, std::size_t slot, std::int32_t sum) {
+    if (!allows(slot)) return;
+    const Interval interval = bounds.of(sum, task_.rows.codes(), slot);
+    if (interval.most < least_) return;
+    lower_.offer(interval.least);
+    pending_.push_back({interval.most, static_cast<std::uint32_t>(slot)});
+  }
+
+  void rise(float score) noexcept { least_ = std::max(least_, score); }
   bool allows(std::size_t slot) const noexcept {
     return task_.filter == nullptr || task_.filter->allows(slot);
   }
@@ -125,10 +144,12 @@ class Search {
 
   const SearchTask& task_;
   RowScorer scorer_;
-  TopK best_;   // of what was scored
-  TopK lower_;  // lower bounds of the others
-  std::optional<RowBounds> bounds_;
-  std::vector<Pending> pending_;  // may be among the best
+  TopK best_;                             // of what was scored
+  KthBest lower_;                         // lower bounds of the others
+  std::vector<Pending> pending_;          // may be among the best
+  std::vector<std::uint32_t> promising_;  // places in the first block
+  // A score that k rows reach: k that were scored, or k whose bounds say so.
+  float least_ = kLowest;
   std::size_t seen_ = 0;
   std::size_t skipped_ = 0;
   std::size_t next_skip_ = 0;
@@ -151,11 +172,13 @@ void scan_codes(const SearchTask& task, const float* queries, std::vector<Search
   const RowStore& rows = task.rows;
   const simd::ScanCodes scan = simd::scan_codes_kernel(simd::active_tier());
   std::vector<simd::CodeQuery> codes;
+  std::vector<RowBounds> bounds;
   codes.reserve(searches.size());
+  bounds.reserve(searches.size());
   for (std::size_t q = 0; q < searches.size(); ++q) {
     const RoundedQuery rounded = round_query(queries + q * rows.stride(), rows.dims());
     codes.emplace_back(rounded.numbers);
-    searches[q].bound(rounded, codes.back().sum());
+    bounds.emplace_back(rounded, rows.dims(), codes.back().sum(), task.l2);
   }
   std::vector<std::int32_t> sums(searches.size() * kBlock);
   for (std::size_t first = 0; first < rows.size(); first += kBlock) {
@@ -170,7 +193,7 @@ void scan_codes(const SearchTask& task, const float* queries, std::vector<Search
       if (searches.size() > 1 && searches[q].skips()) {
         searches[q].score(first, n);
       } else {
-        searches[q].pass(first, n, sums.data() + q * n);
+        searches[q].pass(bounds[q], first, n, sums.data() + q * n);
       }
     }
   }

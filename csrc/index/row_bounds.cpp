@@ -54,20 +54,21 @@ RoundedQuery round_query(const float* query, std::size_t dims) {
       result.numbers[i] = static_cast<std::int8_t>((wanted[i] * by + kShift) - kShift);
     }
   }
-  double apart[kLanes] = {}, squares[kLanes] = {}, rounded[kLanes] = {};
+  double apart[kLanes] = {}, squares[kLanes] = {};
+  std::int32_t whole = 0;  // at most 65,536 * 31^2
+  for (const std::int8_t number : result.numbers) whole += number * number;
   for (std::size_t i = 0; i < padded; i += kLanes) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       const double number = wanted[i + lane];
       const double kept = double{result.scale} * result.numbers[i + lane];
       apart[lane] += (number - kept) * (number - kept);
       squares[lane] += number * number;
-      rounded[lane] += kept * kept;
     }
   }
   result.numbers.resize(dims);
   result.error = std::sqrt(total(apart)) * kWider + kTiny;
   result.length = std::sqrt(total(squares)) * kWider;
-  result.rounded = std::sqrt(total(rounded));
+  result.rounded = result.scale * std::sqrt(static_cast<double>(whole));
   return result;
 }
 
@@ -87,20 +88,28 @@ RowBounds::RowBounds(const RoundedQuery& query, std::size_t dims, std::int32_t s
               std::numeric_limits<float>::infinity()};
 }
 
-void RowBounds::set_threshold(float threshold) noexcept {
+std::size_t RowBounds::pick(float threshold, const std::int32_t* sums, std::size_t n,
+                            const simd::CodeRowSpan& rows, std::uint32_t* picked) const noexcept {
   if (l2_) {
     // f > -threshold holds for sure where sqrt(D - v) - r > sqrt(-threshold / (1 - w)).
     const double reach = std::sqrt(std::max(0.0, -double{threshold}) / (1 - loss_)) + error_;
-    l2_pick_.threshold = up(reach * kWider + 1e-17);
-  } else {
-    dot_.threshold = down(threshold - kTiny);
+    simd::L2Pick pick = l2_pick_;
+    pick.threshold = up(reach * kWider + 1e-17);
+    return simd::pick_l2_kernel(tier_)(sums, n, rows, pick, picked);
   }
+  simd::DotPick pick = dot_;
+  pick.threshold = down(threshold - kTiny);
+  return simd::pick_dot_kernel(tier_)(sums, n, rows, pick, picked);
 }
 
-std::size_t RowBounds::pick(const std::int32_t* sums, std::size_t n, const simd::CodeRowSpan& rows,
-                            std::uint32_t* picked) const noexcept {
-  return l2_ ? simd::pick_l2_kernel(tier_)(sums, n, rows, l2_pick_, picked)
-             : simd::pick_dot_kernel(tier_)(sums, n, rows, dot_, picked);
+void RowBounds::estimate(const std::int32_t* sums, std::size_t n, const simd::CodeRowSpan& rows,
+                         float* out) const noexcept {
+  for (std::size_t r = 0; r < n; ++r) {
+    const float product = static_cast<float>(sums[r] - dot_.bias) * rows.scale[r];
+    out[r] = product * dot_.query_scale;
+  }
+  if (!l2_) return;
+  for (std::size_t r = 0; r < n; ++r) out[r] = 2 * out[r] - rows.length[r] * rows.length[r];
 }
 
 Interval RowBounds::of(std::int32_t sum, const CodeRows& rows, std::size_t slot) const noexcept {

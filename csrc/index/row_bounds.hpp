@@ -54,17 +54,19 @@ struct Interval {
   float most;
 };
 
-// The bounds of one query's scores (distances squared and negated), for one search on one thread.
+// The bounds of one query's scores (distances squared and negated).
 class RowBounds {
  public:
   // `sum` of the query's numbers.
   RowBounds(const RoundedQuery& query, std::size_t dims, std::int32_t sum, bool l2) noexcept;
 
-  // Rows that cannot score `threshold` are passed over from now on.
-  void set_threshold(float threshold) noexcept;
-  std::size_t pick(const std::int32_t* sums, std::size_t n, const simd::CodeRowSpan& rows,
-                   std::uint32_t* picked) const noexcept;
+  // Rows that cannot score `threshold` are passed over.
+  std::size_t pick(float threshold, const std::int32_t* sums, std::size_t n,
+                   const simd::CodeRowSpan& rows, std::uint32_t* picked) const noexcept;
   Interval of(std::int32_t sum, const CodeRows& rows, std::size_t slot) const noexcept;
+  // Numbers in about the order of the scores, for a guess which rows are the best; may be NaN.
+  void estimate(const std::int32_t* sums, std::size_t n, const simd::CodeRowSpan& rows,
+                float* out) const noexcept;
 
  private:
   bool l2_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace astraweave::index {
@@ -13,9 +14,10 @@ struct Candidate {
   std::int64_t id;
 };
 
-inline bool better(const Candidate& a, const Candidate& b) noexcept {
+// A constant and no function, so that the heap's steps are inlined.
+inline constexpr auto better = [](const Candidate& a, const Candidate& b) noexcept {
   return a.score > b.score || (a.score == b.score && a.id < b.id);
-}
+};
 
 class TopK {
  public:
@@ -47,6 +49,30 @@ class TopK {
  private:
   std::size_t k_;
   std::vector<Candidate> heap_;  // the worst in front
+};
+
+// The k-th best of a stream of scores, k >= 1.
+class KthBest {
+ public:
+  explicit KthBest(std::size_t k) : k_(k) { heap_.reserve(k); }
+
+  void offer(float score) noexcept {
+    if (heap_.size() < k_) {
+      heap_.push_back(score);
+      std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+    } else if (score > heap_.front()) {
+      std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
+      heap_.back() = score;
+      std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+    }
+  }
+
+  bool full() const noexcept { return heap_.size() == k_; }
+  float score() const noexcept { return heap_.front(); }  // only where it is full
+
+ private:
+  std::size_t k_;
+  std::vector<float> heap_;  // the worst in front
 };
 
 }  // namespace astraweave::index

@@ -100,13 +100,14 @@ fs::path beside(const fs::path& path) {
   return temporary;
 }
 
-void write_all(const fs::path& path, std::string_view content) {
+void write_all(const fs::path& path, std::span<const std::string_view> parts) {
   Stream stream(path, true);
   if (stream.get() == nullptr) fail("create", path, last_error());
-  const bool written =
-      std::fwrite(content.data(), 1, content.size(), stream.get()) == content.size() &&
-      stream.flush_to_disk();
-  if (!written) fail("write", path, last_error());
+  bool written = true;
+  for (const std::string_view part : parts) {
+    written = written && std::fwrite(part.data(), 1, part.size(), stream.get()) == part.size();
+  }
+  if (!written || !stream.flush_to_disk()) fail("write", path, last_error());
   if (!stream.close()) fail("write", path, last_error());
 }
 
@@ -125,9 +126,13 @@ std::string read_file(const fs::path& path) {
 }
 
 void replace_file(const fs::path& path, std::string_view content) {
+  replace_file(path, std::span(&content, 1));
+}
+
+void replace_file(const fs::path& path, std::span<const std::string_view> parts) {
   const fs::path temporary = beside(path);
   try {
-    write_all(temporary, content);
+    write_all(temporary, parts);
     rename_over(temporary, path);
   } catch (...) {
     std::error_code ignored;

@@ -142,6 +142,9 @@ Vector rows_of_a_kind(std::mt19937& engine, std::size_t n, std::size_t dims, int
       case 2:  // few different ones
         rows[i] = static_cast<float>((i / dims % 7 + i % dims) % 5) - 2;
         break;
+      case 5:  // ever nearer to one direction
+        rows[i] = 1 + noise * static_cast<float>(rows.size() - i) / static_cast<float>(rows.size());
+        break;
       case 3:  // far from the origin, near each other
         rows[i] = 1000 + noise;
         break;
@@ -283,7 +286,7 @@ void run_index_tests() {
   for (const auto storage :
        {index::Storage::kFloat32, index::Storage::kFloat16, index::Storage::kInt8}) {
     damage_is_noticed(storage);
-    for (int kind = 0; kind < 5; ++kind) {
+    for (int kind = 0; kind < 6; ++kind) {
       for (const Metric metric : {Metric::kCosine, Metric::kDot, Metric::kL2}) {
         nothing_is_passed_over_that_counts(metric, storage, kind);
       }

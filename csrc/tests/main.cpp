@@ -24,6 +24,8 @@ int main(int count, char** arguments) {
   tests::run_simd_tests();
   tests::run_codes_tests();
   tests::run_io_tests();
+  tests::run_hnsw_tests();
+  tests::run_hnsw_thread_tests();
   tests::run_index_tests();
   tests::run_index_thread_tests();
   tests::run_tokens_tests();

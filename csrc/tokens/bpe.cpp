@@ -39,6 +39,12 @@ bool is_one_character(std::string_view token) {
              static_cast<std::size_t>(utf8_length(static_cast<unsigned char>(token.front())));
 }
 
+[[noreturn]] void refuse_merge(std::size_t rank, const std::string& first,
+                               const std::string& second) {
+  throw Error(ErrorCode::kCorruptData, "merge " + std::to_string(rank) + " ('" + first + "' + '" +
+                                           second + "') names a token that the vocabulary lacks");
+}
+
 }  // namespace
 
 Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary,
@@ -97,9 +103,7 @@ MergeTable Bpe::merge_table(const std::vector<std::pair<std::string, std::string
     joined.assign(first).append(second);
     const TokenId result = vocabulary_->id(joined);
     if (left == kNoToken || right == kNoToken || result == kNoToken) {
-      throw Error(ErrorCode::kCorruptData, "merge " + std::to_string(rank) + " ('" + first +
-                                               "' + '" + second +
-                                               "') names a token that the vocabulary lacks");
+      refuse_merge(rank, first, second);
     }
     if (protected_ids.contains(result)) continue;
     const auto order = 1 + (options_.rank_by_result ? static_cast<std::size_t>(result) : rank);

@@ -42,7 +42,8 @@ std::vector<std::size_t> count_many(const Tokenizer& tokenizer,
   std::vector<std::thread> helpers;
   try {
     for (std::size_t i = 1; i < useful; ++i) helpers.emplace_back(work);
-  } catch (const std::system_error&) {  // no more threads to be had: fewer do it as well
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
+    // No more threads to be had: fewer do it as well.
   }
   work();
   for (std::thread& helper : helpers) helper.join();

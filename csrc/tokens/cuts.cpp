@@ -41,7 +41,7 @@ Cuts::Cuts(const Normalizer& normalizer, const Splitter& splitter,
   if (kind_ == Kind::kWhereApart) {
     for (const char space : {' ', '\t', '\n', '\r'}) {
       std::string buffer;
-      becomes_[static_cast<std::size_t>(space)] =
+      becomes_[static_cast<unsigned char>(space)] =
           std::string(normalizer.apply({&space, 1}, buffer, true));
     }
     for (const SplitStep& step : steps) {
@@ -114,7 +114,7 @@ bool Cuts::may_cut(std::string_view text, std::size_t at) const {
   if (kind_ == Kind::kAtSpaces) return is_alphanumeric(text[at - 1]);
   const bool is_ascii = static_cast<signed char>(text[at - 1]) >= 0;
   if (is_ascii && !is_alphanumeric(text[at - 1])) return false;  // it may be replaced
-  return model_->never_joins(text.substr(0, at), becomes_[static_cast<std::size_t>(text[at])]);
+  return model_->never_joins(text.substr(0, at), becomes_[static_cast<unsigned char>(text[at])]);
 }
 
 std::size_t Cuts::last(std::string_view text, std::size_t first) const {

@@ -119,7 +119,7 @@ void PieceCache::grow_counts() noexcept {
     }
     counts_ = std::move(larger);
     counts_shift_ = shift;
-  } catch (const std::bad_alloc&) {  // it stays as it is
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it stays as it is
   }
 }
 
@@ -134,7 +134,7 @@ void PieceCache::grow_entries() noexcept {
     }
     entries_ = std::move(larger);
     entries_shift_ = shift;
-  } catch (const std::bad_alloc&) {  // it stays as it is
+  } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it stays as it is
   }
 }
 

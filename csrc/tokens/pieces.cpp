@@ -166,6 +166,7 @@ std::uint32_t* PieceFinder::formula(std::uint32_t* ends) noexcept {
   if (at_ >= classify_at_) classify();
   const simd::ByteClasses is = classes_from(at_ - base_);
   const Extra extra = has_extra_ ? extra_from(at_ - base_) : Extra{};
+  // NOLINTNEXTLINE(misc-const-correctness): not in every family
   std::uint64_t unknown = is.others | (is.spaces & is.spaces >> 1) | (is.spaces & is.others >> 1);
   if constexpr (kFamily == Family::kO200k) {
     unknown |=

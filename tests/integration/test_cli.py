@@ -387,7 +387,9 @@ def test_bench_prints_rows():
     done = run("bench", "--only", "context.", "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
-    assert {row["name"] for row in rows} == {"context.window", "context.fit", "context.append"}
+    names = {row["name"] for row in rows}
+    assert {"context.window", "context.fit", "context.append"} <= names
+    assert all(name.startswith("context.") for name in names)
     wanted = {"name", "ours", "peer", "peer_name", "ratio", "unit", "quality"}
     assert all(wanted <= set(row) for row in rows)
     table = run("bench", "--only", "context.append")

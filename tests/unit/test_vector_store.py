@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from astraweave import _native
 from astraweave.embeddings import Hit, VectorStore
 from astraweave.errors import (
     CorruptDataError,
@@ -371,6 +372,37 @@ def test_a_batch_of_queries_finds_what_each_finds() -> None:
         store.search_many([[1, 2, 3]])
     with pytest.raises(InputError, match="1 to 256 threads"):
         store.search_many(queries, threads=0)
+
+
+def test_hits_are_what_the_arrays_hold() -> None:
+    store = VectorStore(4, "dot")
+    vectors = np.random.default_rng(3).standard_normal((30, 4)).astype(np.float32)
+    store.insert_many([one - 2**63 for one in range(30)], vectors)
+    for query in (vectors[0], vectors[0].astype(np.float64), vectors[:4, 0], vectors[0].tolist()):
+        hits = store.search(query, 7)
+        ids, scores = store.search_arrays(query, 7)
+        assert hits == [Hit(*pair) for pair in zip(ids.tolist(), scores.tolist(), strict=True)]
+        assert all(type(hit) is Hit and type(hit.score) is float for hit in hits)
+    with pytest.raises(InputError, match="NaN"):
+        store.search(np.full(4, np.nan, np.float32))
+
+
+def test_nearest_takes_what_it_says() -> None:
+    index = _native.FlatIndex(4, "dot")
+    index.insert([1], np.ones((1, 4), np.float32))
+    query = np.ones(4, np.float32)
+    assert index.nearest(query, 3, Hit) == index.nearest([1, 1, 1, 1], 3, Hit) == [Hit(1, 4.0)]
+    for wrong in ((query, 3), ("abcd", 3, Hit), (query, 3, list), (query, 3, 7)):
+        with pytest.raises(InputError, match="nearest takes"):
+            index.nearest(*wrong)
+    with pytest.raises(InputError, match="shape"):
+        index.nearest(query[:3], 3, Hit)
+    with pytest.raises(InputError, match="at least 1"):
+        index.nearest(query, 0, Hit)
+    with pytest.raises(OverflowError):
+        index.nearest(query, -1, Hit)
+    with pytest.raises(TypeError):
+        index.nearest(query, "k", Hit)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])

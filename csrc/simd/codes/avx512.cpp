@@ -99,7 +99,7 @@ ASTRAWEAVE_TARGET_AVX512 inline void score_four(const std::int8_t* const* query,
     }
   }
   ASTRAWEAVE_UNROLL
-  for (int q = 0; q < 4; ++q) sums[q] = totals(sum + q * 4);
+  for (std::size_t q = 0; q < 4; ++q) sums[q] = totals(sum + q * 4);
 }
 
 ASTRAWEAVE_TARGET_AVX512 void scan_one(const CodeQuery& query, const std::uint8_t* rows,

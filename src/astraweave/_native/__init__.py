@@ -10,6 +10,7 @@ from __future__ import annotations
 from astraweave._native._core import (
     Appender,
     FlatIndex,
+    HnswIndex,
     PromptCache,
     StreamDecoder,
     Tokenizer,
@@ -29,6 +30,7 @@ from astraweave._native._core import (
 __all__ = [
     "Appender",
     "FlatIndex",
+    "HnswIndex",
     "PromptCache",
     "StreamDecoder",
     "Tokenizer",

@@ -6,7 +6,6 @@ true neighbours that it found, and the median rate over rounds in which all poin
 
 from __future__ import annotations
 
-import inspect
 import statistics
 import timeit
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astraweave.bench.case import Case, Figures, Unavailable
-from astraweave.bench.vectors import Sample, nearest, scores_of
+from astraweave.bench.vectors import Sample, nearest, recall_of
 from astraweave.embeddings import VectorStore
 from astraweave.errors import AstraweaveError
 
@@ -88,7 +87,7 @@ class Curve:
                 ids = ask(self.sample.queries)
             except RuntimeError:  # hnswlib: fewer than k were reached with this effort
                 continue
-            found.append((index, effort, ask, _recall(self.sample, ids, wanted)))
+            found.append((index, effort, ask, recall_of(self.sample, ids, wanted)))
         rates = self._rates([ask for _, _, ask, _ in found])
         return tuple(
             Point(index=index, effort=effort, recall=recall, rate=rate)
@@ -145,12 +144,6 @@ def curve_cases(curve: Curve) -> tuple[Case, ...]:
     )
 
 
-def _recall(sample: Sample, ids: NDArray[np.integer[Any]], wanted: NDArray[np.float64]) -> float:
-    scores = scores_of(sample, ids)
-    near = scores >= (wanted - 1e-6 * (1 + np.abs(wanted)))[:, None]
-    return float(near.sum() / (len(wanted) * min(_K, len(sample.rows))))
-
-
 def _contestants(sample: Sample, progress: Progress) -> Iterator[tuple[str, int, Ask]]:
     for name, make in (
         (EXACT, _ours_exact),
@@ -181,26 +174,11 @@ def _ours_exact(sample: Sample) -> list[tuple[int, Ask]]:
 
 def _ours_graph(sample: Sample) -> list[tuple[int, Ask]]:
     store = _store(sample, "hnsw")
-    known = inspect.signature(_search_of(store)).parameters
-    name = next((each for each in ("ef", "effort") if each in known), None)
-    if name is None:
-        return [(0, _ask_store(store))]
-    return [(effort, _ask_store(store, **{name: effort})) for effort in _EFFORTS]
+    return [(effort, _ask_store(store, effort)) for effort in _EFFORTS]
 
 
-def _search_of(store: VectorStore) -> Callable[..., Any]:
-    """Many queries at once, as arrays; one at a time where a store knows no other way."""
-    search: Callable[..., Any] = getattr(store, "search_many", store.search_arrays)
-    return search
-
-
-def _ask_store(store: VectorStore, **options: int) -> Ask:
-    search = _search_of(store)
-    if "threads" in inspect.signature(search).parameters:
-        options["threads"] = 1
-    if search == store.search_arrays:
-        return lambda queries: np.stack([search(each, _K, **options)[0] for each in queries])
-    return lambda queries: search(queries, _K, **options)[0]
+def _ask_store(store: VectorStore, effort: int | None = None) -> Ask:
+    return lambda queries: store.search_many(queries, _K, ef=effort)[0]
 
 
 def _faiss(sample: Sample) -> list[tuple[int, Ask]]:

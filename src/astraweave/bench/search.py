@@ -6,11 +6,11 @@ from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from astraweave.bench.case import Case, Pair, case
+from astraweave.bench.vectors import Sample, drawn_sample, recall_of
 from astraweave.embeddings import VectorStore
 
 __all__ = ["CASES"]
@@ -20,28 +20,6 @@ _K = 10
 _QUERIES = 256
 
 
-class _Sample(msgspec.Struct, frozen=True):
-    rows: NDArray[np.float32]
-    queries: NDArray[np.float32]
-    nearest: NDArray[np.intp]
-
-
-def _drawn(n: int) -> _Sample:
-    """Vectors as sentences have them: in clusters of topics, and in few of their dimensions."""
-    rng = np.random.default_rng(7)
-    hidden = 48
-    topics = rng.standard_normal((max(1, n // 40), hidden))
-    points = topics[rng.integers(len(topics), size=n + _QUERIES)]
-    points = points + 0.9 * rng.standard_normal(points.shape)
-    vectors = points @ rng.standard_normal((hidden, _DIMENSIONS))
-    vectors += 0.5 * rng.standard_normal(vectors.shape)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled = np.ascontiguousarray(vectors, np.float32)
-    rows, queries = scaled[:n], scaled[n:]
-    nearest = np.stack([_numpy_search(rows, query) for query in queries])
-    return _Sample(rows, queries, nearest)
-
-
 def _numpy_search(rows: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.intp]:
     scores = rows @ query
     best = np.argpartition(scores, -_K)[-_K:]
@@ -49,20 +27,21 @@ def _numpy_search(rows: NDArray[np.float32], query: NDArray[np.float32]) -> NDAr
     return order
 
 
-def _recall(sample: _Sample, found: NDArray[np.int64]) -> dict[str, float]:
-    same = [
-        len(set(a) & set(b)) for a, b in zip(found.tolist(), sample.nearest.tolist(), strict=True)
-    ]
-    return {"recall_at_10": sum(same) / (_K * len(same))}
+def _drawn(n: int) -> Sample:
+    return drawn_sample(n, _DIMENSIONS, queries=_QUERIES)
 
 
-def _store(sample: _Sample) -> VectorStore:
+def _quality(sample: Sample, found: NDArray[np.int64]) -> dict[str, float]:
+    return {"recall_at_10": recall_of(sample, found)}
+
+
+def _store(sample: Sample) -> VectorStore:
     store = VectorStore(_DIMENSIONS)
     store.insert_many(np.arange(len(sample.rows)), sample.rows)
     return store
 
 
-def _faiss(sample: _Sample) -> Callable[[NDArray[np.float32]], object] | None:
+def _faiss(sample: Sample) -> Callable[[NDArray[np.float32]], object] | None:
     """The search of a flat faiss index on one thread, or None where faiss is not installed."""
     try:
         import faiss
@@ -84,7 +63,7 @@ def _single(n: int) -> Pair:
     return Pair(
         ours=lambda: store.search(next(ours), _K),
         peer=None if peer is None else lambda: peer(next(peers)),
-        quality=_recall(sample, found),
+        quality=_quality(sample, found),
     )
 
 
@@ -97,7 +76,7 @@ def _batch(n: int) -> Pair:
         ours=lambda: store.search_many(sample.queries, _K),
         peer=None if peer is None else lambda: peer(sample.queries),
         per_call=_QUERIES,
-        quality=_recall(sample, store.search_many(sample.queries, _K)[0]),
+        quality=_quality(sample, store.search_many(sample.queries, _K)[0]),
     )
 
 
@@ -128,7 +107,7 @@ def search_10k_numpy() -> Pair:
     return Pair(
         ours=lambda: store.search(next(ours), _K),
         peer=lambda: _numpy_search(sample.rows, next(peers)),
-        quality=_recall(sample, store.search_many(sample.queries, _K)[0]),
+        quality=_quality(sample, store.search_many(sample.queries, _K)[0]),
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from astraweave.embeddings.vector_store import Metric
 from astraweave.errors import InputError
 
-__all__ = ["Sample", "drawn_sample", "nearest", "read_sample", "scores_of"]
+__all__ = ["Sample", "drawn_sample", "nearest", "read_sample", "recall_of", "scores_of"]
 
 _FEWEST_ROWS = 100
 _MOST_QUERIES = 1_000
@@ -105,6 +105,19 @@ def nearest(sample: Sample, k: int) -> NDArray[np.float64]:
         best = -np.partition(-merged, keep - 1, axis=1)[:, :keep]
     lowest: NDArray[np.float64] = best.min(axis=1)
     return lowest
+
+
+def recall_of(
+    sample: Sample, ids: NDArray[np.integer[Any]], wanted: NDArray[np.float64] | None = None
+) -> float:
+    """The share of the true neighbours among `ids`, shape (queries, k).
+
+    `wanted` is what `nearest` gave for that `k`, where it is at hand already.
+    """
+    k = ids.shape[1]
+    least = nearest(sample, k) if wanted is None else wanted
+    near = scores_of(sample, ids) >= (least - 1e-6 * (1 + np.abs(least)))[:, None]
+    return float(near.sum() / (len(least) * min(k, len(sample.rows))))
 
 
 def scores_of(sample: Sample, ids: NDArray[np.integer[Any]]) -> NDArray[np.float64]:

@@ -13,9 +13,11 @@ from astraweave.errors import InputError
 
 __all__ = [
     "as_count",
+    "as_effort",
     "as_floats",
     "as_id",
     "as_ids",
+    "as_seed",
     "as_tag",
     "as_tags",
     "as_threads",
@@ -23,7 +25,8 @@ __all__ = [
 ]
 
 _LEAST_ID, _MOST_ID = -(2**63), 2**63 - 1
-_MOST_TAGS = 2**64 - 1
+_MOST_BITS = 2**64 - 1
+_MOST_EFFORT = 65_536
 
 
 def as_floats(values: ArrayLike) -> NDArray[np.float32]:
@@ -56,11 +59,19 @@ def as_count(k: object) -> int:
     return min(count, _MOST_ID)
 
 
+def as_effort(value: object) -> int:
+    """How many candidates a graph keeps: 1 to 65,536."""
+    effort = as_whole(value, "ef")
+    if not 1 <= effort <= _MOST_EFFORT:
+        raise InputError(f"ef must be 1 to {_MOST_EFFORT:,}, not {effort}", ef=effort)
+    return effort
+
+
 def as_threads(value: object) -> int:
     """1 to 256."""
     threads = as_whole(value, "threads")
     if not 1 <= threads <= 256:
-        raise InputError(f"a search runs on 1 to 256 threads, not {threads}", threads=threads)
+        raise InputError(f"it runs on 1 to 256 threads, not {threads}", threads=threads)
     return threads
 
 
@@ -81,10 +92,18 @@ def as_ids(values: Collection[int] | NDArray[Any]) -> NDArray[np.int64]:
     return np.fromiter(map(as_id, values), np.int64, len(values))
 
 
+def as_seed(value: object) -> int:
+    """64 bits, as a number from 0 on."""
+    seed = as_whole(value, "seed")
+    if not 0 <= seed <= _MOST_BITS:
+        raise InputError(f"a seed has 64 bits, 0 to 2**64 - 1, not {seed}", seed=seed)
+    return seed
+
+
 def as_tag(value: object) -> int:
     """64 bits, as a number from 0 on."""
     number = as_whole(value, "tags")
-    if not 0 <= number <= _MOST_TAGS:
+    if not 0 <= number <= _MOST_BITS:
         raise InputError(f"tags are 64 bits, 0 to 2**64 - 1, not {number}", tags=number)
     return number
 

@@ -128,14 +128,10 @@ def search_words(query: str) -> list[str]:
 
 
 def aligned(
-    ids: NDArray[np.int64],
-    found: NDArray[np.int64],
-    scores: NDArray[np.floating],
-    *,
-    fill: float = 0.0,
+    ids: NDArray[np.int64], found: NDArray[np.int64], scores: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Scores in the order of all `ids`; `fill` where nothing was found."""
-    result = np.full(len(ids), fill, np.float64)
+    """Scores in the order of all `ids`; 0 where nothing was found."""
+    result = np.zeros(len(ids), np.float64)
     result[np.searchsorted(ids, found)] = scores
     return result
 

@@ -56,8 +56,6 @@ class Shelf:
             self.vectors.delete(memory_id)
         self.vectors.insert_many(ids, vectors)
 
-    def cosines(self, query: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Ids of all memories that have a vector and their cosines to `query`, best first."""
-        if not len(self.vectors):
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        return self.vectors.search_arrays(query, len(self.vectors))
+    def cosines(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines to `query` in the order of `ids`; NaN where a memory has no vector."""
+        return self.vectors.scores(query, self.ids)

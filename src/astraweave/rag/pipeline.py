@@ -175,7 +175,7 @@ class RagPipeline:
                 raise InputError(
                     f"the question's vector must hold {self._embedder.dimensions} finite numbers"
                 )
-            cosine = aligned(ids, *self._store.search_vector(owner, vector), fill=np.nan)
+            cosine = self._store.cosines(owner, vector).astype(np.float64)
             lexical = aligned(ids, *self._store.search_words(owner, search_words(query)))
             base = z_scores(cosine) + z_scores(lexical)
             hints = self._hints(query, owner, speaker, about, now)

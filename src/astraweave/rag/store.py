@@ -236,14 +236,13 @@ class MemoryStore:
         shelf = self._shelves.get(owner)
         return shelf.ids if shelf else np.empty(0, np.int64)
 
-    def search_vector(
-        self, owner: str, vector: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Ids of a character's embedded memories, best first, and their cosines to `vector`."""
+    def cosines(self, owner: str, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How near a character's memories are to `vector`, in the order of `ids`.
+
+        NaN where a memory has no vector yet.
+        """
         shelf = self._shelves.get(owner)
-        if shelf is None:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        return shelf.cosines(vector)
+        return shelf.cosines(vector) if shelf else np.empty(0, np.float32)
 
     def search_words(
         self, owner: str, words: Iterable[str]
