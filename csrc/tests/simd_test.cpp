@@ -117,6 +117,7 @@ void bytes_are_classified_alike(simd::Tier tier) {
       CHECK(is(block.digits) == (c >= '0' && c <= '9'));
       CHECK(is(block.spaces) == (c == ' '));
       CHECK(is(block.apostrophes) == (c == '\''));
+      CHECK(is(block.newlines) == (c == '\n'));
       CHECK(is(block.others) == (c >= 0x80 || (c >= 0x09 && c <= 0x0D)));
     }
   }

@@ -267,26 +267,39 @@ std::size_t Bpe::count(std::string_view piece) const {
 std::size_t Bpe::count_all(std::string_view text, std::size_t start,
                            std::span<const std::uint32_t> ends) const {
   std::size_t total = 0;
+  const char* at = text.data() + start;
   for (const std::size_t end : ends) {
-    total += count_part(text.substr(start, end - start), text.size() - start);
-    start = end;
+    const char* const stop = text.data() + end;
+    total += count_part({at, static_cast<std::size_t>(stop - at)},
+                        static_cast<std::size_t>(text.data() + text.size() - at));
+    at = stop;
   }
   return total;
 }
 
 // Of a piece that is not cut further; `readable`: how many bytes may be read from its start on.
+// Small, so that it becomes a part of count_all's loop: most pieces are done here.
 inline std::size_t Bpe::count_part(std::string_view part, std::size_t readable) const {
   if (part.size() <= PieceKey::kLongest) {
     const PieceKey key = PieceKey::of(part.data(), part.size(), readable);
     const std::uint64_t hash = key.hash();
-    if (whole_.find(key, hash) != kNoToken) return 1;
-    PieceCache& cache = PieceCache::of_this_thread(owner_);
-    if (const std::uint64_t known = cache.count(key, hash)) return known;
-    const Scratch scratch;
-    const std::size_t count = merged(part, Scratch::symbols()).size();
-    cache.keep(key, hash, count);
-    return count;
+    return whole_.find(key, hash) != kNoToken ? 1 : count_merged(part, key, hash);
   }
+  return count_longer(part, readable);
+}
+
+// Of a short piece that is no token.
+std::size_t Bpe::count_merged(std::string_view part, PieceKey key, std::uint64_t hash) const {
+  PieceCache& cache = PieceCache::of_this_thread(owner_);
+  if (const std::uint64_t known = cache.count(key, hash)) return known;
+  const Scratch scratch;
+  const std::size_t count = merged(part, Scratch::symbols()).size();
+  cache.keep(key, hash, count);
+  return count;
+}
+
+// Of a piece of more bytes than a PieceKey has.
+std::size_t Bpe::count_longer(std::string_view part, std::size_t readable) const {
   if (part.size() <= LongKey::kLongest) {
     const LongKey key = LongKey::of(part.data(), part.size(), readable);
     const std::uint64_t hash = key.hash();

@@ -63,6 +63,8 @@ class Bpe final : public Model {
   std::span<const TokenId> merged(std::string_view piece, std::vector<TokenId>& symbols) const;
 
   std::size_t count_part(std::string_view part, std::size_t readable) const;
+  std::size_t count_merged(std::string_view part, PieceKey key, std::uint64_t hash) const;
+  std::size_t count_longer(std::string_view part, std::size_t readable) const;
   template <typename Each>
   void cut_where_nothing_joins(std::string_view text, Each&& each) const;
 

@@ -20,13 +20,15 @@ struct PieceKey {
 
   // `readable`: how many bytes may be read from `data` on, at least `size`.
   static PieceKey of(const char* data, std::size_t size, std::size_t readable) noexcept {
-    std::uint64_t words[2] = {0, 0};
     if constexpr (std::endian::native == std::endian::little) {
       if (readable >= 16) {
-        std::memcpy(words, data, 16);
-        return cut(words[0], words[1], size);
+        std::uint64_t low, high;
+        std::memcpy(&low, data, 8);
+        std::memcpy(&high, data + 8, 8);
+        return cut(low, high, size);
       }
     }
+    std::uint64_t words[2] = {0, 0};
     std::memcpy(words, data, size);
     return cut(words[0], words[1], size);
   }

@@ -147,7 +147,8 @@ simd::ByteClasses PieceFinder::classes_from(std::size_t first) const noexcept {
     return joined(low.*mask, high.*mask, first % 64);
   };
   return {both(&Classes::letters), both(&Classes::capitals),    both(&Classes::digits),
-          both(&Classes::spaces),  both(&Classes::apostrophes), both(&Classes::others)};
+          both(&Classes::spaces),  both(&Classes::apostrophes), both(&Classes::newlines),
+          both(&Classes::others)};
 }
 
 PieceFinder::Extra PieceFinder::extra_from(std::size_t first) const noexcept {
@@ -159,20 +160,25 @@ PieceFinder::Extra PieceFinder::extra_from(std::size_t first) const noexcept {
 }
 
 // Finds the pieces of the next 64 bytes, up to the first byte that the formula does not know: of a
-// character outside the masks, whitespace that is not one single space, a capital that what stands
-// before it may go with or not, the end of what is looked at.
+// character outside the masks, whitespace that is not one single space or newline, a capital that
+// what stands before it may go with or not, the end of what is looked at.
 template <ScanRules::Family kFamily>
 std::uint32_t* PieceFinder::formula(std::uint32_t* ends) noexcept {
   if (at_ >= classify_at_) classify();
   const simd::ByteClasses is = classes_from(at_ - base_);
   const Extra extra = has_extra_ ? extra_from(at_ - base_) : Extra{};
+  const std::uint64_t signs = ~(is.letters | is.digits | is.spaces | is.others);
+  // A newline between what is no whitespace. (In one family "/" may go with what ends before it.)
+  const std::uint64_t ends_newline =
+      is.letters | is.digits | (kFamily == Family::kO200k ? std::uint64_t{0} : signs);
+  const std::uint64_t newlines = is.newlines & ends_newline >> 1;
   // NOLINTNEXTLINE(misc-const-correctness): not in every family
-  std::uint64_t unknown = is.others | (is.spaces & is.spaces >> 1) | (is.spaces & is.others >> 1);
+  std::uint64_t unknown =
+      (is.others & ~newlines) | (is.spaces & is.spaces >> 1) | (is.spaces & is.others >> 1);
   if constexpr (kFamily == Family::kO200k) {
     unknown |=
         (is.capitals & extra.both << 1) | (extra.marks & ~extra.continuations & ~(is.letters << 1));
   }
-  const std::uint64_t signs = ~(is.letters | is.digits | is.spaces | is.others);
   const std::uint64_t after_space = is.spaces << 1;
   // The first byte starts a piece, whatever stands before it: nothing is shifted into its bit.
   const std::uint64_t letter_runs = is.letters & ~(is.letters << 1) & ~after_space;
@@ -193,11 +199,12 @@ std::uint32_t* PieceFinder::formula(std::uint32_t* ends) noexcept {
   }
   std::uint64_t starts = is.spaces | sign_runs | digit_runs;
   if constexpr (kFamily == Family::kGpt2) {
-    starts |= letter_runs;
-  } else {  // one sign before a word belongs to it
+    starts |= letter_runs | newlines;
+  } else {  // one sign before a word belongs to it, and a newline to the signs before it
     // The sum carries a bit behind the first byte of a sign on to behind its last one.
     const std::uint64_t after_sign = (sign_runs << 1) + extra.continuations;
     starts |= letter_runs & ~(after_sign & ~extra.continuations);
+    starts |= newlines & ~(signs << 1);
   }
   if constexpr (kFamily == Family::kO200k) {
     starts |= is.capitals & (is.letters & ~is.capitals) << 1;
@@ -234,12 +241,15 @@ std::uint32_t* PieceFinder::formula(std::uint32_t* ends) noexcept {
   // Each start but the first ends the piece before it.
   std::uint64_t stops = starts & ~std::uint64_t{1};
   if (limit < 64) stops &= (std::uint64_t{1} << limit) - 1;
-  std::size_t last = 0;
+  auto last = static_cast<std::size_t>(std::bit_width(stops >> 1));
   const auto at = static_cast<std::uint32_t>(at_);
-  while (stops != 0) {
-    last = static_cast<std::size_t>(std::countr_zero(stops));
-    *ends++ = at + static_cast<std::uint32_t>(last);
-    stops &= stops - 1;
+  std::uint32_t* next_end = ends;
+  ends += std::popcount(stops);
+  // Eight at a time, though there be fewer: how many there are is guessed wrong less often.
+  for (; stops != 0; next_end += 8) {
+    for (std::size_t i = 0; i < 8; ++i, stops &= stops - 1) {
+      next_end[i] = at + static_cast<std::uint32_t>(std::countr_zero(stops));
+    }
   }
   if (at_end && limit > 0) {
     last = limit;

@@ -1,10 +1,11 @@
 // Finds the pieces of a text under a scanner's rules, many at a time.
 //
-// Prose is nearly all letters, ASCII digits, punctuation and single spaces. Over such a stretch
-// where the pieces start is a formula over bit masks of the bytes' classes (simd/classes; those of
-// characters outside ASCII are filled in one by one, all bytes of a character alike), 64 bytes at
-// once and without a branch; scan(), which is exact for all of Unicode, is asked only about what
-// else there is. What the formula gives is what scan() would, and tested to be.
+// Prose is nearly all letters, ASCII digits, punctuation, single spaces and single newlines. Over
+// such a stretch where the pieces start is a formula over bit masks of the bytes' classes
+// (simd/classes; those of characters outside ASCII are filled in one by one, all bytes of a
+// character alike), 64 bytes at once and without a branch; scan(), which is exact for all of
+// Unicode, is asked only about what else there is. What the formula gives is what scan() would, and
+// tested to be.
 //
 // The floor: with a step from piece to piece each waits for the end of the last (some 25 cycles of
 // loads and shifts). The formula waits once in 64 bytes, so that a piece costs some 6 cycles here,

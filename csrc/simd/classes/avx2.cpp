@@ -33,6 +33,7 @@ ASTRAWEAVE_TARGET_AVX2 inline void classify(const char* text, int shift,
   block.digits |= std::uint64_t{within(bytes, '0', 10)} << shift;
   block.spaces |= std::uint64_t{equal(bytes, ' ')} << shift;
   block.apostrophes |= std::uint64_t{equal(bytes, '\'')} << shift;
+  block.newlines |= std::uint64_t{equal(bytes, '\n')} << shift;
   block.others |= std::uint64_t{others} << shift;
 }
 

@@ -28,6 +28,7 @@ ASTRAWEAVE_TARGET_AVX512 void classify_bytes_avx512(const char* text, std::size_
         .digits = within(bytes, '0', 10),
         .spaces = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(' ')),
         .apostrophes = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\'')),
+        .newlines = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8('\n')),
         .others = _mm512_movepi8_mask(bytes) | within(bytes, 0x09, 5),
     };
   }

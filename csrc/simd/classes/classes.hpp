@@ -9,8 +9,8 @@
 //   result      exactly as the comments on ByteClasses say, equal on every tier
 // No kernel reads past the n-th byte.
 //
-// The floor: a byte is read once and gives six bits. At 64 bytes in about 20 instructions (AVX-512)
-// or 50 (AVX2) this is a small part of what using the masks costs.
+// The floor: a byte is read once and gives seven bits. At 64 bytes in about 20 instructions
+// (AVX-512) or 60 (AVX2) this is a small part of what using the masks costs.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,7 @@ struct ByteClasses {
   std::uint64_t digits;       // 0-9
   std::uint64_t spaces;       // the space alone
   std::uint64_t apostrophes;  // '
+  std::uint64_t newlines;     // \n, which is one of the others too
   std::uint64_t others;       // not ASCII, or the ASCII whitespace 0x09-0x0D
 };
 

@@ -49,6 +49,7 @@ void classify_bytes_neon(const char* text, std::size_t n, ByteClasses* blocks) n
         .digits = mask_of(bytes, [](uint8x16_t b) { return within(b, '0', 10); }),
         .spaces = mask_of(bytes, [](uint8x16_t b) { return vceqq_u8(b, vdupq_n_u8(' ')); }),
         .apostrophes = mask_of(bytes, [](uint8x16_t b) { return vceqq_u8(b, vdupq_n_u8('\'')); }),
+        .newlines = mask_of(bytes, [](uint8x16_t b) { return vceqq_u8(b, vdupq_n_u8('\n')); }),
         .others = mask_of(bytes,
                           [](uint8x16_t b) {
                             return vorrq_u8(within(b, 0x09, 5), vcgeq_u8(b, vdupq_n_u8(0x80)));

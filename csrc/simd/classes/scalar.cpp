@@ -50,6 +50,7 @@ void classify_bytes_scalar(const char* text, std::size_t n, ByteClasses* blocks)
       block.digits |= are('0', '9');
       block.spaces |= are(' ', ' ');
       block.apostrophes |= are('\'', '\'');
+      block.newlines |= are('\n', '\n');
       block.others |= are(0x09, 0x0D) | gathered(high) << shift;
     }
     blocks[start / 64] = block;
