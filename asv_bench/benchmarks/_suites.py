@@ -84,6 +84,3 @@ def _ratio(row, _):
 def _quality(row, _):
     """The first of the case's qualities: recall, agreement, hit rate."""
     return next(iter(row.quality.values()), None)
-
-
-_Calls = Cases  # its name in modules written before there was one shape

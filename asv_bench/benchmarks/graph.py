@@ -1,17 +1,7 @@
-"""The graph index beside hnswlib."""
+"""The graph index beside hnswlib: its searches, its memory and its file."""
 
-from ._suites import _Calls, _Figures
-
-
-class Graph(_Calls):
-    prefix = "graph."
+from ._suites import Cases
 
 
-class GraphMemory(_Figures):
-    prefix = "graph_memory."
-    unit = "MB"
-
-
-class GraphFile(_Figures):
-    prefix = "graph_file."
-    unit = "ms"
+class Graph(Cases):
+    prefix = "graph"

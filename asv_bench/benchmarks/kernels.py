@@ -1,7 +1,7 @@
 """Batches and sampling beside NumPy."""
 
-from ._suites import _Calls
+from ._suites import Cases
 
 
-class Kernels(_Calls):
+class Kernels(Cases):
     prefix = "kernels."

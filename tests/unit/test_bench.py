@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,13 @@ def test_asv_follows_every_case():
         prefixes |= set(re.findall(r'^ +prefix = "(.+)"$', path.read_text("utf-8"), re.MULTILINE))
     left = [each.name for each in find_cases() if not each.name.startswith(tuple(prefixes))]
     assert not left, "add them to asv_bench/benchmarks"
+
+
+def test_asv_can_import_every_suite(monkeypatch):
+    root = Path(__file__).parents[2] / "asv_bench"
+    monkeypatch.syspath_prepend(str(root))
+    for path in (root / "benchmarks").glob("[!_]*.py"):
+        import_module(f"benchmarks.{path.stem}")
 
 
 def test_rows_hold_medians_and_their_ratio():
