@@ -160,7 +160,8 @@ class TestGrowing:
             if store._index.is_graph and not changed_at:
                 changed_at.append(len(store))
             assert len(store) == len(exact)
-            assert store.search(rows[0], 5, any_tags=1) == store.search(rows[0], 5, any_tags=1)
+            if not store._index.is_graph:  # exact as long as it is not one, moving or not
+                assert store.search(rows[0], 5, any_tags=1) == exact.search(rows[0], 5, any_tags=1)
         assert changed_at
         assert 200 < changed_at[0] < 290
         assert store.ids().tolist() == exact.ids().tolist()

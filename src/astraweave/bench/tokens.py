@@ -61,8 +61,10 @@ def _counters() -> tuple[Callable[[str], int], Callable[[str], int] | None]:
     return ours.count, lambda text: len(theirs.encode(text, add_special_tokens=False).ids)
 
 
-def _pair(texts: list[str], per_call: float) -> Pair:
-    ours, peer = _counters()
+def _pair(
+    texts: list[str], per_call: float, ours: Callable[[str], int], peer: Callable[[str], int] | None
+) -> Pair:
+    """Both count all texts; `per_call` is how many units of work that is."""
     if peer is None:
         return Pair(ours=lambda: [ours(text) for text in texts], per_call=per_call)
     same = sum(ours(text) == peer(text) for text in texts) / len(texts)
@@ -78,14 +80,14 @@ def _pair(texts: list[str], per_call: float) -> Pair:
 def chat_line() -> Pair:
     """Count one spoken line of about 60 characters."""
     lines = _lines(200)
-    return _pair(lines, len(lines))
+    return _pair(lines, len(lines), *_counters())
 
 
 @case("tokens.long_text", unit="us", peer_name="tokenizers")
 def long_text() -> Pair:
     """Count a long text, a kilobyte of it: 5.6 us are 180 MB/s."""
     text = "\n".join(_lines(4_000))
-    return _pair([text], len(text.encode()) / 1000)
+    return _pair([text], len(text.encode()) / 1000, *_counters())
 
 
 def _cl100k() -> tuple[Tokenizer, Callable[[str], int] | None]:
@@ -106,16 +108,7 @@ def _cl100k() -> tuple[Tokenizer, Callable[[str], int] | None]:
 
 def _cl100k_pair(texts: list[str], per_call: float) -> Pair:
     tokenizer, peer = _cl100k()
-    ours = tokenizer.count
-    if peer is None:
-        return Pair(ours=lambda: [ours(text) for text in texts], per_call=per_call)
-    same = sum(ours(text) == peer(text) for text in texts) / len(texts)
-    return Pair(
-        ours=lambda: [ours(text) for text in texts],
-        peer=lambda: [peer(text) for text in texts],
-        per_call=per_call,
-        quality={"agreement": same},
-    )
+    return _pair(texts, per_call, tokenizer.count, peer)
 
 
 @case("tokens.chat_line_cl100k", unit="us", peer_name="toktok-rs")
