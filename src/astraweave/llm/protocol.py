@@ -8,25 +8,42 @@ wrap it (see `astraweave.serving`) and look the same from outside.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
 __all__ = [
+    "PRIORITIES",
+    "Choice",
     "Chunk",
+    "Constraint",
     "FinishReason",
     "Generation",
     "GenerationRequest",
+    "JsonSchema",
     "LanguageModel",
+    "Lark",
     "Message",
     "ModelInfo",
+    "Priority",
+    "Regex",
     "Role",
     "SamplingParams",
+    "Score",
+    "ScoreRequest",
+    "Scoring",
+    "ScoringModel",
+    "Tool",
+    "ToolCall",
     "Usage",
 ]
 
 Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["stop", "length", "cancelled", "error"]
+FinishReason = Literal["stop", "length", "tool_calls", "cancelled", "error"]
+Priority = Literal["critical", "high", "normal", "low", "background"]
+
+PRIORITIES: tuple[Priority, ...] = ("critical", "high", "normal", "low", "background")
+"""The most urgent first."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -69,6 +86,79 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     seed: int | None = None
 
 
+class JsonSchema(msgspec.Struct, frozen=True, kw_only=True, tag="json_schema"):
+    """The answer is one JSON value of this schema.
+
+    Attributes
+    ----------
+    schema : dict
+        JSON Schema, as builtins.
+    compact : bool
+        No blanks but one after a comma or a colon: fewer tokens, and none of them wasted.
+    """
+
+    schema: dict[str, Any]
+    compact: bool = True
+
+
+class Regex(msgspec.Struct, frozen=True, kw_only=True, tag="regex"):
+    """The whole answer matches this regular expression (no look-around, no references)."""
+
+    pattern: str
+
+
+class Lark(msgspec.Struct, frozen=True, kw_only=True, tag="lark"):
+    """The answer is a sentence of this grammar, in the dialect of Lark that llguidance reads."""
+
+    grammar: str
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True, tag="choice"):
+    """The answer is one of these texts, to the letter."""
+
+    options: tuple[str, ...]
+
+
+Constraint: TypeAlias = JsonSchema | Regex | Lark | Choice
+"""What an answer can be held to, token by token."""
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that a model on a server may call.
+
+    Attributes
+    ----------
+    name, description : str
+        What it is called, and when to use it.
+    parameters : dict
+        JSON Schema of its arguments, an object.
+    """
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = msgspec.field(
+        default_factory=lambda: {"type": "object", "properties": {}}
+    )
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that a model wants: nothing has been checked, and nothing done (see `guard`).
+
+    Attributes
+    ----------
+    name : str
+        Of the tool.
+    arguments : str
+        JSON as the model wrote it.
+    id : str
+        The server's name for this call.
+    """
+
+    name: str
+    arguments: str
+    id: str = ""
+
+
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One call of a language model.
 
@@ -87,7 +177,15 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     sampling : SamplingParams
         How tokens are drawn.
     owner : str
-        Whose thought it is (a character's id); helps choosing a slot, and fairness later.
+        Whose thought it is (a character's id): for fairness between characters.
+    priority : str
+        How urgent it is among others; the same request asked with another priority is the same
+        question.
+    constraint : Constraint or None
+        What the answer is held to; None: nothing.
+    tools : tuple of Tool
+        What a model on a server may call. The embedded engine refuses them: hold its answer to a
+        grammar of actions instead (see `astraweave.guard`).
     """
 
     messages: tuple[Message, ...]
@@ -96,6 +194,53 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     stop: tuple[str, ...] = ()
     sampling: SamplingParams = SamplingParams()
     owner: str = ""
+    priority: Priority = "normal"
+    constraint: Constraint | None = None
+    tools: tuple[Tool, ...] = ()
+
+
+class ScoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How likely a model finds each of some continuations of one chat.
+
+    Attributes
+    ----------
+    messages : tuple of Message
+        The chat so far; computed once for all continuations.
+    continuations : tuple of str
+        Candidates for the answer, or for what follows `prefix`.
+    prefix : str
+        The answer's own beginning.
+    owner : str
+        Whose thought it is.
+    priority : str
+        How urgent it is among others.
+    """
+
+    messages: tuple[Message, ...]
+    continuations: tuple[str, ...]
+    prefix: str = ""
+    owner: str = ""
+    priority: Priority = "normal"
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model thinks of one continuation.
+
+    Attributes
+    ----------
+    logprob : float
+        Natural logarithm of its probability, summed over its tokens.
+    tokens : int
+        How many they are.
+    """
+
+    logprob: float
+    tokens: int
+
+    @property
+    def mean(self) -> float:
+        """Logarithm of the probability, a token."""
+        return self.logprob / max(1, self.tokens)
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,11 +254,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """New text; the last chunk has a `finish_reason` and the usage."""
+    """New text; the last chunk has a `finish_reason`, the usage, and the calls it wants."""
 
     text: str = ""
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,4 +316,25 @@ class LanguageModel(Protocol):
 
     def close(self) -> None:
         """Stop cleanly; running generations end as cancelled. Closing twice is allowed."""
+        ...
+
+
+class Scoring(Protocol):
+    """Scores on their way."""
+
+    def cancel(self) -> None:
+        """Stop at the next step; `result` then raises. Thread-safe."""
+        ...
+
+    def result(self, timeout: float | None = None) -> list[Score]:
+        """Wait; one score for each continuation, in their order. Raises what went wrong."""
+        ...
+
+
+@runtime_checkable
+class ScoringModel(Protocol):
+    """A model that can also be asked how likely it finds a text."""
+
+    def score(self, request: ScoreRequest) -> Scoring:
+        """Begin to score; returns at once."""
         ...
