@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from astraweave._native._core import (
     Appender,
+    Decoder,
+    DecoderTeam,
+    DecoderWeights,
     FlatIndex,
     HnswIndex,
     PromptCache,
@@ -18,6 +21,7 @@ from astraweave._native._core import (
     force_simd_tier,
     gather_codes,
     l2_squared,
+    multiply_codes,
     scan_codes,
     scan_dot,
     scan_dot_half,
@@ -29,6 +33,9 @@ from astraweave._native._core import (
 
 __all__ = [
     "Appender",
+    "Decoder",
+    "DecoderTeam",
+    "DecoderWeights",
     "FlatIndex",
     "HnswIndex",
     "PromptCache",
@@ -38,6 +45,7 @@ __all__ = [
     "force_simd_tier",
     "gather_codes",
     "l2_squared",
+    "multiply_codes",
     "scan_codes",
     "scan_dot",
     "scan_dot_half",
