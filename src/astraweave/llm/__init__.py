@@ -32,7 +32,7 @@ from astraweave.llm.protocol import (
 )
 from astraweave.llm.scripted import ScriptedModel
 from astraweave.llm.stopping import StopScanner
-from astraweave.llm.stream import ChunkStream
+from astraweave.llm.stream import ChunkStream, Listener
 
 __all__ = [
     "PRIORITIES",
@@ -48,6 +48,7 @@ __all__ = [
     "KvReport",
     "LanguageModel",
     "Lark",
+    "Listener",
     "LocalLanguageModel",
     "Message",
     "ModelInfo",

@@ -271,6 +271,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 1
     keeps_prompts: bool = False
     """Whether the part of a prompt that came before costs nothing, and is worth asking ahead."""
+    instant: bool = False
+    """Whether `generate` has the answer at once: beginning it is then left to no other thread."""
 
 
 class Generation(Protocol):
