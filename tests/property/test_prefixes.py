@@ -47,7 +47,9 @@ class PrefixMachine(RuleBasedStateMachine):
         depth, found = self.tree.match(tuple(tokens) if fixed else tokens)
         longest = max((common(known, tokens) for known in self.plain.values()), default=0)
         assert depth == longest
-        assert set(found) == {h for h, known in self.plain.items() if common(known, tokens) == depth}
+        assert set(found) == {
+            h for h, known in self.plain.items() if common(known, tokens) == depth
+        }
         assert len(found) == len(set(found))
 
     @rule(tokens=sequences)

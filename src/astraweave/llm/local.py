@@ -14,7 +14,7 @@ import msgspec
 from astraweave.core.clock import SystemClock
 from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
-from astraweave.errors import CapacityError, ConfigError
+from astraweave.errors import CapacityError, ConfigError, InputError
 from astraweave.inference import Sessions
 from astraweave.llm._backend import DecoderBackend
 from astraweave.llm._config import DecoderConfig, read_config
@@ -190,6 +190,12 @@ class LocalLanguageModel:
             The model is closed, or belongs to another process.
         """
         check_request(request)
+        if request.tools:
+            raise InputError(
+                "the embedded engine calls no tools: hold its answer to a grammar of actions "
+                "instead (see astraweave.guard)",
+                field="tools",
+            )
         self._engine.check_usable()
         prompt = tuple(self._template.render(request.messages, prefix=request.prefix))
         self._check_room(len(prompt))
