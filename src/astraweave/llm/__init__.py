@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from astraweave.llm.onnx import OnnxLanguageModel
+from astraweave.llm._backend import KvReport
+from astraweave.llm._engine import EngineReport
+from astraweave.llm.local import LocalLanguageModel
 from astraweave.llm.protocol import (
     PRIORITIES,
     Choice,
@@ -38,16 +40,18 @@ __all__ = [
     "Chunk",
     "ChunkStream",
     "Constraint",
+    "EngineReport",
     "FinishReason",
     "Generation",
     "GenerationRequest",
     "JsonSchema",
+    "KvReport",
     "LanguageModel",
     "Lark",
     "Listener",
+    "LocalLanguageModel",
     "Message",
     "ModelInfo",
-    "OnnxLanguageModel",
     "Priority",
     "Regex",
     "Role",
