@@ -172,16 +172,19 @@ def _nodes(schema: object, limit: int) -> Iterator[dict[Any, Any]]:
 
 def _depth(value: object, limit: int) -> int:
     """Levels of a JSON value that is known to have no more than `limit`."""
-    level, depth = [value], 0
-    while depth <= limit:
-        level = [item for item in level if isinstance(item, dict | list | tuple)]
-        if not level:
-            break
-        level = [
-            inner for item in level for inner in (item.values() if isinstance(item, dict) else item)
-        ]
-        depth += 1
+    level, depth = _within([value]), 0
+    while level and depth <= limit:
+        level, depth = _within(inner for item in level for inner in item), depth + 1
     return depth
+
+
+def _within(values: Iterable[object]) -> list[Collection[object]]:
+    """Those of some values that hold others, as these."""
+    return [
+        value.values() if isinstance(value, dict) else value
+        for value in values
+        if isinstance(value, dict | list | tuple)
+    ]
 
 
 def _resolved(schema: dict[str, Any], reference: str) -> object:
