@@ -23,6 +23,7 @@ void bind_cache(py::module_& module);
 void bind_decoder(py::module_& module);
 void bind_index(py::module_& module);
 void bind_product(py::module_& module);
+void bind_mailbox(py::module_& module);
 void bind_simd(py::module_& module);
 void bind_tokens(py::module_& module);
 
