@@ -1,8 +1,9 @@
-"""Language models: the protocol, the in-process engine, and a scripted model for tests."""
+"""Language models: the protocol, the in-process engine, servers, and a scripted model for tests."""
 
 from __future__ import annotations
 
 from astraweave.llm.onnx import OnnxLanguageModel
+from astraweave.llm.openai import OpenAILanguageModel
 from astraweave.llm.protocol import (
     PRIORITIES,
     Choice,
@@ -47,6 +48,7 @@ __all__ = [
     "Message",
     "ModelInfo",
     "OnnxLanguageModel",
+    "OpenAILanguageModel",
     "Priority",
     "Regex",
     "Role",

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from astraweave.errors import DeadlineExceeded
-from astraweave.llm.protocol import Chunk, FinishReason, Usage
+from astraweave.llm.protocol import Chunk, FinishReason, ToolCall, Usage
 
 __all__ = ["ChunkStream"]
 
@@ -46,9 +46,17 @@ class ChunkStream:
         if text:
             self._append(Chunk(text=text), done=False)
 
-    def finish(self, reason: FinishReason, *, text: str = "", usage: Usage | None = None) -> bool:
+    def finish(
+        self,
+        reason: FinishReason,
+        *,
+        text: str = "",
+        usage: Usage | None = None,
+        tool_calls: tuple[ToolCall, ...] = (),
+    ) -> bool:
         """End the stream; False where it had ended before."""
-        return self._append(Chunk(text=text, finish_reason=reason, usage=usage), done=True)
+        last = Chunk(text=text, finish_reason=reason, usage=usage, tool_calls=tool_calls)
+        return self._append(last, done=True)
 
     def fail(self, error: BaseException) -> bool:
         """End the stream with an error, after what came before; False where it had ended."""
@@ -85,6 +93,12 @@ class ChunkStream:
         """What it cost; known at the end."""
         with self._changed:
             return self._chunks[-1].usage if self._chunks else None
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls that the model wants; known at the end."""
+        with self._changed:
+            return self._chunks[-1].tool_calls if self._chunks else ()
 
     def cancel(self) -> None:
         """Ask the writer to stop; a last chunk with ``"cancelled"`` follows."""
