@@ -1,10 +1,11 @@
-"""Language models: the protocol, the in-process engine, and a scripted model for tests."""
+"""Language models: the protocol, the in-process engine, servers, and a scripted model for tests."""
 
 from __future__ import annotations
 
 from astraweave.llm._backend import KvReport
 from astraweave.llm._engine import EngineReport
 from astraweave.llm.local import LocalLanguageModel
+from astraweave.llm.openai import OpenAILanguageModel
 from astraweave.llm.protocol import (
     PRIORITIES,
     Choice,
@@ -52,6 +53,7 @@ __all__ = [
     "LocalLanguageModel",
     "Message",
     "ModelInfo",
+    "OpenAILanguageModel",
     "Priority",
     "Regex",
     "Role",

@@ -254,6 +254,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
     first_token_ms: float = 0.0
     total_ms: float = 0.0
+    estimated: bool = False
+    """Whether the tokens are our own count or guess: the server did not say."""
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
