@@ -122,14 +122,16 @@ def attend(
     scores = np.einsum("hd,thd->ht", query, wide_keys) * scale
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     out: NDArray[np.float64] = np.einsum("ht,thd->hd", weights, wide_values)
-    return out / weights.sum(axis=1, keepdims=True)
+    out /= weights.sum(axis=1, keepdims=True)
+    return out
 
 
 def rms_norm(
     x: NDArray[np.float64], weight: NDArray[np.float64], epsilon: float
 ) -> NDArray[np.float64]:
     """Root mean square to one, then the weight."""
-    return x / np.sqrt(np.mean(x * x) + epsilon) * weight
+    out: NDArray[np.float64] = x / np.sqrt(np.mean(x * x) + epsilon) * weight
+    return out
 
 
 def rope(
@@ -142,4 +144,5 @@ def rope(
 
 def silu_multiply(gate: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.float64]:
     """The gate through its own sigmoid, times up."""
-    return gate / (1 + np.exp(-gate)) * up
+    out: NDArray[np.float64] = gate / (1 + np.exp(-gate)) * up
+    return out
