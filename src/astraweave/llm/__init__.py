@@ -30,7 +30,7 @@ from astraweave.llm.protocol import (
 )
 from astraweave.llm.scripted import ScriptedModel
 from astraweave.llm.stopping import StopScanner
-from astraweave.llm.stream import ChunkStream
+from astraweave.llm.stream import ChunkStream, Listener
 
 __all__ = [
     "PRIORITIES",
@@ -44,6 +44,7 @@ __all__ = [
     "JsonSchema",
     "LanguageModel",
     "Lark",
+    "Listener",
     "Message",
     "ModelInfo",
     "OnnxLanguageModel",
