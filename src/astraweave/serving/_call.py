@@ -57,6 +57,11 @@ class _Attempt:
 class Call(ChunkStream):
     """The answer's stream. Its steps run as an `Actor`'s: never two at once, and without a lock."""
 
+    __slots__ = (
+        "_actor", "_alarm", "_attempts", "_berth", "_deadline", "_hedge_alarm", "_over",
+        "_patience", "_place", "_request", "_road", "_settings", "_shown", "_tries",
+    )  # fmt: skip
+
     def __init__(self, road: Resilient, request: GenerationRequest, deadline: float | None) -> None:
         super().__init__()
         self._road = road
@@ -113,7 +118,7 @@ class Call(ChunkStream):
 
     def _on_admitted(self) -> None:
         # From the limiter's alarm: what follows asks the model, and must not hold up other alarms.
-        self._road.hands.run(partial(self._actor.post, self._enter))
+        self._road.crew.run(partial(self._actor.post, self._enter))
 
     def _enter(self) -> None:
         if self._over:
@@ -134,7 +139,7 @@ class Call(ChunkStream):
             )
 
     def _on_room(self) -> None:
-        self._road.hands.run(partial(self._actor.post, self._start))
+        self._road.crew.run(partial(self._actor.post, self._start))
 
     def _no_room(self) -> None:
         if self._berth is not None and not self._berth.entered:
@@ -191,7 +196,7 @@ class Call(ChunkStream):
         if isinstance(generation, ChunkStream):
             generation.listen(partial(self._on_news, attempt))
         else:
-            self._road.hands.run(partial(self._read, attempt, generation))
+            self._road.crew.run(partial(self._read, attempt, generation))
 
     def _read(self, attempt: _Attempt, generation: Generation) -> None:
         """Not a step: a model that knows no listeners is read by a thread."""
@@ -238,7 +243,7 @@ class Call(ChunkStream):
                     return
                 if chunk.text:
                     self._shown.append(chunk.text)
-                    self._append(chunk, done=False)
+                    self._append((chunk,))
         if error is not None:
             self._failed(attempt, error)
 
@@ -258,7 +263,7 @@ class Call(ChunkStream):
                 attempt.place.settle(last.usage.prompt_tokens + last.usage.completion_tokens)
         road.telemetry.count("resilient.answered")
         self._end()
-        self._append(last, done=True)
+        self._append((last,), done=True)
 
     def _failed(self, attempt: _Attempt, error: BaseException) -> None:
         if attempt.dropped or self._over:
@@ -280,7 +285,7 @@ class Call(ChunkStream):
             if now + wait < self._deadline and road.retries.spend():
                 road.telemetry.count("resilient.continued" if self._shown else "resilient.retried")
                 again = partial(self._actor.post, self._try)
-                self._alarm = road.timers.at(now + wait, partial(road.hands.run, again))
+                self._alarm = road.timers.at(now + wait, partial(road.crew.run, again))
                 return
         self._fail(error)
 

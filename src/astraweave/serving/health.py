@@ -113,7 +113,7 @@ class HealthCheck:
             return
         road.telemetry.count("health.asked")
         self._asking = _Question(road, permit)
-        road.hands.run(self._asking.ask)
+        road.crew.run(self._asking.ask)
 
 
 class _Question:

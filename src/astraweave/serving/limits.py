@@ -430,9 +430,11 @@ class RateLimiter:
             for key in asking._keys:
                 bucket = self._bucket(key)
                 wait = max(wait, bucket.wait(now, 1, bucket.announced(asking._tokens)))
-            soonest = min(soonest, wait)
+            if wait > 0:  # else it only stands behind another
+                soonest = min(soonest, wait)
         if self._waiting:
-            self._alarm = self._timers.at(now + soonest, self._ring)
+            # Not sooner than a moment: what rounding left over must not keep the alarm ringing.
+            self._alarm = self._timers.at(now + max(soonest, 0.001), self._ring)
 
     def _ring(self) -> None:
         with self._lock:

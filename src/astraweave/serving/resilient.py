@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from astraweave.core.clock import SystemClock
 from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
+from astraweave.core.threads import Crew
 from astraweave.errors import UsageError
 from astraweave.llm import Generation, GenerationRequest, LanguageModel, Message, ModelInfo
 from astraweave.llm.protocol import ScoreRequest, Scoring, ScoringModel
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 from astraweave.serving._call import Call
-from astraweave.serving._hands import Hands
 from astraweave.serving.breaker import CircuitBreaker, CircuitBreakers
 from astraweave.serving.bulkhead import Bulkhead
 from astraweave.serving.latency import LatencyBook
@@ -96,7 +96,7 @@ class Resilient:
         self.retries = Budget(settings.retry.share, settings.retry.reserve)
         self.hedges = Budget(settings.hedge.share, settings.hedge.reserve)
         self.hedge_with = hedge_with or model
-        self.hands = Hands("astraweave-resilient")
+        self.crew = Crew("astraweave-resilient")
         self.last_answer = self.now()
         self._running: set[Call] = set()
         self._closed = False
@@ -180,7 +180,7 @@ class Resilient:
         own_model, own_timers = self._owns
         if own_timers:
             self.timers.close()
-        self.hands.close()
+        self.crew.close(1.0)
         if own_model:
             self.model.close()
 

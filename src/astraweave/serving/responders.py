@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, Protocol, TypeVar, Unpack
 
 from astraweave.core.protocols import Reply
-from astraweave.errors import AstraweaveError, ConfigError, DeadlineExceeded, InvalidResponse
+from astraweave.core.threads import Crew
+from astraweave.errors import (
+    AstraweaveError,
+    CapacityError,
+    ConfigError,
+    DeadlineExceeded,
+    InvalidResponse,
+)
 from astraweave.llm import Chunk, ChunkStream, GenerationRequest
-from astraweave.serving._hands import Hands
 from astraweave.serving.prompt_cache import PromptCache, request_key
 from astraweave.serving.semantic_cache import KeyParts, SemanticCache
 
@@ -137,14 +144,14 @@ class CacheResponder:
         self.expected_s = 0.0 if isinstance(cache, PromptCache) else 0.01
         self._cache = cache
         self._parts = parts
-        self._hands = Hands("astraweave-cache", 1)
+        self._crew = Crew("astraweave-cache")
 
     def respond(
         self, request: GenerationRequest, deadline: float, reply: Reply[str]
     ) -> Callable[[], None] | None:
         """Look it up."""
         if self.expected_s:
-            self._hands.run(partial(self._look, request, reply))
+            self._crew.run(partial(self._look, request, reply))
         else:
             self._look(request, reply)
         return None
@@ -184,7 +191,7 @@ class CallableResponder(Generic[RequestT, AnswerT]):
         What it takes; 0: microseconds, so it is called where it is needed. Anything longer is given
         a thread, and given up when its time is over.
     threads : int
-        How many of them may run at once, where it takes time.
+        How many of them may run at once, where it takes time; while all are busy it has no answer.
 
     Examples
     --------
@@ -202,17 +209,26 @@ class CallableResponder(Generic[RequestT, AnswerT]):
         self.name = name
         self.expected_s = expected_s
         self._function = function
-        self._hands = Hands(f"astraweave-{name}", threads)
+        self._crew = Crew(f"astraweave-{name}")
+        self._free = threading.BoundedSemaphore(threads)
 
     def respond(
         self, request: RequestT, deadline: float, reply: Reply[AnswerT]
     ) -> Callable[[], None] | None:
         """Call it."""
-        if self.expected_s > 0:
-            self._hands.run(partial(self._call, request, reply))
-        else:
+        if self.expected_s <= 0:
             self._call(request, reply)
+        elif self._free.acquire(blocking=False):
+            self._crew.run(partial(self._call_apart, request, reply))
+        else:
+            reply.fail(CapacityError(f"all threads of {self.name} are busy"))
         return None
+
+    def _call_apart(self, request: RequestT, reply: Reply[AnswerT]) -> None:
+        try:
+            self._call(request, reply)
+        finally:
+            self._free.release()
 
     def _call(self, request: RequestT, reply: Reply[AnswerT]) -> None:
         try:
