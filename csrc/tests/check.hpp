@@ -33,6 +33,7 @@ void run_cache_thread_tests();
 void run_simd_tests();
 void run_codes_tests();
 void run_io_tests();
+void run_mailbox_tests();
 void run_hnsw_tests();
 void run_hnsw_thread_tests();
 void run_index_tests();

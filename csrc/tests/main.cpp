@@ -35,6 +35,7 @@ int main(int count, char** arguments) {
   tests::run_tokens_tests();
   tests::run_cache_tests();
   tests::run_cache_thread_tests();
+  tests::run_mailbox_tests();
   std::printf("all passed\n");
   return 0;
 }

@@ -102,7 +102,10 @@ class JsonSchema(msgspec.Struct, frozen=True, kw_only=True, tag="json_schema"):
 
 
 class Regex(msgspec.Struct, frozen=True, kw_only=True, tag="regex"):
-    """The whole answer matches this regular expression (no look-around, no references)."""
+    r"""The whole answer matches this regular expression (no look-around, no references).
+
+    ``\d`` is a digit from 0 to 9; ``\w`` and ``\s`` know all scripts.
+    """
 
     pattern: str
 
@@ -255,6 +258,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
     first_token_ms: float = 0.0
     total_ms: float = 0.0
+    estimated: bool = False
+    """Whether the tokens are our own count or guess: the server did not say."""
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
