@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from astraweave._native._core import (
     Appender,
+    Decoder,
+    DecoderTeam,
+    DecoderWeights,
     FlatIndex,
     HnswIndex,
+    Mailbox,
     PromptCache,
     StreamDecoder,
     Tokenizer,
@@ -18,6 +22,7 @@ from astraweave._native._core import (
     force_simd_tier,
     gather_codes,
     l2_squared,
+    multiply_codes,
     scan_codes,
     scan_dot,
     scan_dot_half,
@@ -29,8 +34,12 @@ from astraweave._native._core import (
 
 __all__ = [
     "Appender",
+    "Decoder",
+    "DecoderTeam",
+    "DecoderWeights",
     "FlatIndex",
     "HnswIndex",
+    "Mailbox",
     "PromptCache",
     "StreamDecoder",
     "Tokenizer",
@@ -38,6 +47,7 @@ __all__ = [
     "force_simd_tier",
     "gather_codes",
     "l2_squared",
+    "multiply_codes",
     "scan_codes",
     "scan_dot",
     "scan_dot_half",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from astraweave.llm.onnx import OnnxLanguageModel
+from astraweave.llm._backend import KvReport
+from astraweave.llm._engine import EngineReport
+from astraweave.llm.local import LocalLanguageModel
 from astraweave.llm.openai import OpenAILanguageModel
 from astraweave.llm.protocol import (
     PRIORITIES,
@@ -31,7 +33,7 @@ from astraweave.llm.protocol import (
 )
 from astraweave.llm.scripted import ScriptedModel
 from astraweave.llm.stopping import StopScanner
-from astraweave.llm.stream import ChunkStream
+from astraweave.llm.stream import ChunkStream, Listener
 
 __all__ = [
     "PRIORITIES",
@@ -39,15 +41,18 @@ __all__ = [
     "Chunk",
     "ChunkStream",
     "Constraint",
+    "EngineReport",
     "FinishReason",
     "Generation",
     "GenerationRequest",
     "JsonSchema",
+    "KvReport",
     "LanguageModel",
     "Lark",
+    "Listener",
+    "LocalLanguageModel",
     "Message",
     "ModelInfo",
-    "OnnxLanguageModel",
     "OpenAILanguageModel",
     "Priority",
     "Regex",

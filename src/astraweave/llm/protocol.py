@@ -102,7 +102,10 @@ class JsonSchema(msgspec.Struct, frozen=True, kw_only=True, tag="json_schema"):
 
 
 class Regex(msgspec.Struct, frozen=True, kw_only=True, tag="regex"):
-    """The whole answer matches this regular expression (no look-around, no references)."""
+    r"""The whole answer matches this regular expression (no look-around, no references).
+
+    ``\d`` is a digit from 0 to 9; ``\w`` and ``\s`` know all scripts.
+    """
 
     pattern: str
 
@@ -273,6 +276,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 1
     keeps_prompts: bool = False
     """Whether the part of a prompt that came before costs nothing, and is worth asking ahead."""
+    instant: bool = False
+    """Whether `generate` has the answer at once: beginning it is then left to no other thread."""
 
 
 class Generation(Protocol):

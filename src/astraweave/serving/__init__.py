@@ -8,13 +8,14 @@ from astraweave.serving.prompt_cache import (
     normalize_line,
     request_key,
 )
-from astraweave.serving.scheduler import LlmScheduler, Ticket, request_digest
+from astraweave.serving.scheduler import LlmScheduler, ScoreTicket, Ticket, request_digest
 from astraweave.serving.semantic_cache import SemanticCache, SemanticStats
 
 __all__ = [
     "CacheStats",
     "LlmScheduler",
     "PromptCache",
+    "ScoreTicket",
     "SemanticCache",
     "SemanticStats",
     "Ticket",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONVERTER_VERSION", "NOTICES", "convert"]
 
-CONVERTER_VERSION = 2
+CONVERTER_VERSION = 3
 """Grows with every change of what is written; older results are then converted anew."""
 
 NOTICES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
@@ -41,8 +41,8 @@ def convert(
     sources : Path
         Folder of the card's files.
     folder : Path
-        Gets ``model.onnx``, ``tokenizer.json``, ``config.json``, the licence texts, and
-        ``chat_template.jinja`` where the model is for chats and has one.
+        Gets ``model.onnx``, ``tokenizer.json``, ``config.json``, the licence texts, and where
+        the model is for chats ``weights.json`` and, if it has one, ``chat_template.jinja``.
 
     Raises
     ------
