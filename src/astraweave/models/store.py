@@ -36,6 +36,7 @@ from astraweave.models._seal import Manifest, Sealed, check, seal
 from astraweave.models.convert import CONVERTER_VERSION, Precision, convert
 from astraweave.models.progress import Progress, no_progress
 from astraweave.models.registry import ModelCard, Registry
+from astraweave.models.weight_table import WeightTable
 
 __all__ = ["ModelFiles", "ModelRow", "ModelState", "ModelStore"]
 
@@ -72,6 +73,12 @@ class ModelFiles(msgspec.Struct, frozen=True, kw_only=True):
     def config(self) -> Path:
         """``config.json``; `read_config` gives what it says."""
         return self.directory / "config.json"
+
+    @property
+    def weights(self) -> Path | None:
+        """``weights.json`` of a decoder in 8 bits; None where there is none."""
+        path = self.directory / WeightTable.NAME
+        return path if path.is_file() else None
 
     @property
     def chat_template(self) -> Path | None:

@@ -21,7 +21,7 @@ __all__ = ["CONVERTER_VERSION", "NOTICES", "Precision", "convert"]
 Precision: TypeAlias = Literal["int8", "fp16", "fp32"]
 """In which numbers a decoder computes."""
 
-CONVERTER_VERSION = 2
+CONVERTER_VERSION = 3
 """Grows with every change of what is written; older results are then converted anew."""
 
 NOTICES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
@@ -45,8 +45,8 @@ def convert(
     sources : Path
         Folder of the card's files.
     folder : Path
-        Gets ``model.onnx``, ``tokenizer.json``, ``config.json``, the licence texts, and
-        ``chat_template.jinja`` where the model is for chats and has one.
+        Gets ``model.onnx``, ``tokenizer.json``, ``config.json``, the licence texts, and where
+        the model is for chats ``weights.json`` and, if it has one, ``chat_template.jinja``.
     precision : {"int8", "fp16", "fp32"}
         In which numbers a chat model computes (see `convert_decoder`); embedders have one form.
 

@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +34,7 @@ from astraweave.models.convert.gguf_file import GgufFile
 from astraweave.models.convert.graph import GraphBuilder
 from astraweave.models.convert.quantize import BLOCK, Blocks, asymmetric, symmetric
 from astraweave.models.progress import Progress, no_progress
+from astraweave.models.weight_table import WeightTable
 
 __all__ = ["convert_decoder"]
 
@@ -52,6 +54,9 @@ def convert_decoder(
     progress: Progress = no_progress,
 ) -> DecoderShape:
     """Write the decoder of `gguf` to `graph` (and ``GRAPH.data`` beside it).
+
+    In 8 bits a table of what is where in that file goes beside it too (``weights.json``, see
+    `WeightTable`), for whoever computes with the weights and has no `onnx`.
 
     Parameters
     ----------
@@ -74,7 +79,7 @@ def convert_decoder(
     """
     file = GgufFile(gguf)
     shape = DecoderShape.of(file, context)
-    with GraphBuilder(graph, file.architecture) as builder:
+    with GraphBuilder(graph, file.architecture, outside=("float32", "uint8")) as builder:
         decoder = _Decoder(file, shape, builder, precision)
         hidden, residual = decoder.begin()
         for layer in range(shape.layers):
@@ -84,6 +89,9 @@ def convert_decoder(
         if unknown := file.unused(_IGNORED):
             raise unsupported(file, f"the tensor {unknown[0]!r}", "it would have been left out")
         builder.save()
+        if precision == "int8":
+            table = WeightTable(shape=shape, tensors=builder.stored)
+            (graph.with_name(WeightTable.NAME)).write_bytes(msgspec.json.encode(table))
     progress("convert", shape.layers, shape.layers)
     return shape
 
