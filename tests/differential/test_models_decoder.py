@@ -19,7 +19,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from astraweave.core.settings import Settings
 from astraweave.errors import AstraweaveError, CorruptDataError, UnsupportedModel
+from astraweave.inference import Session, Sessions
+from astraweave.inference.kv_memory import DeviceKv, KvMemory, KvShape, kv_memory
 from astraweave.models import ModelFiles
 from astraweave.models.convert.gguf_file import TENSOR_TYPES
 from astraweave.models.convert.llama import convert_decoder
@@ -324,6 +327,76 @@ def test_a_prompt_in_chunks_is_the_prompt_as_a_whole(tmp_path: Path, precision: 
     for start in range(0, len(IDS), 8):
         last = chunked.feed(IDS[start : start + 8])
     np.testing.assert_allclose(last, whole, atol=1e-5)
+
+
+class Bound:
+    """Sequences of a converted decoder, over keys and values that lie where its provider is."""
+
+    def __init__(self, session: Session, kv: KvMemory) -> None:
+        self.session, self.kv = session, kv
+        self.lengths = [0] * kv.shape.rows
+
+    def step(self, start: int, ids: list[list[int]]) -> Array:
+        """Append as many tokens to each row from `start` on; logits of the last ones."""
+        count, size = len(ids), len(ids[0])
+        lengths = self.lengths[start : start + count] = [
+            length + size for length in self.lengths[start : start + count]
+        ]
+        inputs = {
+            "input_ids": np.array(ids, np.int64),
+            "seqlens_k": np.array(lengths, np.int32) - 1,
+            "total_len": np.array(max(lengths), np.int32),
+            "logit_pos": np.full((count, 1), size - 1, np.int64),
+        }
+        logits = np.zeros((count, VOCAB), np.float32)
+        binding = self.session.binding()
+        for name, value in inputs.items():
+            binding.bind_input(
+                name, "cpu", 0, value.dtype.type, list(value.shape), value.ctypes.data
+            )
+        self.kv.bind(binding, start, count)
+        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+        self.session.run_bound(binding)
+        return logits
+
+
+def bound(sessions: Sessions, graph: Path, kind: str) -> Bound:
+    session = sessions.open(graph)
+    numbers = {"layers": LAYERS, "kv_heads": KV_HEADS, "head_size": WIDTH // HEADS}
+    dtype = "float16" if graph.stem == "fp16" else "float32"
+    shape = KvShape(rows=3, row_tokens=CONTEXT, dtype=dtype, **numbers)
+    kv = kv_memory(session, shape) if kind == "usual" else DeviceKv(shape, "cpu")
+    return Bound(session, kv)
+
+
+@pytest.mark.parametrize("kind", ["usual", "as on a device"])
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_sequences_over_bound_memory_are_the_reference(
+    tmp_path: Path, device: str, precision: Any, kind: str
+) -> None:
+    """Prompts in chunks, a copied prefix, a batch of unlike lengths: wherever the memory is."""
+    if device != "cpu" and kind != "usual":
+        pytest.skip("a device keeps its rows in one way")
+    path = write_gguf(tmp_path / "m.gguf", kind="Q8_0")
+    convert_decoder(path, tmp_path / f"{precision}.onnx", context=CONTEXT, precision=precision)
+    first, second = IDS, IDS[:12] + IDS[:5]
+    with Sessions(Settings(provider=device, threads=1, gpu_memory_mb=1024)) as sessions:
+        decoder = bound(sessions, tmp_path / f"{precision}.onnx", kind)
+        assert decoder.session.provider.lower().startswith(device)
+        decoder.step(1, [first[:8]])
+        decoder.step(1, [first[8:12]])
+        decoder.kv.copy(1, 2, 12)
+        decoder.lengths[2] = 12
+        decoder.step(1, [first[12:-1]])
+        decoder.step(2, [second[12:-1]])
+        decoder.kv.swap(0, 2, 0, decoder.lengths[2])
+        decoder.kv.swap(2, 0, 0, decoder.lengths[2])
+        found = decoder.step(1, [first[-1:], second[-1:]])
+        decoder.kv.close()
+    bounds = {"int8": 0.2, "fp16": 0.03}
+    for logits, ids in zip(found, (first, second), strict=True):
+        expected = reference_logits(path, ids)[-1]
+        assert np.abs(logits - expected).max() < bounds[precision] * expected.std()
 
 
 @pytest.mark.parametrize(
