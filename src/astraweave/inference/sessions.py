@@ -199,6 +199,11 @@ class Sessions:
         self._closed = False
 
     @property
+    def requested(self) -> str:
+        """Full name of the provider that was asked for."""
+        return self._requested
+
+    @property
     def threads(self) -> int:
         """Threads a run may use, the calling one included."""
         return (PROCESS_POOL.threads or self._budget) if self._shared else self._budget
