@@ -331,7 +331,11 @@ class _Decoder:
         return self.graph.constant(name, self._tensor(name))
 
     def _tensor(self, name: str) -> NDArray[Any]:
-        return self.file.tensor(name).astype(self.dtype, copy=False)
+        with np.errstate(over="ignore"):
+            tensor = self.file.tensor(name).astype(self.dtype, copy=False)
+        if self.half and not np.isfinite(tensor).all():
+            raise unsupported(self.file, f"{name} in half precision", "its weights are too large")
+        return tensor
 
     def _sizes(self, name: str, *sizes: int) -> str:
         return self.graph.constant(f"sizes.{name}", np.array(sizes, np.int64))
