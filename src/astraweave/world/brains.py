@@ -116,10 +116,10 @@ class _Loader:
         self._sessions = Sessions(settings)
 
     def model(self) -> LanguageModel:
-        from astraweave.llm import OnnxLanguageModel
+        from astraweave.llm import LocalLanguageModel
 
         files = self._files(self._settings.model)
-        return OnnxLanguageModel(files, sessions=self._sessions, telemetry=self._telemetry)
+        return LocalLanguageModel(files, sessions=self._sessions, telemetry=self._telemetry)
 
     def embedder(self) -> EmbeddingClient:
         from astraweave.embeddings import OnnxEmbedder

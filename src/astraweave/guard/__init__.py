@@ -1,0 +1,37 @@
+"""What characters may do, what may come in, and what may be shown."""
+
+from __future__ import annotations
+
+from astraweave.guard.actions import Action, ActionContext, Actors, Budget, Cooldown, Requires
+from astraweave.guard.audit import AuditEntry, AuditLog
+from astraweave.guard.legal import LegalAction, LegalActions
+from astraweave.guard.refusal import Outcome, Refusal
+from astraweave.guard.registry import ActionRegistry
+from astraweave.guard.slots import Between, EntityRef, Items, Text
+from astraweave.guard.tool_guard import PlanRun, ToolGuard
+from astraweave.guard.trust import Effect, Origin, TrustPolicy
+
+__all__ = [
+    "Action",
+    "ActionContext",
+    "ActionRegistry",
+    "Actors",
+    "AuditEntry",
+    "AuditLog",
+    "Between",
+    "Budget",
+    "Cooldown",
+    "Effect",
+    "EntityRef",
+    "Items",
+    "LegalAction",
+    "LegalActions",
+    "Origin",
+    "Outcome",
+    "PlanRun",
+    "Refusal",
+    "Requires",
+    "Text",
+    "ToolGuard",
+    "TrustPolicy",
+]
