@@ -401,8 +401,7 @@ class Machine(RuleBasedStateMachine):
     def submit(self, text, owner, priority, after, coalesce) -> None:
         number = len(self.tickets)
         self.valid[number] = True
-        deadline = None if after is None else self.road.clock.time + after + 1e-9
-        # Deadlines are the test's to keep: those that the thread sees are a day away.
+        deadline = None if after is None else self.road.clock.time + after  # `pass_time` keeps it
         try:
             ticket = self.road.ask(
                 text,

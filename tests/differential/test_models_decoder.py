@@ -11,6 +11,7 @@ from typing import Any
 
 import gguf
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -201,7 +202,10 @@ class Decoder:
         options.intra_op_num_threads = 1
         self.session = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
         self.past = {
-            port.name: np.zeros((1, port.shape[1], room, port.shape[3]), np.float32)
+            port.name: np.zeros(
+                (1, port.shape[1], room, port.shape[3]),
+                np.float16 if port.type == "tensor(float16)" else np.float32,
+            )
             for port in self.session.get_inputs()
             if port.name.startswith("past_")
         }
@@ -271,6 +275,32 @@ def test_an_int8_graph_is_near_the_reference(tmp_path: Path, variant: str) -> No
     assert np.corrcoef(found, expected)[0, 1] > 0.998
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_half_precision_graph_is_near_the_reference(tmp_path: Path, variant: str) -> None:
+    path = write_gguf(tmp_path / "m.gguf", **VARIANTS[variant])
+    convert_decoder(path, tmp_path / "m.onnx", context=CONTEXT, precision="fp16")
+    expected = reference_logits(path, IDS)[-1]
+    decoder = Decoder(tmp_path / "m.onnx")
+    found = decoder.feed(IDS)
+    assert found.dtype == np.float32
+    # Eleven bits of mantissa, over a dozen roundings.
+    assert np.abs(found - expected).max() < 0.02 * expected.std()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_half_precision_graph_has_half_precision_throughout(tmp_path: Path, variant: str) -> None:
+    """So that nothing is cast on the way, and keys and values take two bytes."""
+    path = write_gguf(tmp_path / "m.gguf", **VARIANTS[variant])
+    convert_decoder(path, tmp_path / "m.onnx", context=CONTEXT, precision="fp16")
+    graph = onnx.load(tmp_path / "m.onnx").graph
+    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    assert not [tensor.name for tensor in graph.initializer if tensor.data_type == single]
+    kinds = {port.name: port.type.tensor_type.elem_type for port in (*graph.input, *graph.output)}
+    assert kinds.pop("logits") == single
+    assert {kind for name, kind in kinds.items() if name[:4] in ("past", "pres")} == {half}
+    assert [node.name for node in graph.node if node.op_type == "Cast"] == ["logits.Cast"]
+
+
 @pytest.mark.parametrize("kind", sorted(TENSOR_TYPES))
 def test_every_tensor_type_is_read(tmp_path: Path, kind: str) -> None:
     sizes = {"width": 256, "hidden": 256} if kind.endswith("_K") else {}
@@ -285,7 +315,7 @@ def test_every_tensor_type_is_read(tmp_path: Path, kind: str) -> None:
     assert np.corrcoef(found, expected)[0, 1] > 0.998
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_a_prompt_in_chunks_is_the_prompt_as_a_whole(tmp_path: Path, precision: Any) -> None:
     path = write_gguf(tmp_path / "m.gguf", kind="Q4_1")
     convert_decoder(path, tmp_path / "m.onnx", context=CONTEXT, precision=precision)

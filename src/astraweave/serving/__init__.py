@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from astraweave.serving.batch import BatchInference, BatchProgress, BatchResult
 from astraweave.serving.prompt_cache import (
     CacheStats,
     PromptCache,
@@ -12,6 +13,9 @@ from astraweave.serving.scheduler import LlmScheduler, ScoreTicket, Ticket, requ
 from astraweave.serving.semantic_cache import SemanticCache, SemanticStats
 
 __all__ = [
+    "BatchInference",
+    "BatchProgress",
+    "BatchResult",
     "CacheStats",
     "LlmScheduler",
     "PromptCache",
