@@ -72,9 +72,7 @@ acts = st.lists(
 def test_exactly_one_answer_by_the_deadline(rows: list[Any], last: list[Any]) -> None:
     clock = Clock()
     timers = Timers(clock, threaded=False, resolution_s=0.001)
-    tiers = [
-        Scripted(f"t{n}", clock, timers, does, takes) for n, (does, takes) in enumerate(rows)
-    ]
+    tiers = [Scripted(f"t{n}", clock, timers, does, takes) for n, (does, takes) in enumerate(rows)]
     tiers.append(Scripted("last", clock, timers, last, 0.0))
     chain = FallbackChain(tiers, "...", clock=clock, timers=timers)
     ends: list[float] = []
@@ -234,7 +232,8 @@ def test_the_asyncio_door_is_the_same_object() -> None:
 
 
 @pytest.mark.parametrize(
-    "tiers", [(), (rule("a", "x"), rule("a", "y")), (rule("a", "x", 1.0),), (rule(LAST_RESORT, "x"),)]
+    "tiers",
+    [(), (rule("a", "x"), rule("a", "y")), (rule("a", "x", 1.0),), (rule(LAST_RESORT, "x"),)],
 )
 def test_chains_that_cannot_keep_their_promise_are_refused(tiers: tuple[Any, ...]) -> None:
     with pytest.raises(ConfigError):

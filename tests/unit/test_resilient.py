@@ -369,8 +369,8 @@ def test_a_model_that_says_wait_is_waited_for() -> None:
     for stream in stage.model.streams[1:]:
         stream.finish("stop", text="Aye.")
     assert (call.result(0), other.result(0)) == ("Aye.", "Aye.")
+    stage.road.limiter.refused("puppet", 5.0)
     with pytest.raises(RateLimited):
-        stage.road.limiter.refused("puppet", 5.0)
         stage.ask(deadline=1.0).result(0)
     assert stage.road.breaker.state == "closed"
 

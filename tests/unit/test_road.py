@@ -57,7 +57,11 @@ def test_every_tier_below_has_its_turn() -> None:
         answering = road.ask(ask(line), timeout_s=5.0)
         said.append((answering.result(5.0), answering.answered and answering.answered.tier))
         small.requests.clear()
-    assert said == [("Hill.", "smaller_model"), ("By the river.", "rule"), ("Hill.", "smaller_model")]
+    assert said == [
+        ("Hill.", "smaller_model"),
+        ("By the river.", "rule"),
+        ("Hill.", "smaller_model"),
+    ]
     road.close()
     dead.close()
     small.close()
