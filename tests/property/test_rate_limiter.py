@@ -237,7 +237,5 @@ def test_other_rates_take_over_at_once_and_forget_nothing() -> None:
     town = Town(everything=Rate(requests_per_minute=1))
     town.ask()
     waiting = [town.ask() for _ in range(4)]
-    town.limiter.apply(
-        LimitSettings(everything=Rate(requests_per_minute=3), longest_wait_s=3600.0)
-    )
+    town.limiter.apply(LimitSettings(everything=Rate(requests_per_minute=3), longest_wait_s=3600.0))
     assert [place.admitted for place in waiting] == [True, True, False, False]

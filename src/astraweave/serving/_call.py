@@ -313,7 +313,6 @@ class Call(ChunkStream):
             return
         ran = now - attempt.started
         if now < due and not self._is_slow(attempt, now):
-            self._release(attempt, None)
             self._fail(DeadlineExceeded(f"the deadline came after {ran:.2f} s of the answer"))
             return
         self._road.telemetry.count("resilient.timed_out")
@@ -321,6 +320,8 @@ class Call(ChunkStream):
         error = ModelTimeout(
             f"the model {self._road.model_id!r} did not {what} in {ran:.2f} s", waited_s=ran
         )
+        if attempt.generation is not None:
+            self._actor.outside(attempt.generation.cancel)
         self._failed(attempt, error)
 
     def _is_slow(self, attempt: _Attempt, now: float) -> bool:

@@ -161,7 +161,11 @@ class FallbackChain(Generic[RequestT, AnswerT]):
         self.telemetry = telemetry
         self.last_resort = last_resort
         self._owns_timers = timers is None
-        self.timers = timers or Timers(clock, name="astraweave-fallback", resolution_s=0.002)
+        self.timers = (
+            Timers(clock, name="astraweave-fallback", resolution_s=0.002)
+            if timers is None
+            else timers
+        )
         self.tiers = [_Tier(tier, self.now()) for tier in tiers]
         self._running: set[Answering[RequestT, AnswerT]] = set()
         self._closed = False

@@ -83,7 +83,7 @@ class Resilient:
         self.settings = settings
         self.now = self._clock.monotonic
         self.rng = rng or RandomStreams(0)["resilient"]
-        self.timers = timers or Timers(self._clock, name="astraweave-patience")
+        self.timers = Timers(self._clock, name="astraweave-patience") if timers is None else timers
         self.breakers = breakers or CircuitBreakers(
             settings.breaker, clock=self._clock, telemetry=telemetry
         )
