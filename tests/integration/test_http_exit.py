@@ -57,7 +57,7 @@ def run(ending: str, *flags: str) -> tuple[int, str, str]:
     ],
 )
 def test_it_ends_in_silence(ending: str, code: int) -> None:
-    assert run(ending, "-W", "error", "-X", "dev") == (code, "", "")
+    assert run(ending, "-W", "error") == (code, "", "")
 
 
 @pytest.mark.parametrize("ending", ["raise ValueError('oh')", "with model: raise ValueError('oh')"])

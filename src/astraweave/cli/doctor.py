@@ -165,7 +165,7 @@ def _models(settings: Settings) -> list[Finding]:
         return []
     findings = []
     for model_id in (settings.model, settings.embedder):
-        if model_id in {"none", "mock"}:
+        if model_id not in settings.registry_models:
             findings.append(Finding(name="model", value=f"{model_id} (by your settings)"))
             continue
         state = _state(settings, model_id)
