@@ -12,9 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_decoders import (
     CONTEXT,
+    HEADS,
     IDS,
+    KV_HEADS,
+    LAYERS,
     TEXT,
     VARIANTS,
+    VOCAB,
+    WIDTH,
     Decoder,
     reference_logits,
     softmax,
@@ -109,7 +114,7 @@ class Bound:
         self.session, self.kv = session, kv
         self.lengths = [0] * kv.shape.rows
 
-    def step(self, start: int, ids: list[list[int]]) -> Array:
+    def step(self, start: int, ids: list[list[int]]) -> NDArray[np.float32]:
         """Append as many tokens to each row from `start` on; logits of the last ones."""
         count, size = len(ids), len(ids[0])
         lengths = self.lengths[start : start + count] = [
