@@ -27,7 +27,7 @@ ProductKernels product_kernels(Tier tier) noexcept {
 #if ASTRAWEAVE_X86
     case Tier::kAvx2:
       if (has_avxvnni())
-        return {quantised_bytes_avxvnni, quantise_row_avxvnni, multiply_panels_avxvnni};
+        return {quantised_bytes_vnni_avx2, quantise_row_vnni_avx2, multiply_panels_vnni_avx2};
       return {quantised_bytes_avx2, quantise_row_avx2, multiply_panels_avx2};
     case Tier::kAvx512:
       return {quantised_bytes_avx512, quantise_row_avx512, multiply_panels_avx512};

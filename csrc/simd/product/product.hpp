@@ -109,7 +109,7 @@ bool has_avxvnni() noexcept;
                               float* out, std::size_t stride, bool add) noexcept
 ASTRAWEAVE_DECLARE_PRODUCT(scalar);
 ASTRAWEAVE_DECLARE_PRODUCT(avx2);
-ASTRAWEAVE_DECLARE_PRODUCT(avxvnni);
+ASTRAWEAVE_DECLARE_PRODUCT(vnni_avx2);
 ASTRAWEAVE_DECLARE_PRODUCT(avx512);
 ASTRAWEAVE_DECLARE_PRODUCT(neon);
 #undef ASTRAWEAVE_DECLARE_PRODUCT

@@ -88,12 +88,12 @@ ASTRAWEAVE_TARGET_AVX2 inline void multiply_rows(const std::uint8_t* codes, cons
 
 }  // namespace
 
-std::size_t quantised_bytes_avxvnni(std::size_t columns) noexcept {
+std::size_t quantised_bytes_vnni_avx2(std::size_t columns) noexcept {
   return columns / kProductBlock * sizeof(ByteRecord);
 }
 
-ASTRAWEAVE_TARGET_AVX2 void quantise_row_avxvnni(const float* x, std::size_t first,
-                                                 std::size_t columns, std::byte* row) noexcept {
+ASTRAWEAVE_TARGET_AVX2 void quantise_row_vnni_avx2(const float* x, std::size_t first,
+                                                   std::size_t columns, std::byte* row) noexcept {
   ByteRecord* to = record<ByteRecord>(row, first / kProductBlock);
   for (std::size_t k = 0; k < columns; k += kProductBlock, x += kProductBlock, ++to) {
     const QuantisedBlock block = quantise_block(x);
@@ -105,9 +105,9 @@ ASTRAWEAVE_TARGET_AVX2 void quantise_row_avxvnni(const float* x, std::size_t fir
   }
 }
 
-void multiply_panels_avxvnni(const Panels& weights, std::size_t first, std::size_t count,
-                             const std::byte* rows, std::size_t row_bytes, std::size_t n,
-                             float* out, std::size_t stride, bool add) noexcept {
+void multiply_panels_vnni_avx2(const Panels& weights, std::size_t first, std::size_t count,
+                               const std::byte* rows, std::size_t row_bytes, std::size_t n,
+                               float* out, std::size_t stride, bool add) noexcept {
   for (std::size_t p = first; p < first + count; ++p, out += kPanelOutputs) {
     const auto times = [&](auto multiply, std::size_t r) {
       multiply(weights.codes(p), weights.scales(p), weights.zeros(p), weights.blocks(),
