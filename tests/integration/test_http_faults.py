@@ -160,6 +160,23 @@ def test_connections_are_used_again(model: OpenAILanguageModel, server: FaultSer
     assert server.connections == 1
 
 
+def test_a_request_that_was_lost_on_an_old_connection_is_sent_again() -> None:
+    def choose(number: int) -> Mode:
+        return "reset" if number in (1, 2, 3) else "ok"
+
+    with (
+        FaultServer(choose=choose) as server,
+        OpenAILanguageModel(server.url, "m", dialect="generic") as model,
+    ):
+        model.generate(QUESTION).result(10)
+        with pytest.raises(ModelUnavailable):  # the second try has a connection of its own
+            model.generate(QUESTION).result(10)
+        with pytest.raises(ModelUnavailable):
+            model.generate(QUESTION).result(10)
+        assert model.generate(QUESTION).result(10)
+        assert server.served == {"ok": 2, "reset": 3}
+
+
 def test_a_huge_answer_is_not_read(server: FaultServer) -> None:
     with FaultServer("huge") as server, OpenAILanguageModel(
         server.url, "m", dialect="generic", timeouts=IN_A_HURRY

@@ -22,9 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     store = ModelStore(settings)
     action = {"list": _list, "fetch": _fetch, "verify": _verify, "bundle": _bundle}
-    ids = getattr(arguments, "ids", None) or [
-        name for name in (settings.model, settings.embedder) if name not in {"none", "mock"}
-    ]
+    ids = getattr(arguments, "ids", None) or list(settings.registry_models)
     code, result = action[arguments.action](console, store, ids, arguments)
     if arguments.json:
         print(json.dumps(result, indent=2))

@@ -231,7 +231,7 @@ class OpenAIEmbedder:
         with self._dimensions_lock:
             if not self._dimensions and len(lengths) == 1 and 0 < min(lengths) <= _MOST_DIMENSIONS:
                 self._dimensions = min(lengths)
-        if lengths != {self._dimensions}:
+        if not self._dimensions or lengths != {self._dimensions}:
             raise InvalidResponse(
                 f"vectors of {self._dimensions} dimensions were expected, not of "
                 f"{', '.join(map(str, sorted(lengths)))}",
@@ -239,8 +239,10 @@ class OpenAIEmbedder:
             )
         told.sort(key=lambda each: each.index)
         vectors = np.array([each.embedding for each in told], np.float64)
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not np.isfinite(norms).all() or (norms < _SHORTEST).any():
+        largest = np.abs(vectors).max(axis=1, keepdims=True)
+        if not np.isfinite(largest).all() or (largest < _SHORTEST).any():
             raise InvalidResponse("the server sent a vector without a direction")
-        unit: NDArray[np.float32] = (vectors / norms).astype(np.float32)
+        vectors /= largest  # no square overflows
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = vectors.astype(np.float32)
         return unit

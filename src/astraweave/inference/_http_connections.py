@@ -12,7 +12,7 @@ from astraweave.inference._http_url import Endpoint, checked_header, checked_key
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Connections", "connection_errors", "load_aiohttp", "request_headers"]
+__all__ = ["Connections", "connection_errors", "hung_up", "load_aiohttp", "request_headers"]
 
 _KEEP_ALIVE_S = 4.0
 """Below the five seconds after which common servers hang up on an idle connection."""
@@ -39,6 +39,7 @@ class Connections:
         if self._session is None:
             aiohttp = load_aiohttp()
             tracing = aiohttp.TraceConfig()
+            tracing.on_connection_reuseconn.append(_reused)
             tracing.on_request_headers_sent.append(_asked)
             verify: Any = True
             if self._ca_file is not None:
@@ -64,6 +65,10 @@ class Connections:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+async def _reused(_session: object, context: Any, _what: object) -> None:
+    context.trace_request_ctx.reused = True
 
 
 async def _asked(_session: object, context: Any, _what: object) -> None:
@@ -98,3 +103,9 @@ def load_aiohttp() -> Any:
 def connection_errors() -> tuple[type[Exception], ...]:
     """What aiohttp and the connection raise."""
     return (load_aiohttp().ClientError, OSError, UnicodeError)
+
+
+def hung_up() -> tuple[type[Exception], ...]:
+    """What is raised where the other side has closed the connection."""
+    aiohttp = load_aiohttp()
+    return (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)

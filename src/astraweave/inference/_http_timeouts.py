@@ -46,6 +46,8 @@ class Watch:
     def __init__(self, timeouts: HttpTimeouts, place: str) -> None:
         self._timeouts = timeouts
         self._place = place
+        self.reused = False
+        """Whether the connection has served a request before."""
         self._phase = ""
         self._seconds = 0.0
 

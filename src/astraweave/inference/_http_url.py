@@ -14,6 +14,7 @@ __all__ = ["Endpoint", "checked_header", "checked_key"]
 
 _AT_HOME = (".local", ".lan", ".internal", ".home.arpa", ".localhost", ".test")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_URL = re.compile(r"[\x21-\x7e]+")
 _VISIBLE = re.compile(r"[\x20-\x7e]+")
 
 
@@ -53,7 +54,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError:
             host = port = None
             parts = urlsplit("")
-        if parts.scheme not in ("http", "https") or not host or not _VISIBLE.fullmatch(url):
+        if parts.scheme not in ("http", "https") or not host or not _URL.fullmatch(url):
             raise ConfigError(
                 f"the address of the {what} must be like http://127.0.0.1:8080/v1", field=what
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -64,7 +63,8 @@ class Work:
 class EventLoop:
     """Runs coroutines on one thread, which it owns. Thread-safe.
 
-    uvloop is used where it is installed. Whoever owns a loop sees to it that `stop` is called, at
+    asyncio's own loop, not uvloop: what that leaves in a forked child brings the child down when it
+    exits, and it is no faster here. Whoever owns a loop sees to it that `stop` is called, at
     the latest when the interpreter exits. In a forked child there is no thread: `start` says so.
 
     Parameters
@@ -74,7 +74,7 @@ class EventLoop:
     """
 
     def __init__(self, name: str = "http") -> None:
-        self._loop = _new_loop()
+        self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._endings: list[Callable[[], Coroutine[Any, Any, None]]] = []
         # Reentrant: the collector may call `stop` in the midst of `start`, on the same thread.
@@ -202,14 +202,3 @@ class EventLoop:
         finally:
             asyncio.set_event_loop(None)
             self._loop.close()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    if sys.platform != "win32":
-        try:
-            import uvloop
-        except ImportError:
-            pass
-        else:
-            return uvloop.new_event_loop()
-    return asyncio.new_event_loop()

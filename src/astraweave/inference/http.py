@@ -28,6 +28,7 @@ from astraweave.errors import (
 from astraweave.inference._http_connections import (
     Connections,
     connection_errors,
+    hung_up,
     load_aiohttp,
     request_headers,
 )
@@ -50,6 +51,7 @@ Expect: TypeAlias = Literal["more", "rest", "nothing"]
 _REST_S = 1.0
 """How long to wait for a trailer, once the answer itself is complete."""
 _DRAIN_S = 0.1
+_MOST_STALE = 3
 _ERROR_BYTES = 8192
 _numbers = itertools.count()
 
@@ -217,15 +219,7 @@ class HttpClient:
         failure: AstraweaveError | None = None
         try:
             async with watch:
-                response = await self._connections.open().request(
-                    "GET" if body is None else "POST",
-                    url,
-                    data=body,
-                    headers={"X-Request-Id": request_id},
-                    allow_redirects=False,
-                    proxy=self._proxy,
-                    trace_request_ctx=watch,
-                )
+                response = await self._send(url, body, request_id, watch)
                 try:
                     await self._check_answer(response, request_id, path)
                     return await read(response, watch)
@@ -241,6 +235,31 @@ class HttpClient:
             failure = lost_connection(error, self.endpoint.place)
         # Outside of the handler: what aiohttp raised knows the request's headers.
         raise failure or watch.late
+
+    async def _send(
+        self, url: str, body: bytes | None, request_id: str, watch: Watch
+    ) -> aiohttp.ClientResponse:
+        """Send a request and wait for the headers of its answer.
+
+        A connection that has served before may be one that the server is just hanging up on. What
+        was lost on such a one, before any answer, is sent again.
+        """
+        for attempt in itertools.count():
+            watch.reused = False
+            try:
+                return await self._connections.open().request(
+                    "GET" if body is None else "POST",
+                    url,
+                    data=body,
+                    headers={"X-Request-Id": request_id},
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                    trace_request_ctx=watch,
+                )
+            except hung_up():
+                if not watch.reused or attempt >= _MOST_STALE:
+                    raise
+        raise AssertionError("the loop ends by itself")
 
     async def _check_answer(
         self, response: aiohttp.ClientResponse, request_id: str, path: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +87,8 @@ class OpenAILanguageModel:
         More headers for each request, as secret as the key.
     dialect : str
         ``"llama.cpp"``, ``"vllm"``, ``"ollama"``, ``"lmstudio"``, ``"mistral"``, ``"openai"``,
-        ``"generic"``; ``"auto"``: asked of the server before the first request.
+        ``"generic"``; ``"auto"``: asked of the server, in the background and where that fails
+        before the first request.
     context_tokens : int
         Longest prompt and answer together; 0: what the server says, until then 8192.
     slots : int
@@ -169,6 +171,8 @@ class OpenAILanguageModel:
             ca_file=ca_file,
             loop=loop,
         )
+        if self._server is None:
+            self._client.start(self._know_soon)
 
     def __repr__(self) -> str:
         return f"OpenAILanguageModel({self._client.endpoint.url!r}, {self._model!r})"
@@ -312,6 +316,10 @@ class OpenAILanguageModel:
             if self._server is None:
                 self._server = await self._ask_server()
         return self._server
+
+    async def _know_soon(self) -> None:
+        with contextlib.suppress(AstraweaveError):  # the first request asks again, and tells
+            await self._know()
 
     async def _ask_server(self) -> _Server:
         try:
