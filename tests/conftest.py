@@ -29,7 +29,7 @@ def encoder_files(model_store: ModelStore) -> ModelFiles:
     return _ensured(model_store, DEFAULT_EMBEDDER)
 
 
-@pytest.fixture(params=["cpu", "cuda"])
+@pytest.fixture(scope="session", params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> str:
     """Name of a provider; a test that takes it runs on every one that this machine has."""
     if request.param == "cuda" and (reason := _why_no_cuda()):

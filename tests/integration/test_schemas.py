@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from astraweave.llm import (
+    GenerationRequest,
+    JsonSchema,
+    LocalLanguageModel,
+    Message,
+    SamplingParams,
+)
 from astraweave.llm.grammar import GrammarCompiler
-from astraweave.llm.protocol import JsonSchema
 from astraweave.models import Tokenizer
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -175,3 +181,32 @@ def test_objects_of_500_schemas_are_valid_in_the_models_own_tokens(decoder_files
         tokenizer, eos_ids=config["eos_ids"], vocab_size=config["vocab_size"]
     )
     assert invalid(compiler, tokenizer, 500) == []
+
+
+@pytest.mark.models
+@pytest.mark.slow
+def test_the_models_own_objects_are_valid(decoder_files) -> None:
+    """Through the engine, sixteen at a time; an answer that ran out of tokens is no object yet."""
+    schemas = [Schemas(seed).whole() for seed in range(100)]
+    with LocalLanguageModel(decoder_files) as model:
+        answers = [
+            model.generate(
+                GenerationRequest(
+                    messages=(Message("user", f"Write thing number {at} of a village, as JSON."),),
+                    max_tokens=300,
+                    sampling=SamplingParams(temperature=1.0, seed=at),
+                    constraint=JsonSchema(schema=schema),
+                )
+            )
+            for at, schema in enumerate(schemas)
+        ]
+        whole = 0
+        for schema, answer in zip(schemas, answers, strict=True):
+            chunks = list(answer)
+            if chunks[-1].finish_reason == "stop":
+                whole += 1
+                jsonschema.validate(json.loads("".join(chunk.text for chunk in chunks)), schema)
+            else:
+                assert chunks[-1].finish_reason == "length"
+    print(f"{whole} of {len(schemas)} ended within their tokens, all of them valid")
+    assert whole > 70

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 import threading
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from astraweave.errors import ConfigError, InputError, InvalidResponse, MissingExtraError
+from astraweave.llm import grammar
 from astraweave.llm.grammar import GrammarCompiler, GrammarLimits, Matcher
 from astraweave.llm.protocol import Choice, Constraint, JsonSchema, Lark, Regex
 from astraweave.models import Tokenizer
@@ -142,9 +144,9 @@ def test_control_tokens_in_a_text_are_text(compiler, byte_tokenizer, constraint)
 
 def test_a_grammar_cannot_ask_for_a_control_token(compiler, byte_tokenizer) -> None:
     control = byte_tokenizer.special_tokens["<|system|>"]
-    for grammar in ('start: "a" <|system|>', f'start: "a" <[{control}]>', 'start: <|end|> "a"'):
+    for text in ('start: "a" <|system|>', f'start: "a" <[{control}]>', 'start: <|end|> "a"'):
         with pytest.raises(InputError):
-            walk(compiler, compiler.matcher(Lark(grammar=grammar)))
+            walk(compiler, compiler.matcher(Lark(grammar=text)))
     free = compiler.matcher(Lark(grammar=f'start: "a" (<[{control}]> | "b")'))
     free.advance(byte_tokenizer.encode("a"))
     assert control not in allowed(compiler, free)
@@ -240,8 +242,8 @@ def test_as_deep_as_is_allowed_does_compile(compiler) -> None:
     schema = {"$ref": "#/$defs/d0", "$defs": chain | {f"d{count}": {"type": "null"}}}
     compiler.matcher(JsonSchema(schema=schema))
     rules = limits.definitions - 1
-    grammar = "start: r0\n" + "\n".join(f'r{i}: r{i + 1} "b"' for i in range(rules - 1))
-    compiler.matcher(Lark(grammar=f'{grammar}\nr{rules - 1}: "a"'))
+    chained = "start: r0\n" + "\n".join(f'r{i}: r{i + 1} "b"' for i in range(rules - 1))
+    compiler.matcher(Lark(grammar=f'{chained}\nr{rules - 1}: "a"'))
 
 
 def test_large_choices_have_a_limit_and_below_it_they_work(compiler, byte_tokenizer) -> None:
@@ -322,3 +324,36 @@ def test_one_compiler_serves_many_threads(compiler, byte_tokenizer) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+EXPLODING = Regex(pattern="(.*a.{15}b)+")
+"""Its automaton has a state for every way in which the last 15 letters may lie."""
+
+
+def follow(compiler: GrammarCompiler, matcher: Matcher, letters: str) -> None:
+    for letter in letters:
+        allowed(compiler, matcher)
+        matcher.advance([ord(letter)])
+
+
+def test_a_constraint_that_explodes_fails_and_never_ends_as_if_whole(
+    byte_tokenizer, monkeypatch
+) -> None:
+    monkeypatch.setattr(grammar, "_MAX_LEXER_STATES", 300)
+    compiler = GrammarCompiler(byte_tokenizer, eos_ids=[256], vocab_size=600)
+    matcher = compiler.matcher(EXPLODING)
+    with pytest.raises(InputError, match="too complex"):
+        follow(compiler, matcher, "".join(random.Random(1).choices("ab", k=500)))
+    assert not matcher.done
+    with pytest.raises(InputError):
+        allowed(compiler, matcher)
+    assert not matcher.done
+
+
+def test_answers_before_leave_room_for_those_after_them(byte_tokenizer, monkeypatch) -> None:
+    """Each alone keeps within the limit, and all together would not."""
+    monkeypatch.setattr(grammar, "_MAX_LEXER_STATES", 400)
+    compiler = GrammarCompiler(byte_tokenizer, eos_ids=[256], vocab_size=600)
+    rng = random.Random(2)
+    for _ in range(60):
+        follow(compiler, compiler.matcher(EXPLODING), "".join(rng.choices("ab", k=12)))

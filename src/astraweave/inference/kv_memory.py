@@ -88,7 +88,7 @@ class KvMemory(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the memory; no binding may be run after that."""
+        """Let go of the memory; no binding may be run after that. Closing twice is allowed."""
         ...
 
 
@@ -148,8 +148,8 @@ class HostKv:
                 self._map.madvise(mmap.MADV_DONTNEED, page, whole)
 
     def close(self) -> None:
-        """Let go of the memory; no binding may be run after that."""
-        del self.memory
+        """Let go of the memory; no binding may be run after that. Closing twice is allowed."""
+        self.memory = np.empty(0, self.shape.dtype)
 
 
 class DeviceKv:
@@ -224,7 +224,7 @@ class DeviceKv:
         """A device keeps what it has: its rows are written where they lie."""
 
     def close(self) -> None:
-        """Let go of the memory; no binding may be run after that."""
+        """Let go of the memory; no binding may be run after that. Closing twice is allowed."""
         self._pieces.clear()
 
     def _place(self, piece: int, start: int, count: int) -> tuple[object, ...]:

@@ -114,6 +114,11 @@ weights of tam holds 80 MB; ask for less, close something, or raise the setting 
             self._shares[key] = (holder, size)
         return MemoryShare(self, key, holder, size)
 
+    @property
+    def left(self) -> int:
+        """Bytes that nobody holds; a very large number where there is no limit."""
+        return self.total - self.report().used if self.total else sys.maxsize
+
     def report(self) -> MemoryReport:
         """Who holds how much."""
         with self._lock:

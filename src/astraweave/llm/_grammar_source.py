@@ -56,7 +56,7 @@ class GrammarLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     definitions: int = 400
     repeats: int = 20_000
     forced_bytes: int = 8 * 1024
-    cached: int = 128
+    cached: int = 64
 
 
 def encoded(constraint: Constraint, limits: GrammarLimits) -> bytes:

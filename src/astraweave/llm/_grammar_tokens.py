@@ -12,16 +12,6 @@ from astraweave.models import Tokenizer
 
 __all__ = ["TokenTable"]
 
-_TEXT = r'[^"\\\x00-\x1F\x7F]'
-SLICES = [
-    r"[\x20\x0A\x0D\x09]+",
-    *(f"{_TEXT}{{1,{length}}}" for length in (2, 4, 6, 8, 12, 16, 30)),
-    f"{_TEXT}+",
-]
-"""Groups of tokens that are allowed as one where a grammar allows all texts of such a form: within
-strings that is nearly the whole vocabulary. The graded lengths are for strings that near their
-longest; with llguidance's own two (10 and 30) those places cost six times as much."""
-
 
 class TokenTable:
     """The bytes of every token, and how a text is cut into tokens, by our own tokenizer.
@@ -72,10 +62,8 @@ class TokenTable:
         return np.packbits(bits, bitorder="little").view("<u4").astype(np.uint32)
 
     def compiled(self, llguidance: Any, eos_ids: Collection[int]) -> Any:
-        """The form that llguidance works with. Holds the GIL for about 0.15 s a 50,000 tokens."""
-        return llguidance.LLTokenizer(
-            self, n_vocab=len(self.tokens), eos_token=sorted(eos_ids), slices=SLICES
-        )
+        """The form that llguidance works with. Holds the GIL for about 0.1 s a 50,000 tokens."""
+        return llguidance.LLTokenizer(self, n_vocab=len(self.tokens), eos_token=sorted(eos_ids))
 
     def _greedy(self, data: bytes) -> list[int]:
         ids, at = [], 0

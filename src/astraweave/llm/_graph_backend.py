@@ -1,4 +1,4 @@
-"""The whole ONNX graph, attention included: the reference, and what runs on other processors.
+"""The whole ONNX graph, attention included: the reference, and what runs on GPUs.
 
 Past and present KV are bound to the same memory, so a run writes only its new rows and nothing is
 ever copied. The graph takes one new token for each of many sequences, or many for one, and gives
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astraweave.errors import CapacityError, InputError, UnsupportedModel
-from astraweave.inference import Session
+from astraweave.inference import MemoryShare, Session
+from astraweave.inference.kv_memory import KvShape, kv_memory
 from astraweave.llm._backend import KvReport, StepBatch
 from astraweave.llm._config import DecoderConfig
 from astraweave.llm._graph_rows import KvRows
 
-__all__ = ["GraphBackend"]
+__all__ = ["GraphBackend", "kv_shape"]
 
 _KEPT_BINDINGS = 128
 
@@ -47,6 +48,9 @@ class GraphBackend:
         The graph is none of our conversion.
     """
 
+    shares: tuple[MemoryShare, ...] = ()
+    """Of a memory budget; given back by `close`."""
+
     mixes = False
 
     def __init__(
@@ -67,10 +71,12 @@ class GraphBackend:
         self.max_sequences = max_sequences
         self.provider = session.provider
         self._alone = alone
-        self._token_bytes = config.layers * 2 * config.kv_heads * config.head_size * 4
+        shape = kv_shape(session, config, rows=max_sequences, row_tokens=context_tokens)
+        self._token_bytes = shape.token_bytes
         room = max_sequences * context_tokens
         self._capacity = room if kv_bytes is None else min(room, kv_bytes // self._token_bytes)
-        self._kv = KvRows(config, rows=max_sequences, row_tokens=context_tokens)
+        self._memory = kv_memory(session, shape)
+        self._kv = KvRows(self._memory)
         self._logits = np.zeros((1, config.vocab_size), np.float32)
         self._spare = np.zeros((max_sequences, config.vocab_size), np.float32)
         self._bindings: dict[tuple[int, int], Any] = {}
@@ -159,6 +165,9 @@ class GraphBackend:
         """Let go of the graph and the memory. Closing twice is allowed."""
         self._bindings.clear()
         self._session.close()
+        self._memory.close()
+        for share in self.shares:
+            share.release()
 
     def _run(
         self,
@@ -199,11 +208,7 @@ class GraphBackend:
         if len(self._bindings) >= _KEPT_BINDINGS:
             self._bindings.clear()
         binding = self._session.binding()
-        for layer in range(self._config.layers):
-            for part, name in enumerate("kv"):
-                memory = self._kv.memory[layer, part, start : start + count]
-                _bind_input(binding, f"past_{name}{layer}", memory)
-                _bind_output(binding, f"present_{name}{layer}", memory)
+        self._memory.bind(binding, start, count)
         self._bindings[start, count] = binding
         return binding
 
@@ -242,6 +247,19 @@ class GraphBackend:
     def _check_open(self, sequence: int) -> None:
         if sequence not in self._kv.lengths:
             raise InputError(f"sequence {sequence} is not open", sequence=sequence)
+
+
+def kv_shape(session: Session, config: DecoderConfig, *, rows: int, row_tokens: int) -> KvShape:
+    """The numbers of a graph's keys and values; their kind is the graph's own."""
+    kinds = {port.name: port.type for port in session.raw.get_inputs()}
+    return KvShape(
+        layers=config.layers,
+        kv_heads=config.kv_heads,
+        head_size=config.head_size,
+        rows=rows,
+        row_tokens=row_tokens,
+        dtype="float16" if kinds.get("past_k0") == "tensor(float16)" else "float32",
+    )
 
 
 def _segments(batch: StepBatch, wanted: Sequence[int]) -> dict[int, list[tuple[int, int]]]:

@@ -7,14 +7,10 @@ of copying its rows (8 us a token), and stay there for as long as they run toget
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from astraweave.errors import CapacityError
-from astraweave.llm._config import DecoderConfig
+from astraweave.inference.kv_memory import KvMemory
 
 __all__ = ["KvRows"]
 
@@ -22,30 +18,20 @@ __all__ = ["KvRows"]
 class KvRows:
     """Which sequence lies in which row, and how many tokens it has. Used by one thread.
 
-    The memory is mapped, not allocated: pages that no token has reached cost nothing.
-
     Parameters
     ----------
-    config : DecoderConfig
-        Its dimensions.
-    rows, row_tokens : int
-        How many sequences there is room for, and how many tokens each may have.
+    memory : KvMemory
+        The rows themselves.
 
     Attributes
     ----------
-    memory : ndarray of float32, shape (layers, 2, rows, kv_heads, row_tokens, head_size)
-        Keys and values.
     lengths : dict of int to int
         Tokens of each open sequence.
     """
 
-    def __init__(self, config: DecoderConfig, *, rows: int, row_tokens: int) -> None:
-        shape = (config.layers, 2, rows, config.kv_heads, row_tokens, config.head_size)
-        self._map = mmap.mmap(-1, int(np.prod(shape)) * 4)
-        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # huge pages fill at once
-            self._map.madvise(mmap.MADV_NOHUGEPAGE)
-        self.memory: NDArray[np.float32] = np.frombuffer(self._map, np.float32).reshape(shape)
-        self.rows = rows
+    def __init__(self, memory: KvMemory) -> None:
+        self.memory = memory
+        self.rows = rows = memory.shape.rows
         self.lengths: dict[int, int] = {}
         self._row_of: dict[int, int] = {}
         self._sequence_in: list[int | None] = [None] * rows
@@ -81,8 +67,7 @@ class KvRows:
 
     def copy(self, source: int, target: int, tokens: int) -> None:
         """Give `target` the first `tokens` of `source`."""
-        a, b = self._row_of[source], self._row_of[target]
-        self.memory[:, :, b, :, :tokens] = self.memory[:, :, a, :, :tokens]
+        self.memory.copy(self._row_of[source], self._row_of[target], tokens)
         self.grow(target, tokens)
 
     def grow(self, sequence: int, tokens: int) -> None:
@@ -105,17 +90,9 @@ class KvRows:
 
     def give_back(self) -> None:
         """Return the memory of free rows to the operating system, where that is possible."""
-        if not hasattr(mmap, "MADV_DONTNEED"):
-            return
-        stride = self.memory.strides[2]
         for row, sequence in enumerate(self._sequence_in):
             if sequence is None and self._touched[row]:
-                for block in range(self.memory.shape[0] * 2):
-                    begin = (block * self.rows + row) * stride
-                    page = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE
-                    size = (begin + stride) // mmap.PAGESIZE * mmap.PAGESIZE - page
-                    if size > 0:
-                        self._map.madvise(mmap.MADV_DONTNEED, page, size)
+                self.memory.give_back(row)
                 self._touched[row] = 0
 
     def _cost(self, start: int, chosen: set[int]) -> int:
@@ -136,9 +113,7 @@ class KvRows:
         first, second = self._sequence_in[a], self._sequence_in[b]
         held = 0 if first is None else self.lengths[first]
         coming = 0 if second is None else self.lengths[second]
-        kept = self.memory[:, :, a, :, :held].copy()
-        self.memory[:, :, a, :, :coming] = self.memory[:, :, b, :, :coming]
-        self.memory[:, :, b, :, :held] = kept
+        self.memory.swap(a, b, held, coming)
         self._sequence_in[a], self._sequence_in[b] = second, first
         self._touched[a] = max(self._touched[a], coming)
         self._touched[b] = max(self._touched[b], held)

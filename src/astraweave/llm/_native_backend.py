@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from astraweave._native import Decoder, DecoderTeam, DecoderWeights
 from astraweave.errors import ConfigError, UnsupportedModel, UsageError
+from astraweave.inference import MemoryShare
 from astraweave.llm._backend import KvReport, StepBatch
 from astraweave.models import ModelFiles
 from astraweave.models.weight_table import WeightTable
@@ -98,6 +99,9 @@ class NativeBackend:
         There is no memory for it.
     """
 
+    shares: tuple[MemoryShare, ...] = ()
+    """Of a memory budget; given back by `close`."""
+
     mixes = True
     provider = "native"
 
@@ -161,6 +165,8 @@ class NativeBackend:
     def close(self) -> None:
         """Let go of weights and memory."""
         self._decoder = None
+        for share in self.shares:
+            share.release()
 
     def _native(self) -> Decoder:
         if self._decoder is None:

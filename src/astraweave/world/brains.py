@@ -158,7 +158,9 @@ class _Loader:
         self._sessions.close()
 
     def _files(self, model_id: str) -> ModelFiles:
+        from astraweave.inference import precision_for
         from astraweave.models import ModelStore
 
-        self._sessions.report()  # what cannot run here is not worth a download
-        return ModelStore(self._settings).ensure(model_id, self._progress)
+        report = self._sessions.report()  # what cannot run here is not worth a download
+        store = ModelStore(self._settings, precision=precision_for(report.provider))
+        return store.ensure(model_id, self._progress)
