@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import weakref
 from collections import Counter
@@ -376,6 +377,25 @@ def test_a_model_that_answers_at_once_does_not_nest() -> None:
     scheduler._fill()
     assert {ticket.result(FOREVER) for ticket in tickets} == {"Aye."}
     scheduler.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_told_and_its_parent_goes_on(road) -> None:
+    r = road()
+    ticket = r.ask("runs")
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            r.ask("in the child")
+        except UsageError:
+            r.scheduler.close()
+            code = 0
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    r.model.answer()
+    assert ticket.result(0) == "done"
 
 
 class Machine(RuleBasedStateMachine):
