@@ -379,6 +379,41 @@ def test_a_model_that_answers_at_once_does_not_nest() -> None:
     scheduler.close()
 
 
+def test_what_another_thread_starts_meanwhile_is_not_started_twice(road) -> None:
+    """Room is made between a request's coming into the queue and its asker's looking again."""
+    r = road()
+    count = r.telemetry.count
+
+    def interrupting(name: str, n: int = 1) -> None:
+        count(name, n)
+        if name == "llm.queued" and r.scheduler.waiting:
+            r.model.answer()
+
+    r.ask("first")
+    r.telemetry.count = interrupting
+    ticket = r.ask("second")
+    assert (r.model.asked, ticket.state) == (["first", "second"], "running")
+    r.model.answer()
+    assert ticket.result(0) == "done"
+    assert len(r.model.requests) == 2
+    assert r.scheduler.running == 0
+
+
+def test_an_interrupt_inside_the_model_leaves_no_place_taken(road) -> None:
+    r = road()
+    generate = r.model.generate
+
+    def interrupted(request: GenerationRequest) -> ChunkStream:
+        r.model.generate = generate
+        raise KeyboardInterrupt
+
+    r.model.generate = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        r.ask("stopped")
+    assert r.scheduler.running == 0
+    assert r.ask("next").state == "running"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_is_told_and_its_parent_goes_on(road) -> None:

@@ -208,3 +208,29 @@ def test_who_waits_for_the_end_is_woken_by_nothing_else() -> None:
     stream.finish("stop")
     reader.join(60)
     assert not reader.is_alive()
+
+
+def test_a_slow_listener_is_not_called_again_before_it_returns() -> None:
+    stream = ChunkStream()
+    stream.push("first")
+    heard_so_far: list[str] = []
+    pushed = threading.Event()
+
+    def slow(fresh, error) -> None:  # type: ignore[no-untyped-def]
+        if fresh[0].text == "first":
+            assert pushed.wait(60)
+        heard_so_far.extend(chunk.text for chunk in fresh)
+
+    def write() -> None:
+        stream.push("second")  # does not wait for the listener, and does not call it
+        pushed.set()
+
+    writer = threading.Thread(target=write)
+    listening = threading.Thread(target=stream.listen, args=(slow,))
+    listening.start()
+    while not stream._ears or not stream._ears[0].busy:
+        threading.Event().wait(0.001)
+    writer.start()
+    writer.join(60)
+    listening.join(60)
+    assert heard_so_far == ["first", "second"]

@@ -279,7 +279,8 @@ class LlmScheduler:
             if self._closing:
                 raise UsageError("the scheduler is closed")
             joined = bool(key) and self._join(run, ticket)
-            shed = None if joined else self._admit(run)
+            begins = not joined and self._may_begin(run)
+            shed = None if joined or begins else self._queue_up(run)
         self._telemetry.count("llm.queued")
         if deadline is not None:
             ticket._alarm = self._timers.at(deadline, partial(self._expire, ticket))
@@ -287,12 +288,11 @@ class LlmScheduler:
                 ticket._quiet()
         if shed is not None:
             self._drop(shed)
-        if joined:
-            return ticket
-        if run.running:
+        # Not by `run.running`: whoever made room meanwhile may have started it.
+        if begins:
             self._start(run)
-        elif len(self._running) < self._concurrency:  # those before it wait for their owners' sake
-            self._fill()
+        elif not joined and len(self._running) < self._concurrency:
+            self._fill()  # those before it wait only for their owners' sake
         return ticket
 
     def _join(self, run: Run, ticket: Ticket) -> bool:
@@ -313,14 +313,19 @@ class LlmScheduler:
             self._telemetry.count("llm.started")
         return True
 
-    def _admit(self, run: Run) -> Run | None:
-        """Let it run, or wait; who had to go for it."""
-        free = len(self._running) < self._concurrency and not len(self._queue)
-        if free and self._queue.may_run(run.owner):
-            self._queue.begin(run.owner)
-            run.running = True
-            self._running.add(run)
-            return None
+    def _may_begin(self, run: Run) -> bool:
+        """Give it a place where there is one and nobody waits for it."""
+        if len(self._queue) or len(self._running) >= self._concurrency:
+            return False
+        if not self._queue.may_run(run.owner):
+            return False
+        self._queue.begin(run.owner)
+        run.running = True
+        self._running.add(run)
+        return True
+
+    def _queue_up(self, run: Run) -> Run | None:
+        """Let it wait; who had to go for it."""
         shed = None
         if len(self._queue) >= self._max_queue:
             shed = self._queue.shed(run.level)
@@ -389,8 +394,10 @@ class LlmScheduler:
                 self._score(run, run.request)
                 return
             generation = self._model.generate(run.request)
-        except Exception as error:  # noqa: BLE001 - it is raised again where the ticket is read
+        except BaseException as error:
             self._deliver(run, (), error)
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C in the thread that asked
             return
         self._attach(run, generation)
         if isinstance(generation, ChunkStream):
