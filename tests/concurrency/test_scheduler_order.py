@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import weakref
 from collections import Counter
@@ -346,10 +347,8 @@ def test_nothing_is_left_of_a_request_that_ended(road) -> None:
             r.play()
             r.model.streams.clear()
             del ticket
-        r.scheduler._deadlines._sweep_at = 0
-        last = r.ask("sweeps", deadline=1e6)
         assert [ref() for ref in left] == [None] * 20
-        assert not last.done
+        assert len(r.scheduler._timers) == 0
     finally:
         gc.enable()
 
@@ -378,6 +377,60 @@ def test_a_model_that_answers_at_once_does_not_nest() -> None:
     scheduler._fill()
     assert {ticket.result(FOREVER) for ticket in tickets} == {"Aye."}
     scheduler.close()
+
+
+def test_what_another_thread_starts_meanwhile_is_not_started_twice(road) -> None:
+    """Room is made between a request's coming into the queue and its asker's looking again."""
+    r = road()
+    count = r.telemetry.count
+
+    def interrupting(name: str, n: int = 1) -> None:
+        count(name, n)
+        if name == "llm.queued" and r.scheduler.waiting:
+            r.model.answer()
+
+    r.ask("first")
+    r.telemetry.count = interrupting
+    ticket = r.ask("second")
+    assert (r.model.asked, ticket.state) == (["first", "second"], "running")
+    r.model.answer()
+    assert ticket.result(0) == "done"
+    assert len(r.model.requests) == 2
+    assert r.scheduler.running == 0
+
+
+def test_an_interrupt_inside_the_model_leaves_no_place_taken(road) -> None:
+    r = road()
+    generate = r.model.generate
+
+    def interrupted(request: GenerationRequest) -> ChunkStream:
+        r.model.generate = generate
+        raise KeyboardInterrupt
+
+    r.model.generate = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        r.ask("stopped")
+    assert r.scheduler.running == 0
+    assert r.ask("next").state == "running"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_told_and_its_parent_goes_on(road) -> None:
+    r = road()
+    ticket = r.ask("runs")
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            r.ask("in the child")
+        except UsageError:
+            r.scheduler.close()
+            code = 0
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    r.model.answer()
+    assert ticket.result(0) == "done"
 
 
 class Machine(RuleBasedStateMachine):

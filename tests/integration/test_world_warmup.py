@@ -54,6 +54,7 @@ def test_a_new_character_is_warmed_up_with_the_start_of_its_prompts(tmp_path: Pa
     warm, line = model.requests[:2]
     assert is_warm_up(warm)
     assert warm.owner == line.owner == "tam"
+    assert (warm.priority, line.priority) == ("background", "high")
     assert warm.messages[:-1] == line.messages[: len(warm.messages) - 1]
     assert len(warm.messages) > 1
 

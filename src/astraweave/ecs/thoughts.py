@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from astraweave.core.clock import SystemClock
-from astraweave.core.protocols import Clock
 from astraweave.ecs.components import CThought
 from astraweave.errors import CapacityError
 from astraweave.serving import LlmScheduler
@@ -23,13 +21,10 @@ class ThoughtSystem:
     ----------
     scheduler : LlmScheduler
         The road to the model (``world.scheduler``).
-    clock : Clock
-        The scheduler's, for deadlines.
     """
 
-    def __init__(self, scheduler: LlmScheduler, *, clock: Clock | None = None) -> None:
+    def __init__(self, scheduler: LlmScheduler) -> None:
         self.scheduler = scheduler
-        self._clock = clock or SystemClock()
 
     def run(self, thoughts: Iterable[CThought]) -> None:
         """Take what is asked, and bring every component up to date.
@@ -55,11 +50,11 @@ class ThoughtSystem:
         thought.new_text = thought.text = ""
         thought.late = thought.stale = False
         thought.error = thought.ticket = None
-        deadline = thought.deadline_s
+        wait, now = thought.deadline_s, self.scheduler.clock.monotonic()
         try:
             thought.ticket = self.scheduler.submit(
                 request,
-                deadline=None if deadline is None else self._clock.monotonic() + deadline,
+                deadline=None if wait is None else now + wait,
                 valid_while=thought.valid_while,
             )
         except CapacityError as error:

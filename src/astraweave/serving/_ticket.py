@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import msgspec
 
-from astraweave.errors import Cancelled
+from astraweave.errors import Cancelled, InputError
 from astraweave.llm import (
+    PRIORITIES,
     Chunk,
     ChunkStream,
     GenerationRequest,
@@ -17,13 +18,46 @@ from astraweave.llm import (
     Score,
     ScoreRequest,
 )
+from astraweave.serving.timers import Alarm
 
 if TYPE_CHECKING:
     from astraweave.serving.scheduler import LlmScheduler
 
-__all__ = ["Run", "ScoreTicket", "Ticket", "TicketState", "request_digest"]
+__all__ = [
+    "LEVEL",
+    "Run",
+    "ScoreTicket",
+    "Ticket",
+    "TicketState",
+    "addressed",
+    "request_digest",
+]
 
 TicketState = Literal["waiting", "running", "done"]
+
+LEVEL = {priority: level for level, priority in enumerate(PRIORITIES)}
+
+R = TypeVar("R", GenerationRequest, ScoreRequest)
+
+
+def addressed(request: R, owner: str, priority: Priority | None) -> R:
+    """The request with the owner and priority that it is submitted with.
+
+    Raises
+    ------
+    InputError
+        There is no such priority.
+    """
+    if owner and not request.owner:
+        request = msgspec.structs.replace(request, owner=owner)
+    if priority is not None and priority != request.priority:
+        request = msgspec.structs.replace(request, priority=priority)
+    if request.priority not in LEVEL:
+        raise InputError(
+            f"{request.priority!r} is no priority; there are: {', '.join(PRIORITIES)}",
+            priority=request.priority,
+        )
+    return request
 
 
 def request_digest(request: GenerationRequest | ScoreRequest) -> str:
@@ -110,6 +144,7 @@ class Ticket(ChunkStream):
     """
 
     __slots__ = (
+        "_alarm",
         "_is_valid",
         "_run",
         "_scheduler",
@@ -145,6 +180,7 @@ class Ticket(ChunkStream):
         self._scheduler = scheduler
         self._run = run
         self._is_valid = is_valid
+        self._alarm: Alarm | None = None
         self._spoke = False
 
     @property
@@ -164,6 +200,13 @@ class Ticket(ChunkStream):
         self._cancelled = True
         if not self._done:
             self._scheduler._cancel(self)
+
+    def _quiet(self) -> None:
+        """Let go of everything that an answer needs and that a ticket need not keep alive."""
+        self._is_valid = None
+        alarm, self._alarm = self._alarm, None
+        if alarm is not None:
+            alarm.cancel()
 
 
 class ScoreTicket:

@@ -14,14 +14,11 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, TypeVar, get_args
-
-import msgspec
 
 from astraweave.core.clock import SystemClock
-from astraweave.core.protocols import Clock, Journal, NullJournal
+from astraweave.core.protocols import Clock, Journal
 from astraweave.core.threads import Crew
 from astraweave.errors import (
     CapacityError,
@@ -31,10 +28,8 @@ from astraweave.errors import (
     UsageError,
 )
 from astraweave.llm import (
-    PRIORITIES,
     Chunk,
     ChunkStream,
-    FinishReason,
     Generation,
     GenerationRequest,
     LanguageModel,
@@ -42,16 +37,25 @@ from astraweave.llm import (
     ScoreRequest,
     Scoring,
     ScoringModel,
-    Usage,
 )
 from astraweave.observability import NULL_TELEMETRY, Telemetry
-from astraweave.serving._deadlines import Deadlines
+from astraweave.serving._endings import Endings
 from astraweave.serving._order import ReadyQueue
-from astraweave.serving._ticket import Run, ScoreTicket, Ticket, TicketState, request_digest
+from astraweave.serving._ticket import (
+    LEVEL,
+    Run,
+    ScoreTicket,
+    Ticket,
+    TicketState,
+    addressed,
+    request_digest,
+)
+from astraweave.serving.timers import Timers
 
 __all__ = ["LlmScheduler", "ScoreTicket", "Ticket", "TicketState", "request_digest"]
 
-_LEVEL = {priority: level for level, priority in enumerate(PRIORITIES)}
+_PUNCTUAL_S = 0.001
+"""No deadline is kept later than this."""
 _AT_ONCE = 16
 """What a thread that came with one request starts for others before it hands that on."""
 
@@ -107,7 +111,7 @@ class LlmScheduler:
         self._model = model
         self._instant = model.info.instant
         self._clock = clock or SystemClock()
-        self._journal = None if isinstance(journal, NullJournal) else journal
+        self._endings = Endings(self._clock, journal, telemetry)
         self._telemetry = telemetry
         self._max_queue = max_queue
         self._concurrency = concurrency
@@ -120,7 +124,7 @@ class LlmScheduler:
         """Runs that an equal request may join, by digest."""
         self._starting = threading.local()
         self._crew = Crew("astraweave-llm")
-        self._deadlines: Deadlines[Ticket] = Deadlines(self._clock, self._expire)
+        self._timers = Timers(self._clock, resolution_s=_PUNCTUAL_S, name="astraweave-deadlines")
         self._closing = False
         self._pid = os.getpid()
 
@@ -128,6 +132,11 @@ class LlmScheduler:
     def model(self) -> LanguageModel:
         """For counting tokens; what it generates goes through `submit`."""
         return self._model
+
+    @property
+    def clock(self) -> Clock:
+        """The one that deadlines are in."""
+        return self._clock
 
     @property
     def waiting(self) -> int:
@@ -183,7 +192,7 @@ class LlmScheduler:
         UsageError
             The scheduler is closed, or this is a forked child, which has none of its threads.
         """
-        request = _addressed(request, owner, priority)
+        request = addressed(request, owner, priority)
         if coalesce is None:
             coalesce = request.sampling.seed is not None or not request.sampling.temperature
         key = request_digest(request) if coalesce else ""
@@ -213,7 +222,7 @@ class LlmScheduler:
         """
         if not isinstance(self._model, ScoringModel):
             raise UsageError(f"the model {self._model.info.id!r} cannot score texts")
-        request = _addressed(request, owner, priority)
+        request = addressed(request, owner, priority)
         is_valid = self._validity(valid_while, world_version)
         return ScoreTicket(self._submit(request, deadline, "", False, is_valid))
 
@@ -237,7 +246,7 @@ class LlmScheduler:
         with self._lock:
             self._ended.wait_for(lambda: not self._running, timeout)
             stuck = bool(self._running)
-        self._deadlines.close()
+        self._timers.close()
         self._crew.close(0.0 if stuck else timeout)
 
     # -- into the queue
@@ -259,7 +268,7 @@ class LlmScheduler:
         now = self._clock.monotonic()
         run = Run(
             request,
-            level=_LEVEL[request.priority],
+            level=LEVEL[request.priority],
             deadline=math.inf if deadline is None else deadline,
             since=now,
             key=key,
@@ -270,18 +279,20 @@ class LlmScheduler:
             if self._closing:
                 raise UsageError("the scheduler is closed")
             joined = bool(key) and self._join(run, ticket)
-            shed = None if joined else self._admit(run)
+            begins = not joined and self._may_begin(run)
+            shed = None if joined or begins else self._queue_up(run)
         self._telemetry.count("llm.queued")
         if deadline is not None:
-            self._deadlines.add(deadline, ticket)
+            ticket._alarm = self._timers.at(deadline, partial(self._expire, ticket))
+            if ticket.state == "done":  # it has ended meanwhile, and nobody saw the alarm
+                ticket._quiet()
         if shed is not None:
             self._drop(shed)
-        if joined:
-            return ticket
-        if run.running:
+        # Not by `run.running`: whoever made room meanwhile may have started it.
+        if begins:
             self._start(run)
-        elif len(self._running) < self._concurrency:  # those before it wait for their owners' sake
-            self._fill()
+        elif not joined and len(self._running) < self._concurrency:
+            self._fill()  # those before it wait only for their owners' sake
         return ticket
 
     def _join(self, run: Run, ticket: Ticket) -> bool:
@@ -302,14 +313,19 @@ class LlmScheduler:
             self._telemetry.count("llm.started")
         return True
 
-    def _admit(self, run: Run) -> Run | None:
-        """Let it run, or wait; who had to go for it."""
-        free = len(self._running) < self._concurrency and not len(self._queue)
-        if free and self._queue.may_run(run.owner):
-            self._queue.begin(run.owner)
-            run.running = True
-            self._running.add(run)
-            return None
+    def _may_begin(self, run: Run) -> bool:
+        """Give it a place where there is one and nobody waits for it."""
+        if len(self._queue) or len(self._running) >= self._concurrency:
+            return False
+        if not self._queue.may_run(run.owner):
+            return False
+        self._queue.begin(run.owner)
+        run.running = True
+        self._running.add(run)
+        return True
+
+    def _queue_up(self, run: Run) -> Run | None:
+        """Let it wait; who had to go for it."""
         shed = None
         if len(self._queue) >= self._max_queue:
             shed = self._queue.shed(run.level)
@@ -378,8 +394,10 @@ class LlmScheduler:
                 self._score(run, run.request)
                 return
             generation = self._model.generate(run.request)
-        except Exception as error:  # noqa: BLE001 - it is raised again where the ticket is read
+        except BaseException as error:
             self._deliver(run, (), error)
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C in the thread that asked
             return
         self._attach(run, generation)
         if isinstance(generation, ChunkStream):
@@ -429,12 +447,11 @@ class LlmScheduler:
             if not self._holds(ticket):
                 continue
             if text:
-                self._note_text(ticket)
-                ticket._append(text)
+                self._endings.show(ticket, text)
             if error is not None:
-                self._end(ticket, "failed", error=error)
+                self._endings.end(ticket, "failed", error=error)
             elif ended:
-                self._end(ticket, "finished", chunks[-1])
+                self._endings.end(ticket, "finished", chunks[-1])
         if ended:
             self._finished(run)
 
@@ -460,7 +477,7 @@ class LlmScheduler:
                 return True
         except Exception as problem:  # noqa: BLE001 - it is raised again where the ticket is read
             error = problem
-        self._end(ticket, "stale" if error is None else "failed", error=error)
+        self._endings.end(ticket, "stale" if error is None else "failed", error=error)
         self._leave(ticket)
         return False
 
@@ -479,12 +496,12 @@ class LlmScheduler:
     # -- ways to end
 
     def _cancel(self, ticket: Ticket) -> None:
-        self._end(ticket, "cancelled")
+        self._endings.end(ticket, "cancelled")
         self._leave(ticket)
 
     def _expire(self, ticket: Ticket, begun: bool | None = None) -> None:
         if ticket._run.running if begun is None else begun:
-            self._end(ticket, "late")
+            self._endings.end(ticket, "late")
         else:
             late_ms = (self._clock.monotonic() - ticket.submitted) * 1e3
             error = DeadlineExceeded(
@@ -493,7 +510,7 @@ class LlmScheduler:
                 waited_ms=late_ms,
                 deadline=ticket.deadline,
             )
-            self._end(ticket, "expired", error=error)
+            self._endings.end(ticket, "expired", error=error)
         self._leave(ticket)
 
     def _drop(self, run: Run) -> None:
@@ -505,7 +522,7 @@ class LlmScheduler:
                 priority=ticket.priority,
                 max_queue=self._max_queue,
             )
-            self._end(ticket, "shed", error=error)
+            self._endings.end(ticket, "shed", error=error)
             self._leave(ticket)
 
     def _leave(self, ticket: Ticket) -> None:
@@ -527,76 +544,3 @@ class LlmScheduler:
     def _unshare(self, run: Run) -> None:
         if run.key and self._shared.get(run.key) is run:
             del self._shared[run.key]
-
-    def _end(
-        self,
-        ticket: Ticket,
-        outcome: _Outcome,
-        last: Chunk | None = None,
-        *,
-        error: BaseException | None = None,
-    ) -> None:
-        """End a ticket once; whoever comes later changes nothing."""
-        if not ticket._claim():
-            return
-        ticket._is_valid = None  # who keeps the ticket need not keep the world
-        ticket.late, ticket.stale = outcome == "late", outcome == "stale"
-        total_ms = (self._clock.monotonic() - ticket.submitted) * 1e3
-        if last is None:
-            reason: FinishReason = "cancelled" if error is None else "error"
-            last = Chunk(finish_reason=reason, usage=Usage(total_ms=total_ms))
-        elif last.usage is None:
-            last = msgspec.structs.replace(last, usage=Usage(total_ms=total_ms))
-        if last.text:
-            self._note_text(ticket)
-        if outcome == "finished" and last.finish_reason == "cancelled":
-            outcome = "cancelled"
-        self._telemetry.count(_COUNTER[outcome])
-        if ticket._run.running:
-            self._telemetry.observe("llm.total", total_ms)
-        try:
-            if ticket.recorded and self._journal is not None:
-                self._journal.record("llm", _event(ticket, last, error))
-        except Exception as problem:  # noqa: BLE001 - what is not written down is not shown
-            error = error or problem
-        ticket._append(() if error else (last,), done=True, error=error, claimed=True)
-
-    def _note_text(self, ticket: Ticket) -> None:
-        if not ticket._spoke:
-            ticket._spoke = True
-            waited = self._clock.monotonic() - ticket.submitted
-            self._telemetry.observe("llm.first_token", waited * 1e3)
-
-
-_Outcome = Literal["finished", "cancelled", "late", "expired", "failed", "shed", "stale"]
-_COUNTER: dict[_Outcome, str] = {outcome: f"llm.{outcome}" for outcome in get_args(_Outcome)}
-
-R = TypeVar("R", GenerationRequest, ScoreRequest)
-
-
-def _addressed(request: R, owner: str, priority: Priority | None) -> R:
-    """The request with the owner and priority that it is submitted with."""
-    if owner and not request.owner:
-        request = msgspec.structs.replace(request, owner=owner)
-    if priority is not None and priority != request.priority:
-        request = msgspec.structs.replace(request, priority=priority)
-    if request.priority not in _LEVEL:
-        raise InputError(
-            f"{request.priority!r} is no priority; there are: {', '.join(PRIORITIES)}",
-            priority=request.priority,
-        )
-    return request
-
-
-def _event(ticket: Ticket, last: Chunk, error: BaseException | None) -> Mapping[str, object]:
-    return {
-        "request": request_digest(ticket.request),
-        "owner": ticket.owner,
-        "text": ticket.text + last.text,
-        "finish_reason": last.finish_reason,
-        "late": ticket.late,
-        "stale": ticket.stale,
-        "error": None if error is None else f"{type(error).__name__}: {error}",
-        "usage": msgspec.to_builtins(last.usage),
-        "tool_calls": msgspec.to_builtins(last.tool_calls),
-    }
