@@ -52,6 +52,8 @@ class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
         By fault: share of the answers from the model's tier, from five seconds after its end on.
     back_s : dict of str to float
         Seconds from the end of each fault to the first answer of the model's tier.
+    why : dict of str to int
+        Why the model's tier did not answer while the server was well.
     opened, closed : int
         Times that the breaker did so.
     cut : int
@@ -68,6 +70,7 @@ class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
     tiers: dict[str, dict[str, int]]
     recovered: dict[str, float]
     back_s: dict[str, float]
+    why: dict[str, int]
     opened: int
     closed: int
     cut: int
@@ -223,6 +226,7 @@ def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign) -> FaultReport:
     back: dict[str, float] = {}
     outside = Counter(foreign.seen)
     cut = 0
+    why: Counter[str] = Counter()
     for asked in day.asked:
         answering = asked.answering
         answer = answering.answered if answering is not None else None
@@ -238,6 +242,9 @@ def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign) -> FaultReport:
                 outside[f"tier {tried.tier}: {kind}"] += 1
         is_models = answer.tier == "model" and not answer.cut
         if asked.mode == "ok" and asked.after != "start":
+            if not is_models:
+                first = answer.tried[0]
+                why[f"{asked.after} +{asked.since:.0f} s: {first.outcome}, {first.why[:60]}"] += 1
             if is_models:
                 back.setdefault(asked.after, asked.since)
             if asked.since >= _RECOVERY_S:
@@ -254,6 +261,7 @@ def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign) -> FaultReport:
         tiers={mode: dict(count) for mode, count in tiers.items()},
         recovered={mode: count[True] / count.total() for mode, count in recovered.items()},
         back_s=back,
+        why=dict(why),
         opened=telemetry.counters["breaker.opened"],
         closed=telemetry.counters["breaker.closed"],
         cut=cut,

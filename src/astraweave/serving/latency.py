@@ -13,6 +13,7 @@ __all__ = ["LatencyBook", "Patience", "QuantileSketch"]
 _SMALLEST = 1e-5
 """Seconds; what is faster counts as this."""
 _LARGEST = 1e4
+_DOZEN = 12
 
 
 class QuantileSketch:
@@ -85,10 +86,11 @@ class QuantileSketch:
 class Patience:
     """How long to wait for one use of one model. Thread-safe.
 
-    The wait is a multiple of the 99th percentile of what was seen, between a floor and a ceiling. A
-    call that was given up is counted as having lasted as long as it was waited for: the truth is
-    longer, but so a model that has become slower stretches the wait by `factor` with every few
-    calls, instead of being cut off for ever by what it once was.
+    The wait is a multiple of the 99th percentile of what was seen, between a floor and a ceiling.
+    Calls that were given up are counted as having lasted as long as they were waited for: the truth
+    is longer, but so a model that has become slower stretches the wait, step by step, instead of
+    being cut off for ever by what it once was. They are believed by the dozen, for a model that has
+    gone silent must not stretch anything before its breaker has noticed.
 
     Attributes
     ----------
@@ -96,7 +98,7 @@ class Patience:
         Seconds to the first words, and to the end.
     """
 
-    __slots__ = ("_due", "_settings", "_waits", "first", "total")
+    __slots__ = ("_due", "_given_up", "_settings", "_waits", "first", "total")
 
     def __init__(self, settings: TimeoutSettings) -> None:
         self.first = QuantileSketch()
@@ -104,6 +106,16 @@ class Patience:
         self._settings = settings
         self._waits = (settings.cold_first_s, settings.cold_total_s)
         self._due = settings.learn_after
+        self._given_up: list[tuple[QuantileSketch, float]] = []
+
+    def gave_up(self, seconds: float, *, spoke: bool) -> None:
+        """A call was given up after so long; it had said its first words, or not."""
+        waiting = self._given_up
+        waiting.append((self.total if spoke else self.first, seconds))
+        if len(waiting) >= _DOZEN:
+            self._given_up = []
+            for sketch, waited in waiting:
+                sketch.add(waited)
 
     def waits(self) -> tuple[float, float]:
         """Longest waits in seconds: for the first words, and for the whole answer."""
