@@ -28,6 +28,8 @@ __all__ = ["FaultReport", "day_of_faults", "main"]
 
 FAULTS: tuple[Mode, ...] = tuple(mode for mode in MODES if mode != "ok")
 _RECOVERY_S = 5.0
+_TAIL_S = 0.5
+"""Who asks so shortly before the next fault still meets it."""
 _OURS = {*errors.__all__, BreakerOpen.__name__, NothingFound.__name__, RateLimited.__name__}
 
 
@@ -209,7 +211,7 @@ def day_of_faults(
             threading.excepthook = before
             for logger in loggers:
                 logger.removeHandler(foreign)
-    return _report(day, telemetry, foreign)
+    return _report(day, telemetry, foreign, well)
 
 
 def _wait_for_all(day: _Day, timeout_s: float) -> None:
@@ -220,7 +222,7 @@ def _wait_for_all(day: _Day, timeout_s: float) -> None:
         patience.wait(timeout_s / 10)
 
 
-def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign) -> FaultReport:
+def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign, well: float) -> FaultReport:
     tiers: defaultdict[str, Counter[str]] = defaultdict(Counter)
     recovered: defaultdict[str, Counter[bool]] = defaultdict(Counter)
     back: dict[str, float] = {}
@@ -244,10 +246,11 @@ def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign) -> FaultReport:
         if asked.mode == "ok" and asked.after != "start":
             if not is_models:
                 first = answer.tried[0]
-                why[f"{asked.after} +{asked.since:.0f} s: {first.outcome}, {first.why[:60]}"] += 1
+                kind = first.why.partition(":")[0]
+                why[f"{asked.after} +{asked.since:.0f} s: {first.outcome}, {kind}"] += 1
             if is_models:
                 back.setdefault(asked.after, asked.since)
-            if asked.since >= _RECOVERY_S:
+            if _RECOVERY_S <= asked.since < well - _TAIL_S:
                 recovered[asked.after][is_models] += 1
     lateness = [end - asked.deadline for asked in day.asked for end in asked.ends]
     return FaultReport(

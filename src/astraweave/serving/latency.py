@@ -49,32 +49,32 @@ class QuantileSketch:
         self._middle = 2 / (1 + ratio)  # of a bucket, seen from its upper edge
         self._ratio = ratio
         self._memory = memory
-        self._lock = threading.Lock()
-        self._counts: dict[int, float] = {}
+        self._lowest = math.ceil(math.log(_SMALLEST) * self._scale)
+        # Of fixed length and without a lock: threads that add at the same moment may lose a count,
+        # which no quantile notices, and nobody can come upon a half-changed list.
+        self._counts = [0.0] * (math.ceil(math.log(_LARGEST) * self._scale) - self._lowest + 1)
         self._weight = 0.0
         self._seen = 0
 
     def add(self, seconds: float) -> None:
         """Count a duration."""
-        seconds = min(max(seconds, _SMALLEST), _LARGEST)
-        bucket = math.ceil(math.log(seconds) * self._scale)
-        with self._lock:
-            self._counts[bucket] = self._counts.get(bucket, 0.0) + 1.0
-            self._weight += 1.0
-            self._seen += 1
-            if self._weight >= self._memory:
-                halved = {at: n / 2 for at, n in self._counts.items() if n > 1 / 16}
-                self._counts, self._weight = halved, sum(halved.values())
+        if not _SMALLEST <= seconds <= _LARGEST:
+            seconds = _SMALLEST if seconds < _SMALLEST else _LARGEST
+        self._counts[math.ceil(math.log(seconds) * self._scale) - self._lowest] += 1.0
+        self._weight += 1.0
+        self._seen += 1
+        if self._weight >= self._memory:
+            self._counts = [n / 2 if n > 1 / 16 else 0.0 for n in self._counts]
+            self._weight = sum(self._counts)
 
     def quantile(self, q: float) -> float:
         """Seconds that a share `q` of the durations does not exceed; NaN before the first."""
-        with self._lock:
-            buckets = sorted(self._counts.items())
-            want = q * self._weight
+        counts = self._counts
+        want = q * sum(counts) - 1e-9
         seen = 0.0
-        for bucket, count in buckets:
+        for bucket, count in enumerate(counts, self._lowest):
             seen += count
-            if seen >= want - 1e-9:
+            if count and seen >= want:
                 return float(self._ratio**bucket * self._middle)
         return math.nan
 

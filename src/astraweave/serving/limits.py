@@ -233,6 +233,7 @@ class RateLimiter:
         self._counts_tokens = _counts_tokens(settings)
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._paces: dict[str, Pace] = {}
+        self._free_places: dict[str, Reservation] = {}
 
     @property
     def counts_tokens(self) -> bool:
@@ -284,9 +285,7 @@ class RateLimiter:
             It would be too late, longer than `LimitSettings.longest_wait_s`, or too many wait.
         """
         if self._free and model not in self._paces and not self._waiting:
-            free = Reservation(self, model, (), 0.0, (0, 0), ready)
-            free.admitted = True
-            return free
+            return self._free_places.get(model) or self._free_place(model)
         with self._lock:
             now = self._now()
             order = (_RANK[priority], next(self._numbers))
@@ -342,6 +341,12 @@ class RateLimiter:
             self._set_alarm(now)
         for other in woken:
             other._ready()
+
+    def _free_place(self, model: str) -> Reservation:
+        """One for all, where nothing is limited: it holds nothing that anybody could change."""
+        free = Reservation(self, model, (), 0.0, (0, 0), _nothing)
+        free.admitted = True
+        return self._free_places.setdefault(model, free)
 
     # -- under the lock
 
