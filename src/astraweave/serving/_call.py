@@ -183,14 +183,16 @@ class Call(ChunkStream):
                 )
 
     def _ask(self, attempt: _Attempt) -> None:
-        first, total = attempt.waits
-        due = attempt.started + min(first, total)
         self._attempts.append(attempt)
-        attempt.alarm = self._road.timers.at(
-            min(due, self._deadline),
-            partial(self._actor.post, partial(self._look, attempt)),
-        )
+        if not self._road.is_instant:
+            self._arm(attempt)
         self._actor.outside(partial(self._generate, attempt, self._current_request()))
+
+    def _arm(self, attempt: _Attempt) -> None:
+        if not attempt.dropped:
+            due = min(attempt.started + min(attempt.waits), self._deadline)
+            look = partial(self._look, attempt)
+            attempt.alarm = self._road.timers.at(due, partial(self._actor.post, look))
 
     def _generate(self, attempt: _Attempt, request: GenerationRequest) -> None:
         """Not a step: the model may take its time to begin."""
@@ -206,6 +208,8 @@ class Call(ChunkStream):
             generation.listen(partial(self._on_news, attempt))
         else:
             self._road.crew.run(partial(self._read, attempt, generation))
+        if self._road.is_instant and not attempt.dropped:
+            self._actor.post(partial(self._arm, attempt))
 
     def _read(self, attempt: _Attempt, generation: Generation) -> None:
         """Not a step: a model that knows no listeners is read by a thread."""
