@@ -28,6 +28,8 @@ __all__ = ["FaultReport", "day_of_faults", "main"]
 
 FAULTS: tuple[Mode, ...] = tuple(mode for mode in MODES if mode != "ok")
 _RECOVERY_S = 5.0
+_TAIL_S = 0.5
+"""Who asks so shortly before the next fault still meets it."""
 _OURS = {*errors.__all__, BreakerOpen.__name__, NothingFound.__name__, RateLimited.__name__}
 
 
@@ -52,6 +54,8 @@ class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
         By fault: share of the answers from the model's tier, from five seconds after its end on.
     back_s : dict of str to float
         Seconds from the end of each fault to the first answer of the model's tier.
+    why : dict of str to int
+        Why the model's tier did not answer while the server was well.
     opened, closed : int
         Times that the breaker did so.
     cut : int
@@ -68,6 +72,7 @@ class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
     tiers: dict[str, dict[str, int]]
     recovered: dict[str, float]
     back_s: dict[str, float]
+    why: dict[str, int]
     opened: int
     closed: int
     cut: int
@@ -206,7 +211,7 @@ def day_of_faults(
             threading.excepthook = before
             for logger in loggers:
                 logger.removeHandler(foreign)
-    return _report(day, telemetry, foreign)
+    return _report(day, telemetry, foreign, well)
 
 
 def _wait_for_all(day: _Day, timeout_s: float) -> None:
@@ -217,12 +222,13 @@ def _wait_for_all(day: _Day, timeout_s: float) -> None:
         patience.wait(timeout_s / 10)
 
 
-def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign) -> FaultReport:
+def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign, well: float) -> FaultReport:
     tiers: defaultdict[str, Counter[str]] = defaultdict(Counter)
     recovered: defaultdict[str, Counter[bool]] = defaultdict(Counter)
     back: dict[str, float] = {}
     outside = Counter(foreign.seen)
     cut = 0
+    why: Counter[str] = Counter()
     for asked in day.asked:
         answering = asked.answering
         answer = answering.answered if answering is not None else None
@@ -238,9 +244,13 @@ def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign) -> FaultReport:
                 outside[f"tier {tried.tier}: {kind}"] += 1
         is_models = answer.tier == "model" and not answer.cut
         if asked.mode == "ok" and asked.after != "start":
+            if not is_models:
+                first = answer.tried[0]
+                kind = first.why.partition(":")[0]
+                why[f"{asked.after} +{asked.since:.0f} s: {first.outcome}, {kind}"] += 1
             if is_models:
                 back.setdefault(asked.after, asked.since)
-            if asked.since >= _RECOVERY_S:
+            if _RECOVERY_S <= asked.since < well - _TAIL_S:
                 recovered[asked.after][is_models] += 1
     lateness = [end - asked.deadline for asked in day.asked for end in asked.ends]
     return FaultReport(
@@ -254,6 +264,7 @@ def _report(day: _Day, telemetry: Telemetry, foreign: _Foreign) -> FaultReport:
         tiers={mode: dict(count) for mode, count in tiers.items()},
         recovered={mode: count[True] / count.total() for mode, count in recovered.items()},
         back_s=back,
+        why=dict(why),
         opened=telemetry.counters["breaker.opened"],
         closed=telemetry.counters["breaker.closed"],
         cut=cut,

@@ -36,11 +36,17 @@ class _Attempt:
 
     __slots__ = (
         "alarm", "berth", "dropped", "generation", "heard", "model", "permit", "place", "spoke",
-        "started",
+        "started", "waits",
     )  # fmt: skip
 
     def __init__(
-        self, model: LanguageModel, permit: Permit, place: Reservation, berth: Berth, now: float
+        self,
+        model: LanguageModel,
+        permit: Permit,
+        place: Reservation,
+        berth: Berth,
+        now: float,
+        waits: tuple[float, float],
     ) -> None:
         self.model = model
         self.permit = permit
@@ -48,6 +54,7 @@ class _Attempt:
         self.berth = berth
         self.started = now
         self.heard = now
+        self.waits = waits
         self.spoke = False
         self.dropped = False
         self.alarm: Alarm | None = None
@@ -160,7 +167,9 @@ class Call(ChunkStream):
         except BreakerOpen as refusal:
             self._fail(refusal)
             return
-        attempt = _Attempt(road.model, permit, self._place, self._berth, now)
+        attempt = _Attempt(
+            road.model, permit, self._place, self._berth, now, self._patience.waits()
+        )
         self._place = self._berth = None
         self._ask(attempt)
         hedge = self._settings.hedge
@@ -174,14 +183,16 @@ class Call(ChunkStream):
                 )
 
     def _ask(self, attempt: _Attempt) -> None:
-        first, total = self._patience.waits()
-        due = attempt.started + min(first, total)
         self._attempts.append(attempt)
-        attempt.alarm = self._road.timers.at(
-            min(due, self._deadline),
-            partial(self._actor.post, partial(self._look, attempt)),
-        )
+        if not self._road.is_instant:
+            self._arm(attempt)
         self._actor.outside(partial(self._generate, attempt, self._current_request()))
+
+    def _arm(self, attempt: _Attempt) -> None:
+        if not attempt.dropped:
+            due = min(attempt.started + min(attempt.waits), self._deadline)
+            look = partial(self._look, attempt)
+            attempt.alarm = self._road.timers.at(due, partial(self._actor.post, look))
 
     def _generate(self, attempt: _Attempt, request: GenerationRequest) -> None:
         """Not a step: the model may take its time to begin."""
@@ -197,6 +208,8 @@ class Call(ChunkStream):
             generation.listen(partial(self._on_news, attempt))
         else:
             self._road.crew.run(partial(self._read, attempt, generation))
+        if self._road.is_instant and not attempt.dropped:
+            self._actor.post(partial(self._arm, attempt))
 
     def _read(self, attempt: _Attempt, generation: Generation) -> None:
         """Not a step: a model that knows no listeners is read by a thread."""
@@ -296,7 +309,7 @@ class Call(ChunkStream):
         if attempt.dropped or self._over:
             return
         now = self._road.now()
-        first, total = self._patience.waits()
+        first, total = attempt.waits
         stall = self._settings.all_timeouts.get(
             self._request.use, self._settings.other_timeouts
         ).stall_s
@@ -316,7 +329,7 @@ class Call(ChunkStream):
             self._fail(DeadlineExceeded(f"the deadline came after {ran:.2f} s of the answer"))
             return
         self._road.telemetry.count("resilient.timed_out")
-        (self._patience.total if attempt.spoke else self._patience.first).add(ran)
+        self._patience.gave_up(ran, spoke=attempt.spoke)
         error = ModelTimeout(
             f"the model {self._road.model_id!r} did not {what} in {ran:.2f} s", waited_s=ran
         )
@@ -330,7 +343,7 @@ class Call(ChunkStream):
             return False
         usual = self._patience.expected_first_s()
         if math.isnan(usual):
-            usual = self._patience.waits()[0] / 2
+            usual = attempt.waits[0] / 2
         return now - attempt.started >= usual
 
     # -- a second call beside the first
@@ -362,7 +375,8 @@ class Call(ChunkStream):
         except (CapacityError, BreakerOpen):
             return
         road.telemetry.count("resilient.hedged")
-        self._ask(_Attempt(model, permit, place, berth, road.now()))
+        waits = self._patience.waits()
+        self._ask(_Attempt(model, permit, place, berth, road.now(), waits))
 
     def _won(self, winner: _Attempt) -> None:
         for other in tuple(self._attempts):

@@ -20,14 +20,12 @@ _RANK = {priority: rank for rank, priority in enumerate(PRIORITIES)}
 class Berth:
     """One call's room, or its place in the line for it. Thread-safe."""
 
-    __slots__ = ("_bulkhead", "_order", "_ready", "entered", "left", "use")
+    __slots__ = ("_bulkhead", "_ready", "entered", "left", "order", "use")
 
-    def __init__(
-        self, bulkhead: Bulkhead, use: str, order: tuple[int, int], ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, bulkhead: Bulkhead, use: str, ready: Callable[[], None]) -> None:
         self._bulkhead = bulkhead
-        self._order = order
         self._ready = ready
+        self.order = (0, 0)
         self.use = use
         self.entered = False
         self.left = False
@@ -87,7 +85,7 @@ class Bulkhead:
             There is no room, and none in the line.
         """
         with self._lock:
-            berth = Berth(self, use, (_RANK[priority], next(self._numbers)), ready)
+            berth = Berth(self, use, ready)
             # Who has room goes in past the line: the line is there because their use is full.
             if self._has_room(use):
                 self._admit(berth)
@@ -100,7 +98,8 @@ class Bulkhead:
                     use=use,
                 )
             else:
-                bisect.insort(self._waiting, berth, key=lambda other: other._order)
+                berth.order = (_RANK[priority], next(self._numbers))
+                bisect.insort(self._waiting, berth, key=lambda other: other.order)
         return berth
 
     def apply(self, settings: BulkheadSettings) -> None:

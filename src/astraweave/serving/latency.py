@@ -13,6 +13,7 @@ __all__ = ["LatencyBook", "Patience", "QuantileSketch"]
 _SMALLEST = 1e-5
 """Seconds; what is faster counts as this."""
 _LARGEST = 1e4
+_DOZEN = 12
 
 
 class QuantileSketch:
@@ -48,32 +49,32 @@ class QuantileSketch:
         self._middle = 2 / (1 + ratio)  # of a bucket, seen from its upper edge
         self._ratio = ratio
         self._memory = memory
-        self._lock = threading.Lock()
-        self._counts: dict[int, float] = {}
+        self._lowest = math.ceil(math.log(_SMALLEST) * self._scale)
+        # Of fixed length and without a lock: threads that add at the same moment may lose a count,
+        # which no quantile notices, and nobody can come upon a half-changed list.
+        self._counts = [0.0] * (math.ceil(math.log(_LARGEST) * self._scale) - self._lowest + 1)
         self._weight = 0.0
         self._seen = 0
 
     def add(self, seconds: float) -> None:
         """Count a duration."""
-        seconds = min(max(seconds, _SMALLEST), _LARGEST)
-        bucket = math.ceil(math.log(seconds) * self._scale)
-        with self._lock:
-            self._counts[bucket] = self._counts.get(bucket, 0.0) + 1.0
-            self._weight += 1.0
-            self._seen += 1
-            if self._weight >= self._memory:
-                halved = {at: n / 2 for at, n in self._counts.items() if n > 1 / 16}
-                self._counts, self._weight = halved, sum(halved.values())
+        if not _SMALLEST <= seconds <= _LARGEST:
+            seconds = _SMALLEST if seconds < _SMALLEST else _LARGEST
+        self._counts[math.ceil(math.log(seconds) * self._scale) - self._lowest] += 1.0
+        self._weight += 1.0
+        self._seen += 1
+        if self._weight >= self._memory:
+            self._counts = [n / 2 if n > 1 / 16 else 0.0 for n in self._counts]
+            self._weight = sum(self._counts)
 
     def quantile(self, q: float) -> float:
         """Seconds that a share `q` of the durations does not exceed; NaN before the first."""
-        with self._lock:
-            buckets = sorted(self._counts.items())
-            want = q * self._weight
+        counts = self._counts
+        want = q * sum(counts) - 1e-9
         seen = 0.0
-        for bucket, count in buckets:
+        for bucket, count in enumerate(counts, self._lowest):
             seen += count
-            if seen >= want - 1e-9:
+            if count and seen >= want:
                 return float(self._ratio**bucket * self._middle)
         return math.nan
 
@@ -85,10 +86,11 @@ class QuantileSketch:
 class Patience:
     """How long to wait for one use of one model. Thread-safe.
 
-    The wait is a multiple of the 99th percentile of what was seen, between a floor and a ceiling. A
-    call that was given up is counted as having lasted as long as it was waited for: the truth is
-    longer, but so a model that has become slower stretches the wait by `factor` with every few
-    calls, instead of being cut off for ever by what it once was.
+    The wait is a multiple of the 99th percentile of what was seen, between a floor and a ceiling.
+    Calls that were given up are counted as having lasted as long as they were waited for: the truth
+    is longer, but so a model that has become slower stretches the wait, step by step, instead of
+    being cut off for ever by what it once was. They are believed by the dozen, for a model that has
+    gone silent must not stretch anything before its breaker has noticed.
 
     Attributes
     ----------
@@ -96,7 +98,7 @@ class Patience:
         Seconds to the first words, and to the end.
     """
 
-    __slots__ = ("_due", "_settings", "_waits", "first", "total")
+    __slots__ = ("_due", "_given_up", "_settings", "_waits", "first", "total")
 
     def __init__(self, settings: TimeoutSettings) -> None:
         self.first = QuantileSketch()
@@ -104,6 +106,16 @@ class Patience:
         self._settings = settings
         self._waits = (settings.cold_first_s, settings.cold_total_s)
         self._due = settings.learn_after
+        self._given_up: list[tuple[QuantileSketch, float]] = []
+
+    def gave_up(self, seconds: float, *, spoke: bool) -> None:
+        """A call was given up after so long; it had said its first words, or not."""
+        waiting = self._given_up
+        waiting.append((self.total if spoke else self.first, seconds))
+        if len(waiting) >= _DOZEN:
+            self._given_up = []
+            for sketch, waited in waiting:
+                sketch.add(waited)
 
     def waits(self) -> tuple[float, float]:
         """Longest waits in seconds: for the first words, and for the whole answer."""

@@ -79,6 +79,7 @@ class Resilient:
         self.model = model
         self.model_id = model.info.id
         self.continues_prefix = model.info.continues_prefix
+        self.is_instant = model.info.instant
         self.telemetry = telemetry
         self.settings = settings
         self.now = self._clock.monotonic

@@ -55,7 +55,8 @@ class ModelResponder:
     name : str
         The tier's.
     expected_s : float
-        Seconds that an answer takes before anything was measured.
+        Seconds that an answer takes before anything was measured; rather too little than too much,
+        for a tier that is never begun is never measured.
     prepare : callable, optional
         Makes another request of the one that came: a shorter prompt for a smaller model.
     check : callable, optional
@@ -70,7 +71,7 @@ class ModelResponder:
         scheduler: _Submits,
         *,
         name: str = "model",
-        expected_s: float = 0.5,
+        expected_s: float = 0.1,
         prepare: Callable[[GenerationRequest], GenerationRequest] | None = None,
         check: Callable[[str], object] | None = None,
         on_answer: Callable[[GenerationRequest, str], object] | None = None,
