@@ -18,7 +18,8 @@ mode                        what happens
 ``slow_bytes``              one byte in `byte_s`
 ``malformed_sse``           server-sent events that are none (a whole answer: as below)
 ``malformed_json``          JSON that is none
-``schema_violation``        JSON of another shape
+``schema_violation``        JSON of another shape; where the request holds the answer to a
+                            schema, an answer that does not keep to it
 ``huge``                    100 MB
 ``other_answer``            the answer to another request
 ``mixed_answers``           an answer that goes on with another one's
@@ -299,6 +300,12 @@ class FaultServer:
         return await self._say(request, asked, _as_event(body) if _is_streamed(asked) else body)
 
     async def _schema_violation(self, request: Any, asked: dict[str, Any]) -> Any:
+        if asked.keys() & {"response_format", "structured_outputs", "grammar"}:
+            said = answers.unheld(self._rng)
+            if not _is_streamed(asked):
+                return self._whole(request, answers.completion(asked, said, self._next_id()))
+            told = b"".join(answers.events(asked, said, self._next_id()))
+            return await self._say(request, asked, told)
         body = answers.violation(self._rng)
         return await self._say(request, asked, _as_event(body) if _is_streamed(asked) else body)
 
