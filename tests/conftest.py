@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 import pytest
 
 from astraweave.core.settings import DEFAULT_EMBEDDER, DEFAULT_MODEL, Settings
 from astraweave.errors import ModelUnavailable
+from astraweave.inference._row_copy import row_copy_graph
 from astraweave.models import ModelFiles, ModelStore, Tokenizer
 
 
@@ -24,6 +27,34 @@ def decoder_files(model_store: ModelStore) -> ModelFiles:
 @pytest.fixture(scope="session")
 def encoder_files(model_store: ModelStore) -> ModelFiles:
     return _ensured(model_store, DEFAULT_EMBEDDER)
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> str:
+    """Name of a provider; a test that takes it runs on every one that this machine has."""
+    if request.param == "cuda" and (reason := _why_no_cuda()):
+        pytest.skip(f"no GPU to test on: {reason} (docs/gpu.md says how to run this)")
+    return str(request.param)
+
+
+@functools.cache
+def _why_no_cuda() -> str:
+    try:
+        import onnxruntime
+    except ImportError:
+        return "onnxruntime is not installed"
+    wanted = "CUDAExecutionProvider"
+    if wanted not in onnxruntime.get_available_providers():
+        return "this onnxruntime was built without CUDA"
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            row_copy_graph(1, (1, 1, 1), "float32"), options, providers=[wanted], enable_fallback=0
+        )
+    except Exception as error:
+        return str(error).splitlines()[0]
+    return "" if session.get_providers()[0] == wanted else "CUDA's libraries did not load"
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ void bind_decoder(py::module_& module);
 void bind_index(py::module_& module);
 void bind_product(py::module_& module);
 void bind_mailbox(py::module_& module);
+void bind_kv(py::module_& module);
 void bind_simd(py::module_& module);
 void bind_tokens(py::module_& module);
 

@@ -2,6 +2,8 @@
 
 #include <pybind11/stl/filesystem.h>
 
+#include <atomic>
+
 #include "bindings/bindings.hpp"
 #include "error.hpp"
 
@@ -49,6 +51,7 @@ std::span<const std::int32_t> flat(const Ints& values) {
 }
 
 // A decoder and the array that its logits go to: a caller who keeps an old one keeps its memory.
+// Only one thread may be inside; another one is told so.
 class BoundDecoder {
  public:
   BoundDecoder(std::shared_ptr<Weights> weights, std::shared_ptr<Team> team,
@@ -57,38 +60,58 @@ class BoundDecoder {
       : decoder_(std::move(weights), std::move(team),
                  {parse_kind(kv_kind), kv_bytes, max_sequences, context_tokens}) {}
 
+  // Held by whoever is inside.
+  class Entry {
+   public:
+    explicit Entry(BoundDecoder& self) : busy_(self.busy_) {
+      if (busy_.exchange(true, std::memory_order_acquire)) {
+        throw Error(ErrorCode::kUsage, "a decoder is used by one thread at a time");
+      }
+    }
+    ~Entry() { busy_.store(false, std::memory_order_release); }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+
+   private:
+    std::atomic<bool>& busy_;
+  };
+
   py::array step(const Ints& sequences, const Ints& counts, const Ints& tokens,
                  const Ints& wanted) {
+    const Entry entry(*this);
     const decoder::StepBatch batch{flat(sequences), flat(counts), flat(tokens), flat(wanted)};
-    const auto rows = wanted.size();
-    const auto stride = static_cast<py::ssize_t>(decoder_.logits_stride());
-    if (rows > logits_.shape(0)) {
-      if (rows > tokens.size())
-        throw Error(ErrorCode::kInput, "more places than tokens are wanted");
-      logits_ = py::array_t<float>({rows, stride});
-    }
+    const py::ssize_t rows = wanted.size(), stride = this->stride();
+    if (rows > tokens.size()) throw Error(ErrorCode::kInput, "more places than tokens are wanted");
+    if (rows > logits_.shape(0)) logits_ = py::array_t<float>({rows, stride});
     float* logits = logits_.mutable_data();
     {
       const py::gil_scoped_release release;
       decoder_.step(batch, logits);
     }
+    constexpr auto kFloat = static_cast<py::ssize_t>(sizeof(float));
     const auto vocabulary = static_cast<py::ssize_t>(decoder_.shape().vocabulary);
-    return py::array_t<float>(
-        {rows, vocabulary},
-        {stride * static_cast<py::ssize_t>(sizeof(float)), static_cast<py::ssize_t>(sizeof(float))},
-        logits, logits_);
+    return py::array_t<float>({rows, vocabulary}, {stride * kFloat, kFloat}, logits, logits_);
   }
 
-  decoder::KvPages& sequences() { return decoder_.sequences(); }
-  const Decoder& decoder() const { return decoder_; }
+  // Calls a member of the memory of sequences.
+  template <auto kMember, class... Arguments>
+  auto on_sequences(Arguments... arguments) {
+    const Entry entry(*this);
+    return (decoder_.sequences().*kMember)(arguments...);
+  }
+
+  Decoder& decoder() noexcept { return decoder_; }
 
  private:
+  py::ssize_t stride() const { return static_cast<py::ssize_t>(decoder_.logits_stride()); }
+
   Decoder decoder_;
   py::array_t<float> logits_{std::vector<py::ssize_t>{0, 0}};
+  std::atomic<bool> busy_{false};
 };
 
 py::tuple report(BoundDecoder& self) {
-  const decoder::KvReport now = self.sequences().report();
+  const decoder::KvReport now = self.on_sequences<&decoder::KvPages::report>();
   return py::make_tuple(now.capacity_tokens, now.used_tokens, now.capacity_bytes, now.used_bytes,
                         now.sequences);
 }
@@ -96,6 +119,8 @@ py::tuple report(BoundDecoder& self) {
 }  // namespace
 
 void bind_decoder(py::module_& module) {
+  using decoder::KvPages;
+  using Sequence = KvPages::Sequence;
   py::class_<Team, std::shared_ptr<Team>>(module, "DecoderTeam")
       .def(py::init<std::size_t>(), py::arg("threads"))
       .def_property_readonly("threads", &Team::threads);
@@ -110,41 +135,23 @@ void bind_decoder(py::module_& module) {
                     std::size_t, std::size_t, std::size_t>(),
            py::arg("weights"), py::arg("team"), py::kw_only(), py::arg("kv_kind"),
            py::arg("kv_bytes"), py::arg("max_sequences"), py::arg("context_tokens") = 0)
-      .def("open", [](BoundDecoder& self) { return self.sequences().open(); })
-      .def(
-          "fork",
-          [](BoundDecoder& self, decoder::KvPages::Sequence sequence, std::size_t tokens) {
-            return self.sequences().fork(sequence, tokens);
-          },
-          py::arg("sequence"), py::arg("tokens"))
-      .def(
-          "truncate",
-          [](BoundDecoder& self, decoder::KvPages::Sequence sequence, std::size_t tokens) {
-            self.sequences().truncate(sequence, tokens);
-          },
-          py::arg("sequence"), py::arg("tokens"))
-      .def(
-          "release",
-          [](BoundDecoder& self, decoder::KvPages::Sequence sequence) {
-            self.sequences().release(sequence);
-          },
-          py::arg("sequence"))
-      .def(
-          "length",
-          [](BoundDecoder& self, decoder::KvPages::Sequence sequence) {
-            return self.sequences().length(sequence);
-          },
-          py::arg("sequence"))
+      .def("open", &BoundDecoder::on_sequences<&KvPages::open>)
+      .def("fork", &BoundDecoder::on_sequences<&KvPages::fork, Sequence, std::size_t>,
+           py::arg("sequence"), py::arg("tokens"))
+      .def("truncate", &BoundDecoder::on_sequences<&KvPages::truncate, Sequence, std::size_t>,
+           py::arg("sequence"), py::arg("tokens"))
+      .def("release", &BoundDecoder::on_sequences<&KvPages::release, Sequence>, py::arg("sequence"))
+      .def("length", &BoundDecoder::on_sequences<&KvPages::length, Sequence>, py::arg("sequence"))
       .def("step", &BoundDecoder::step, py::arg("sequences"), py::arg("counts"), py::arg("tokens"),
            py::arg("wanted"))
       .def("report", &report)
+      .def_property_readonly("vocabulary",
+                             [](BoundDecoder& self) { return self.decoder().shape().vocabulary; })
       .def_property_readonly(
-          "vocabulary", [](const BoundDecoder& self) { return self.decoder().shape().vocabulary; })
-      .def_property_readonly("context_tokens",
-                             [](BoundDecoder& self) { return self.sequences().context_tokens(); })
-      .def_property_readonly("workspace_bytes", [](const BoundDecoder& self) {
-        return self.decoder().workspace_bytes();
-      });
+          "context_tokens",
+          [](BoundDecoder& self) { return self.decoder().sequences().context_tokens(); })
+      .def_property_readonly("workspace_bytes",
+                             [](BoundDecoder& self) { return self.decoder().workspace_bytes(); });
 }
 
 }  // namespace astraweave::bindings

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   astraweave::bindings::bind_index(module);
   astraweave::bindings::bind_product(module);
   astraweave::bindings::bind_mailbox(module);
+  astraweave::bindings::bind_kv(module);
   astraweave::bindings::bind_simd(module);
   astraweave::bindings::bind_tokens(module);
 }

@@ -22,6 +22,12 @@ std::size_t tokens_seen(std::size_t position, std::size_t span) noexcept {
 
 std::size_t spans_seen(std::size_t position) noexcept { return position / simd::kSpanTokens + 1; }
 
+// The blocks of a span, and of the one after it.
+struct Blocks {
+  const std::byte* now[simd::kSpanPages];
+  const std::byte* next[simd::kSpanPages];
+};
+
 // The rows of a kernel's call, as they come together.
 struct RowList {
   std::array<simd::AttendRow, kRowsAtOnce> rows;
@@ -100,10 +106,10 @@ void Attention::run(std::size_t item, std::size_t layer, Rows queries, Out out,
     const Task& task = plan_.tasks[i];
     const std::size_t first_unit = plan_.members[task.units];
     if (plan_.units[first_unit].tasks == 1) {
-      run_whole(task, layer, queries, out, scratch);
+      run_whole(i, layer, queries, out, scratch);
       continue;
     }
-    run_partial(task, layer, queries);
+    run_partial(i, layer, queries);
     for (std::size_t m = 0; m < task.count; ++m) {
       const std::size_t u = plan_.members[task.units + m];
       const Unit& unit = plan_.units[u];
@@ -115,24 +121,41 @@ void Attention::run(std::size_t item, std::size_t layer, Rows queries, Out out,
   }
 }
 
-simd::AttendSpan Attention::span_of(const Unit& unit, std::size_t span, std::size_t layer,
-                                    std::size_t head, const std::byte** blocks) const noexcept {
+std::size_t Attention::blocks_of(const Task& task, std::size_t span, std::size_t layer,
+                                 const std::byte** blocks) const noexcept {
+  const Unit& unit = plan_.units[plan_.members[task.units]];
   const std::size_t seen = tokens_seen(unit.position + unit.tokens - 1, span);
   const std::size_t count = (seen + simd::kPageTokens - 1) / simd::kPageTokens;
   for (std::size_t p = 0; p < count; ++p) {
-    blocks[p] = pages_.block(unit.pages[span * simd::kSpanPages + p], layer, head);
+    blocks[p] = pages_.block(unit.pages[span * simd::kSpanPages + p], layer, task.head);
   }
-  return {blocks, count, pages_.shape().head_size, scale_};
+  return count;
+}
+
+// What a task attends to, and what this thread will want next: the task's next span, or the next
+// task's first, which another thread may be at just as well.
+simd::AttendSpan Attention::span_of(std::size_t task, std::size_t span, std::size_t layer,
+                                    const std::byte** now, const std::byte** next) const noexcept {
+  const std::size_t pages = blocks_of(plan_.tasks[task], span, layer, now);
+  std::size_t next_pages = 0;
+  if (span + 1 < plan_.tasks[task].last) {
+    next_pages = blocks_of(plan_.tasks[task], span + 1, layer, next);
+  } else if (task + 1 < plan_.tasks.size()) {
+    const Task& after = plan_.tasks[task + 1];
+    next_pages = blocks_of(after, after.first, layer, next);
+  }
+  return {now, pages, pages_.shape().head_size, scale_, next, next_pages};
 }
 
 // One unit, all of its spans: the state of its rows stays in the scratch.
-void Attention::run_whole(const Task& task, std::size_t layer, Rows queries, Out out,
+void Attention::run_whole(std::size_t index, std::size_t layer, Rows queries, Out out,
                           float* scratch) const noexcept {
+  const Task& task = plan_.tasks[index];
   const Unit& unit = plan_.units[plan_.members[task.units]];
   const std::size_t head_size = pages_.shape().head_size;
   const std::size_t stride = simd::partial_stride(head_size);
   const std::size_t all = unit.tokens * group_;
-  const std::byte* blocks[simd::kSpanPages];
+  Blocks blocks;
   const auto number = [&](std::size_t row) {  // of its first query or result
     return (task.head * group_ + row % group_) * head_size;
   };
@@ -151,7 +174,8 @@ void Attention::run_whole(const Task& task, std::size_t layer, Rows queries, Out
                                    seen, scratch + place * stride};
       }
       if (list.count == 0) break;
-      kernels_.attend(list.rows.data(), list.count, span_of(unit, span, layer, task.head, blocks));
+      kernels_.attend(list.rows.data(), list.count,
+                      span_of(index, span, layer, blocks.now, blocks.next));
       if (span == 0) continue;
       for (std::size_t row = first; row < end; ++row) {
         float* state = scratch + (row - begin) * stride;
@@ -166,12 +190,12 @@ void Attention::run_whole(const Task& task, std::size_t layer, Rows queries, Out
 }
 
 // Units with the same pages, span by span; results are left to be folded.
-void Attention::run_partial(const Task& task, std::size_t layer, Rows queries) noexcept {
+void Attention::run_partial(std::size_t index, std::size_t layer, Rows queries) noexcept {
+  const Task& task = plan_.tasks[index];
   const std::size_t head_size = pages_.shape().head_size;
   for (std::size_t span = task.first; span < task.last; ++span) {
-    const std::byte* blocks[simd::kSpanPages];
-    const Unit& one = plan_.units[plan_.members[task.units]];
-    const simd::AttendSpan pages = span_of(one, span, layer, task.head, blocks);
+    Blocks blocks;
+    const simd::AttendSpan pages = span_of(index, span, layer, blocks.now, blocks.next);
     RowList list;
     for (std::size_t m = 0; m < task.count; ++m) {
       const Unit& unit = plan_.units[plan_.members[task.units + m]];

@@ -77,12 +77,14 @@ class Attention {
     std::size_t slot;
   };
 
-  void run_whole(const AttentionPlan::Task& task, std::size_t layer, Rows queries, Out out,
+  void run_whole(std::size_t index, std::size_t layer, Rows queries, Out out,
                  float* scratch) const noexcept;
-  void run_partial(const AttentionPlan::Task& task, std::size_t layer, Rows queries) noexcept;
+  void run_partial(std::size_t index, std::size_t layer, Rows queries) noexcept;
   void fold_unit(const AttentionPlan::Unit& unit, std::size_t head, Out out) noexcept;
-  simd::AttendSpan span_of(const AttentionPlan::Unit& unit, std::size_t span, std::size_t layer,
-                           std::size_t head, const std::byte** blocks) const noexcept;
+  std::size_t blocks_of(const AttentionPlan::Task& task, std::size_t span, std::size_t layer,
+                        const std::byte** blocks) const noexcept;
+  simd::AttendSpan span_of(std::size_t task, std::size_t span, std::size_t layer,
+                           const std::byte** now, const std::byte** next) const noexcept;
   float* partial(const AttentionPlan::Unit& unit, std::size_t head, std::size_t row,
                  std::size_t span) noexcept;
 

@@ -36,6 +36,9 @@ int main(int count, char** arguments) {
   tests::run_cache_tests();
   tests::run_cache_thread_tests();
   tests::run_mailbox_tests();
+  tests::run_product_tests();
+  tests::run_team_thread_tests();
+  tests::run_decoder_tests();
   std::printf("all passed\n");
   return 0;
 }

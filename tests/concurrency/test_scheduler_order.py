@@ -354,6 +354,18 @@ def test_nothing_is_left_of_a_request_that_ended(road) -> None:
         gc.enable()
 
 
+def test_who_keeps_a_ticket_does_not_keep_the_world(road) -> None:
+    class World: ...
+
+    r = road()
+    world = World()
+    ticket = r.ask(deadline=1e6, valid_while=lambda w=world: isinstance(w, World))
+    left = weakref.ref(world)
+    del world
+    r.play()
+    assert (ticket.done, left()) == (True, None)
+
+
 def test_a_model_that_answers_at_once_does_not_nest() -> None:
     """Ten thousand answers, one after the other, each of them started by the one before."""
     model = ScriptedModel(["Aye."])
@@ -401,8 +413,7 @@ class Machine(RuleBasedStateMachine):
     def submit(self, text, owner, priority, after, coalesce) -> None:
         number = len(self.tickets)
         self.valid[number] = True
-        deadline = None if after is None else self.road.clock.time + after + 1e-9
-        # Deadlines are the test's to keep: those that the thread sees are a day away.
+        deadline = None if after is None else self.road.clock.time + after  # `pass_time` keeps it
         try:
             ticket = self.road.ask(
                 text,

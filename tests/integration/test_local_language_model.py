@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -20,17 +22,22 @@ from astraweave.errors import (
     CorruptDataError,
     InputError,
     ModelUnavailable,
+    UnsupportedModel,
     UsageError,
 )
 from astraweave.inference import Sessions
 from astraweave.llm import (
+    Choice,
     GenerationRequest,
+    JsonSchema,
     LanguageModel,
     LocalLanguageModel,
     Message,
+    Regex,
     SamplingParams,
     ScoreRequest,
     ScoringModel,
+    Tool,
 )
 from astraweave.llm._backend import StepBatch
 from astraweave.llm._config import read_config
@@ -60,7 +67,7 @@ def sessions() -> Iterator[Sessions]:
         yield sessions
 
 
-@pytest.fixture(scope="module", params=["graph"])
+@pytest.fixture(scope="module", params=["graph", "native"])
 def kind(request: pytest.FixtureRequest) -> str:
     """What computes."""
     return str(request.param)
@@ -249,7 +256,7 @@ def test_impossible_sizes_and_requests_are_refused(fresh, model) -> None:
     for options in ({"max_sequences": 0}, {"context_tokens": 1}, {"context_tokens": 100_000}):
         with pytest.raises(ConfigError, match="8192 tokens"):
             fresh(**options)
-    with pytest.raises(ConfigError, match="kv_bytes=1000"):
+    with pytest.raises(ConfigError, match="1000"):
         fresh(kv_bytes=1000)
     with pytest.raises(InputError, match="temperature"):
         model.generate(ask(sampling=SamplingParams(temperature=-1)))
@@ -390,10 +397,12 @@ def test_files_that_go_while_it_runs_are_not_missed(files, sessions, kind, tmp_p
         LocalLanguageModel(copy, sessions=sessions, backend=kind)
 
 
-@pytest.mark.parametrize("gone", ["model.onnx", "config.json", "tokenizer.json"])
+@pytest.mark.parametrize("gone", ["weights", "config.json", "tokenizer.json"])
 def test_a_file_that_is_missing_at_the_start_is_named(
     files, sessions, kind, tmp_path, gone
 ) -> None:
+    if gone == "weights":
+        gone = "model.onnx" if kind == "graph" else "model.onnx.data"
     copy = msgspec.structs.replace(files, directory=tmp_path / "copy")
     copy.directory.mkdir()
     for path in files.directory.iterdir():
@@ -445,3 +454,69 @@ def batch_of(pieces: list[tuple[int, list[int]]]) -> StepBatch:
         tokens=np.array([token for _, tokens in pieces for token in tokens], np.int32),
         wanted=np.cumsum(counts, dtype=np.int32) - 1,
     )
+
+
+PERSON = JsonSchema(
+    schema={
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "maxLength": 12},
+            "mood": {"enum": ["gruff", "kind", "tired"]},
+            "age": {"type": "integer", "minimum": 1, "maximum": 99},
+        },
+        "required": ["name", "mood", "age"],
+        "additionalProperties": False,
+    }
+)
+
+
+def test_answers_keep_to_a_schema_also_beside_free_ones(model) -> None:
+    free = [model.generate(ask(question, max_tokens=30)) for question in QUESTIONS]
+    held = [
+        model.generate(
+            ask(
+                f"Describe person {n} as JSON.",
+                constraint=PERSON,
+                max_tokens=80,
+                sampling=SamplingParams(temperature=1.0, seed=n),
+            )
+        )
+        for n in range(6)
+    ]
+    for stream in held:
+        person = json.loads(stream.result(FOREVER))
+        assert set(person) == {"name", "mood", "age"}
+        assert person["mood"] in {"gruff", "kind", "tired"}
+        assert 1 <= person["age"] <= 99
+        assert stream.finish_reason == "stop"
+    assert all(stream.result(FOREVER) for stream in free)
+
+
+def test_choices_patterns_and_prefixes_hold(model) -> None:
+    options = ("the anvil", "the bellows", "the tongs")
+    stream = model.generate(ask("What is broken?", constraint=Choice(options=options)))
+    assert stream.result(FOREVER) in options
+    begun = ask("What is broken?", constraint=Choice(options=options), prefix="the ")
+    assert "the " + model.generate(begun).result(FOREVER) in options
+    number = model.generate(ask("How much?", constraint=Regex(pattern="[1-9][0-9]{2} gold")))
+    assert re.fullmatch("[1-9][0-9]{2} gold", number.result(FOREVER))
+    with pytest.raises(InputError):
+        model.generate(ask(constraint=Regex(pattern="(")))
+    with pytest.raises(InputError, match="tools"):
+        model.generate(ask(tools=(Tool(name="strike"),)))
+
+
+def test_what_computes_is_chosen_by_what_is_there(files, sessions, tmp_path) -> None:
+    with LocalLanguageModel(files, sessions=sessions) as model:
+        assert model.info.provider == "native"
+    copy = msgspec.structs.replace(files, directory=tmp_path / "copy")
+    copy.directory.mkdir()
+    for path in files.directory.iterdir():
+        if path.name != "weights.json":
+            (copy.directory / path.name).symlink_to(path)
+    with LocalLanguageModel(copy, sessions=sessions) as model:
+        assert model.info.provider == "CPUExecutionProvider"
+    with pytest.raises(UnsupportedModel, match=r"weights\.json"):
+        LocalLanguageModel(copy, sessions=sessions, backend="native")
+    with pytest.raises(ConfigError, match="'magic'"):
+        LocalLanguageModel(copy, sessions=sessions, backend="magic")  # type: ignore[arg-type]

@@ -75,6 +75,9 @@ struct AttendSpan {
   std::size_t pages;
   std::size_t head_size;
   float scale;
+  // What will be attended to after this, to be asked for from memory meanwhile; may be none.
+  const std::byte* const* next = nullptr;
+  std::size_t next_pages = 0;
 };
 
 struct AttendKernels {

@@ -14,10 +14,13 @@
 
 #include "simd/attend/attend.hpp"
 #include "simd/half/half.hpp"
+#include "simd/prefetch.hpp"
 #include "simd/wide/exp.hpp"
 
 namespace astraweave::simd {
 namespace {
+
+constexpr std::size_t bytes_of(KvKind kind) noexcept { return kind == KvKind::kHalf ? 2 : 1; }
 
 constexpr std::size_t kPageParts = kPageTokens / kWide;  // registers to a page's tokens
 
@@ -59,12 +62,19 @@ ASTRAWEAVE_WIDE inline void score(const AttendRow* rows, const std::byte* const*
     ASTRAWEAVE_UNROLL
     for (std::size_t p = 0; p < kParts; ++p) sums[r][p] = spread(0.0f);
   }
+  const std::size_t values = kPageTokens * head_size * bytes_of(kKind);
   for (std::size_t d = 0; d < head_size; ++d) {
     Wide keys[kParts];
     ASTRAWEAVE_UNROLL
     for (std::size_t p = 0; p < kParts; ++p) {
       keys[p] =
           load_numbers<kKind>(blocks[p / kPageParts], d * kPageTokens + p % kPageParts * kWide);
+    }
+    if (d % (64 / bytes_of(kKind) / kPageTokens) == 0) {
+      ASTRAWEAVE_UNROLL
+      for (std::size_t p = 0; p < kPages; ++p) {
+        prefetch(blocks[p] + values + d * kPageTokens * bytes_of(kKind), 1);
+      }
     }
     ASTRAWEAVE_UNROLL
     for (std::size_t r = 0; r < kRows; ++r) {
@@ -125,7 +135,12 @@ ASTRAWEAVE_WIDE inline void gather(const AttendRow* rows, const AttendSpan& span
   for (std::size_t page = 0; page * kPageTokens < tokens; ++page) {
     const std::byte* block = span.blocks[page];
     const std::size_t end = std::min(kPageTokens, tokens - page * kPageTokens);
+    const std::byte* ahead = page < span.next_pages && column == 0 ? span.next[page] : nullptr;
     for (std::size_t t = 0; t < end; ++t) {
+      if (ahead != nullptr) {
+        const std::size_t keys = span.head_size * bytes_of(kKind);  // a token's worth
+        prefetch(ahead + t * keys, keys);
+      }
       Wide values[kColumns];
       ASTRAWEAVE_UNROLL
       for (std::size_t c = 0; c < kColumns; ++c) {
@@ -195,27 +210,27 @@ constexpr std::size_t rows_taken(std::size_t left) noexcept {
 
 template <KvKind kKind>
 ASTRAWEAVE_WIDE void attend(const AttendRow* rows, std::size_t n, const AttendSpan& span) noexcept {
-  while (n > 0) {
-    const std::size_t taken = rows_taken(n);
+  AttendSpan now = span;
+  for (std::size_t taken = 0; n > 0; rows += taken, n -= taken) {
+    taken = rows_taken(n);
     switch (taken) {
       case 1:
-        attend_tile<kKind, 1>(rows, span);
+        attend_tile<kKind, 1>(rows, now);
         break;
       case 2:
-        attend_tile<kKind, 2>(rows, span);
+        attend_tile<kKind, 2>(rows, now);
         break;
       case 3:
-        attend_tile<kKind, 3>(rows, span);
+        attend_tile<kKind, 3>(rows, now);
         break;
       case 4:
-        attend_tile<kKind, 4>(rows, span);
+        attend_tile<kKind, 4>(rows, now);
         break;
       default:
-        attend_tile<kKind, 6>(rows, span);
+        attend_tile<kKind, 6>(rows, now);
         break;
     }
-    rows += taken;
-    n -= taken;
+    now.next_pages = 0;  // asked for
   }
 }
 

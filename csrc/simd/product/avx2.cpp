@@ -17,7 +17,7 @@ ASTRAWEAVE_TARGET_AVX2 inline __m256i load(const void* from) noexcept {
 
 // The same pair of codes for all lanes.
 ASTRAWEAVE_TARGET_AVX2 inline __m256i pair(const std::int16_t* codes) noexcept {
-  return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(codes)));
+  return _mm256_set1_epi32(as_lane(codes));
 }
 
 // Keeps a sum in one register: GCC would add the products up as a tree, and spill its leaves.

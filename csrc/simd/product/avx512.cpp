@@ -13,13 +13,14 @@ constexpr std::size_t kAhead = 16384;  // bytes of codes that are asked for befo
 // sum + codes * numbers, four neighbours to a lane; the same four numbers for all lanes.
 ASTRAWEAVE_TARGET_AVX512 inline __m512i add_products(__m512i sum, __m512i codes,
                                                      const std::int8_t* numbers) noexcept {
-  const auto* four = reinterpret_cast<const std::int32_t*>(numbers);
 #if defined(__GNUC__) && !defined(__clang__)
   // GCC 12 copies the sum there and back around the intrinsic, and loads the numbers apart.
-  __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(codes), "m"(*four));
+  __asm__("vpdpbusd %2%{1to16%}, %1, %0"
+          : "+v"(sum)
+          : "v"(codes), "m"(*reinterpret_cast<const char(*)[4]>(numbers)));
   return sum;
 #else
-  return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(*four));
+  return _mm512_dpbusd_epi32(sum, codes, _mm512_set1_epi32(as_lane(numbers)));
 #endif
 }
 
@@ -81,6 +82,10 @@ ASTRAWEAVE_TARGET_AVX512 void quantise_row_avx512(const float* x, std::size_t fi
                                                  _mm512_and_si512(_mm512_castps_si512(high), sign));
     const float most =
         _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(most_of_two))));
+    if (!is_number(most)) {
+      *to = kNoNumbers<ByteRecord>;
+      continue;
+    }
     to->scale = most < kSmallestBlock ? 0.0F : most / kLargestCode;
     const __m512 inverse = _mm512_set1_ps(most < kSmallestBlock ? 0.0F : kLargestCode / most);
     const __m512i left = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));

@@ -57,8 +57,7 @@ ASTRAWEAVE_TARGET_AVX2 inline void multiply_rows(const std::uint8_t* codes, cons
       const __m256i code[2] = {load(codes + g * 64), load(codes + g * 64 + 32)};
       ASTRAWEAVE_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        const __m256i four = _mm256_castps_si256(
-            _mm256_broadcast_ss(reinterpret_cast<const float*>(block[r]->codes + g * 4)));
+        const __m256i four = _mm256_set1_epi32(as_lane(block[r]->codes + g * 4));
         ASTRAWEAVE_UNROLL
         for (int h = 0; h < 2; ++h) dot[r][h] = add_products(dot[r][h], code[h], four);
       }

@@ -23,7 +23,7 @@ struct Sums {
 };
 
 int8x8_t four(const std::int8_t* codes) noexcept {
-  return vreinterpret_s8_s32(vld1_dup_s32(reinterpret_cast<const std::int32_t*>(codes)));
+  return vreinterpret_s8_s32(vdup_n_s32(as_lane(codes)));
 }
 
 // kRows rows times a quarter of a panel.

@@ -15,8 +15,8 @@
 // Errors: of one activation, most / 254 at most, so of a result at most
 //   sum over b of most_a[r][b] / 254 * sum over k of |weight[n][k]|
 // from rounding activations, and (blocks + 2) * 2^-24 of the sum of the blocks' sizes from adding.
-// A block whose largest |x| is below 1e-30 counts as zeros. A NaN or an infinity in a block makes
-// every result of its row NaN or infinite.
+// A block whose largest |x| is below 1e-30 counts as zeros. A NaN or an infinity makes every result
+// of its row NaN.
 //
 // Layout: 16 outputs to a panel, so that lanes are outputs and nothing is ever added across lanes.
 // A panel is its blocks' codes (eight groups of 16 outputs x 4 columns: 512 bytes), then their

@@ -39,6 +39,7 @@ ASTRAWEAVE_TARGET_AVX2 inline QuantisedBlock quantise_block(const float* x) noex
     most_of = _mm256_max_epi32(most_of, _mm256_and_si256(_mm256_castps_si256(part[i]), sign));
   }
   const float most = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(largest(most_of))));
+  if (!is_number(most)) return {kNoNumbers<ByteRecord>.scale, 0, {}};
   const __m256 inverse = _mm256_set1_ps(most < kSmallestBlock ? 0.0F : kLargestCode / most);
   __m256i codes[4];
   __m256i sum = _mm256_setzero_si256();

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 
 #include "simd/product/product.hpp"
 
@@ -25,6 +27,19 @@ struct WordRecord {
 // Below this a block counts as zeros: its reciprocal would be infinite.
 inline constexpr float kSmallestBlock = 1e-30F;
 inline constexpr float kLargestCode = 127.0F;
+
+// Of a block that holds NaN or an infinity: every product with it is NaN.
+template <class Record>
+inline constexpr Record kNoNumbers{std::numeric_limits<float>::quiet_NaN(), 0, {}};
+
+inline bool is_number(float most) noexcept { return most <= std::numeric_limits<float>::max(); }
+
+// Four codes of 8 bits or two of 16, as the number that goes to every lane.
+inline std::int32_t as_lane(const void* codes) noexcept {
+  std::int32_t lane;
+  std::memcpy(&lane, codes, sizeof lane);
+  return lane;
+}
 
 template <class Record>
 inline const Record* record(const std::byte* row, std::size_t block) noexcept {

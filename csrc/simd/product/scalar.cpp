@@ -28,12 +28,15 @@ void quantise_row_scalar(const float* x, std::size_t first, std::size_t columns,
   ByteRecord* to = record<ByteRecord>(row, first / kProductBlock);
   for (std::size_t k = 0; k < columns; k += kProductBlock, x += kProductBlock, ++to) {
     const float most = largest(x);
+    if (!is_number(most)) {
+      *to = kNoNumbers<ByteRecord>;
+      continue;
+    }
     to->scale = most < kSmallestBlock ? 0.0F : most / kLargestCode;
     const float inverse = most < kSmallestBlock ? 0.0F : kLargestCode / most;
     std::int32_t sum = 0;
     for (std::size_t j = 0; j < kProductBlock; ++j) {
-      const float code = std::nearbyint(x[j] * inverse);
-      to->codes[j] = static_cast<std::int8_t>(std::abs(code) <= kLargestCode ? code : 0.0F);
+      to->codes[j] = static_cast<std::int8_t>(std::nearbyint(x[j] * inverse));
       sum += to->codes[j];
     }
     to->minus_sum = -sum;

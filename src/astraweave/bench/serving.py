@@ -109,16 +109,16 @@ def measure_road(
     for worker in workers:
         worker.join()
     grown = peak_rss_mb() - before
-    took = clock.monotonic() - start
     scheduler.close()
     if model is None:
         answering.close()
+    ended = max(each.ended for each in askers)
     waits = sorted(wait for each in askers for wait in each.waits[: each.answered])
-    due = sum(len(each.waits) for each in askers)
+    due = sum(each.asked for each in askers)
     failed = sum(each.failed for each in askers)
     return RoadFigures(
         wanted_per_s=due / seconds,
-        answered_per_s=len(waits) / max(took, seconds),
+        answered_per_s=len(waits) / max(seconds, ended - start),
         lost=due - len(waits) - failed,
         failed=failed,
         p50_ms=_quantile(waits, 0.5),
@@ -153,26 +153,30 @@ class _Asker:
             )
             for n in range(_OWNERS)
         ]
-        self.waits = array("d", bytes(8 * round(per_second * seconds)))
+        self.waits = array("d", bytes(8 * round(1.5 * per_second * seconds + 50)))
         """Seconds; written before, so that measuring needs no memory meanwhile."""
-        self.answered = 0
-        self.failed = 0
+        self._seconds = seconds
+        self.asked = self.answered = self.failed = 0
+        self.ended = 0.0
+        """When the last answer was there."""
 
     def run(self, start: float) -> None:
         now, submit, requests = self._clock.monotonic, self._scheduler.submit, self._requests
         gap, rate, waits = self._draw.expovariate, self._rate, self.waits
         due = start
-        for number in range(len(waits)):
-            due += gap(rate)
+        while (due := due + gap(rate)) < start + self._seconds:
             early = due - now()
             if early > 0:
                 time.sleep(early)
+            request = requests[self.asked % _OWNERS]
+            self.asked += 1
             try:
-                submit(requests[number % _OWNERS], deadline=due + _DEADLINE_S).result(_DEADLINE_S)
+                submit(request, deadline=due + _DEADLINE_S).result(_DEADLINE_S)
             except AstraweaveError:
                 self.failed += 1
                 continue
-            waits[self.answered] = now() - due
+            self.ended = now()
+            waits[self.answered] = self.ended - due
             self.answered += 1
 
 

@@ -47,6 +47,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         (``ASTRAWEAVE_PROVIDER``).
     threads : int
         Threads for all models together; 0: cores - 1, at least 1 (``ASTRAWEAVE_THREADS``).
+    memory_mb : int
+        Main memory in MB for all models together, their weights, keys and values; 0: a quarter of
+        the machine's, 512 to 8192 (``ASTRAWEAVE_MEMORY_MB``).
+    gpu_memory_mb : int
+        The same on the device where `provider` computes; 0: no cap (``ASTRAWEAVE_GPU_MEMORY_MB``).
     offline : bool
         Never download; a missing model is then an error (``ASTRAWEAVE_OFFLINE``).
     telemetry : bool
@@ -61,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     proxy: str = ""
     provider: str = "cpu"
     threads: int = 0
+    memory_mb: int = 0
+    gpu_memory_mb: int = 0
     offline: bool = False
     telemetry: bool = True
 
@@ -94,8 +101,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return cls(**(values | overrides))
 
     def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise ConfigError(f"threads must not be negative: {self.threads}", setting="threads")
+        for name in ("threads", "memory_mb", "gpu_memory_mb"):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"{name} must not be negative: {getattr(self, name)}", setting=name
+                )
         for name in ("model", "embedder", "provider"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} must not be empty", setting=name)

@@ -1,10 +1,12 @@
 """The one sanitiser of text that comes from a player.
 
-A player's text is hostile until proven otherwise. Four things are taken from it: what no keyboard
-types (control characters, lone surrogates, private use), what hides or reorders other text
-(bidirectional overrides, zero-width and tag characters), what looks like a chat model's control
-token, and length. What is left is the player's own: right-to-left scripts, emoji and their joiners
-stay as they are.
+A player's text is hostile until proven otherwise. Taken from it are: what no keyboard types
+(control characters, lone surrogates, private use), what hides or reorders other text (bidirectional
+overrides, zero-width and tag characters), what looks like a chat model's control token, a forged
+turn ("System:", "### Assistant"), the marks of a template language, and length. The same written
+otherwise (full-width, look-alike letters, entities, percent or backslash escapes, base64, hex) is
+read first, and taken out when it hides one of these; what hides nothing stays as it was written.
+What is left is the player's own: right-to-left scripts, emoji and their joiners stay as they are.
 
 The tokenizer never turns text into a control token (special tokens are recognised only where the
 caller asks), so this is the second wall, not the only one.
@@ -17,6 +19,7 @@ import unicodedata
 
 import msgspec
 
+from astraweave.core._disguise import undisguised
 from astraweave.errors import InputError
 
 __all__ = ["MAX_UTTERANCE_CHARS", "CleanText", "sanitize"]
@@ -35,17 +38,27 @@ _JOINING = frozenset({"So", "Sk", "Lo", "Mn", "Mc", "Lm"})
 # white space are one space by then, so that no pattern can be made to backtrack.
 _CONTROL_TOKEN = re.compile(
     r"< ?[|\uff5c][^<>|\uff5c]{0,40}[|\uff5c] ?>|<[|\uff5c]+|[|\uff5c]+>"
-    r"|< ?/? ?(?:s|bos|eos|pad|unk|mask|tool_call|think|start_of_turn|end_of_turn|system|user"
-    r"|assistant) ?>"
-    r"|\[ ?/? ?(?:INST|SYS|SYSTEM|AVAILABLE_TOOLS|TOOL_CALLS) ?\]|<< ?/? ?SYS ?>>",
+    r"|< ?/? ?(?:s|bos|eos|pad|unk|mask|cls|sep|tools?|tool_calls?|tool_response|think|thinking"
+    r"|start_of_\w{1,12}|end_of_\w{1,12}|system|user|assistant|human|developer|reponame|repo_name"
+    r"|file_sep|filename|gh_stars|empty_output|(?:issue|jupyter|fim|image|audio|vision)_\w{1,12}"
+    r"|unused_?\d{1,4}|extra_id_\d{1,4}|reserved_\w{1,24}|seed: ?\w{1,12}|im_start|im_end"
+    r"|endoftext) ?>"
+    r"|\[ ?/? ?(?:INST|SYS|SYSTEM|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS"
+    r"|TOOL_CONTENT|IMG|IMG_END|CLS|SEP|MASK|PAD|UNK|CONTROL_\d{1,4}) ?\]|<< ?/? ?SYS ?>>"
+    r"|>> ?(?:QUESTION|ANSWER|SUMMARY|TITLE|CONTEXT|INTRODUCTION|ABSTRACT|COMMENT|DOMAIN"
+    r"|PREFIX|SUFFIX|MIDDLE) ?<<",
     re.IGNORECASE,
 )
+_TEMPLATE = re.compile(r"\{\{+|\}\}+|\{[%#]|[%#]\}")
 _BRACKETS = re.compile(r"[<>\[\]|\uff5c]")
 _MAX_NESTING = 4
 """Tokens inside tokens inside tokens are an attack; from this depth on no bracket survives."""
+_ROLES = "system|assistant|user|human|developer|tool"
 _ROLE_LINE = re.compile(
-    r"(?im)^(?:[ \t>*#\-_\[(]*(?:system|assistant|user|human|developer|tool)"
-    r"[ \t*_\])]*[:\uff1a]+[ \t]*)+"
+    rf"(?im)^(?:[ \t>*#\-_\[(]*(?:{_ROLES})[ \t*_\])]*[:\uff1a]+[ \t]*)+"
+    rf"|^[ \t>*]*#{{1,6}}[ \t]*\**(?:{_ROLES}|instructions?|response|input)\b"
+    r"[ \t*]*(?:[:\uff1a]+|$)"
+    rf"|(?<=[.!?\u2026\"')\]])[ \t]+(?:(?:{_ROLES})[ \t]*[:\uff1a]+[ \t]*)+"
 )
 # Everything that somebody's terminal or tokenizer takes for the end of a line.
 _LINE_ENDS = dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029", "\n")
@@ -60,7 +73,9 @@ class CleanText(msgspec.Struct, frozen=True, kw_only=True):
     text : str
         One line, NFC, no longer than the limit.
     changes : tuple of str
-        What was taken out: ``"control"``, ``"invisible"``, ``"token"``, ``"role"``, ``"length"``.
+        What was taken out: ``"control"``, ``"invisible"``, ``"token"``, ``"role"``,
+        ``"template"``, ``"disguise"`` (one of these, written so that it does not look like it),
+        ``"length"``.
     """
 
     text: str
@@ -122,10 +137,18 @@ def _pass(text: str, max_chars: int, changes: list[str]) -> str:
         text = note("control", text, "".join(map(_visible, text)))
     text = unicodedata.normalize("NFC", text)
     text = note("invisible", text, _drop_stray_joiners(_BIDI_AND_INVISIBLE.sub("", text)))
+    text = note("disguise", text, undisguised(text, _forbidden))
     text = note("role", text, _ROLE_LINE.sub("", text))
     text = _SPACES.sub(" ", text).strip()
     text = note("token", text, _drop_tokens(text))
+    text = note("template", text, _TEMPLATE.sub("", text))
     return note("length", text, _cut(text, max_chars)).strip()
+
+
+def _forbidden(text: str) -> bool:
+    """Whether a text that somebody took the trouble to disguise holds what would be taken out."""
+    flat = _SPACES.sub(" ", _BIDI_AND_INVISIBLE.sub("", text))
+    return bool(_CONTROL_TOKEN.search(flat) or _ROLE_LINE.search(text) or _TEMPLATE.search(flat))
 
 
 def _drop_tokens(text: str) -> str:

@@ -7,7 +7,6 @@ import random
 import weakref
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -16,13 +15,13 @@ from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
 from astraweave.errors import CapacityError, ConfigError, InputError
 from astraweave.inference import Sessions
-from astraweave.llm._backend import DecoderBackend
+from astraweave.llm._backends import BackendName, open_backend
 from astraweave.llm._config import DecoderConfig, read_config
 from astraweave.llm._engine import Engine, EngineReport
-from astraweave.llm._graph_backend import GraphBackend
 from astraweave.llm._jobs import Line, Scored
 from astraweave.llm._requests import check_request, check_score_request
 from astraweave.llm._scoring import Scores
+from astraweave.llm.grammar import GrammarCompiler
 from astraweave.llm.protocol import (
     PRIORITIES,
     Generation,
@@ -39,12 +38,7 @@ from astraweave.llm.stream import ChunkStream
 from astraweave.models import ChatTemplate, ModelFiles, Tokenizer
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 
-__all__ = ["BackendName", "LocalLanguageModel"]
-
-BackendName: TypeAlias = Literal["auto", "native", "graph"]
-
-_KEPT_ROWS = 16
-"""Sequences that the graph keeps beyond those that run: each has memory of its own."""
+__all__ = ["LocalLanguageModel"]
 
 _GRID = 64
 """Tokens of a piece where the graph has to compute a sequence always in the same ones."""
@@ -125,7 +119,10 @@ class LocalLanguageModel:
         self._seed = seed
         self._deterministic = deterministic
         self._seeds = RandomStreams(seed)["llm"]
-        opened = _open_backend(
+        self._grammars = GrammarCompiler(
+            self._tokenizer, eos_ids=config.eos_ids, vocab_size=config.vocab_size
+        )
+        opened = open_backend(
             files,
             config,
             sessions or Sessions(),
@@ -169,6 +166,18 @@ class LocalLanguageModel:
         """What it is at: running and waiting requests, kept prompts, memory."""
         return self._engine.report()
 
+    def prepare_constraints(self) -> None:
+        """Take in the vocabulary for constrained answers now, and not with the first of them.
+
+        It takes some tenths of a second, most of it with the GIL held: call it while a game loads.
+
+        Raises
+        ------
+        MissingExtraError
+            llguidance is not installed.
+        """
+        self._grammars.prepare()
+
     def count(self, text: str) -> int:
         """Tokens of `text`; special tokens are not recognised in it."""
         return self._tokenizer.count(text)
@@ -183,7 +192,10 @@ class LocalLanguageModel:
         Raises
         ------
         InputError
-            The request has an impossible value.
+            The request has an impossible value, its constraint cannot be used or admits nothing, or
+            it asks for tools.
+        MissingExtraError
+            It has a constraint, and llguidance is not installed.
         CapacityError
             Its prompt leaves no room for an answer.
         UsageError
@@ -199,6 +211,9 @@ class LocalLanguageModel:
         self._engine.check_usable()
         prompt = tuple(self._template.render(request.messages, prefix=request.prefix))
         self._check_room(len(prompt))
+        constraint = None
+        if request.constraint is not None:
+            constraint = self._grammars.matcher(request.constraint, prefix=request.prefix)
         line = Line(
             prompt,
             max_tokens=request.max_tokens,
@@ -214,6 +229,7 @@ class LocalLanguageModel:
             stops=StopScanner(request.stop),
             eos_ids=self._config.eos_ids,
             submitted=self._clock.monotonic(),
+            constraint=constraint,
         )
         engine = self._engine
         line.stream = ChunkStream(on_cancel=lambda: engine.drop_waiting([line]))
@@ -295,29 +311,6 @@ class LocalLanguageModel:
         else:
             seed = self._seeds.getrandbits(64)
         return RandomStreams(seed)["sampling"]
-
-
-def _open_backend(
-    files: ModelFiles,
-    config: DecoderConfig,
-    sessions: Sessions,
-    *,
-    kind: BackendName,
-    max_sequences: int,
-    context_tokens: int,
-    kv_bytes: int | None,
-    alone: bool,
-) -> DecoderBackend:
-    if kind == "native":
-        raise ConfigError("there is no native backend", backend=kind)
-    return GraphBackend(
-        sessions.open(files.graph),
-        config,
-        max_sequences=max_sequences + _KEPT_ROWS,
-        context_tokens=context_tokens,
-        kv_bytes=kv_bytes,
-        alone=alone,
-    )
 
 
 def _check_sizes(config: DecoderConfig, max_sequences: int, context_tokens: int) -> None:

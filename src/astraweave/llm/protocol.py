@@ -181,6 +181,9 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         How tokens are drawn.
     owner : str
         Whose thought it is (a character's id): for fairness between characters.
+    use : str
+        What it is for: ``"dialogue"``, ``"quest"``, ``"director"``, ``"decision"``, or a game's own
+        word. How long to wait for an answer is learnt for each.
     priority : str
         How urgent it is among others; the same request asked with another priority is the same
         question.
@@ -197,6 +200,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     stop: tuple[str, ...] = ()
     sampling: SamplingParams = SamplingParams()
     owner: str = ""
+    use: str = "dialogue"
     priority: Priority = "normal"
     constraint: Constraint | None = None
     tools: tuple[Tool, ...] = ()
@@ -274,6 +278,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int
     provider: str = ""
     slots: int = 1
+    continues_prefix: bool = True
+    """Whether it goes on from `GenerationRequest.prefix` as if it had said that itself."""
     keeps_prompts: bool = False
     """Whether the part of a prompt that came before costs nothing, and is worth asking ahead."""
     instant: bool = False

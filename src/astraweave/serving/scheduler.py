@@ -451,11 +451,12 @@ class LlmScheduler:
 
     def _holds(self, ticket: Ticket) -> bool:
         """Whether the world still wants it; it has ended if not."""
-        if ticket._is_valid is None:
+        is_valid = ticket._is_valid
+        if is_valid is None:
             return True
         error: Exception | None = None
         try:
-            if ticket._is_valid():
+            if is_valid():
                 return True
         except Exception as problem:  # noqa: BLE001 - it is raised again where the ticket is read
             error = problem
@@ -538,6 +539,7 @@ class LlmScheduler:
         """End a ticket once; whoever comes later changes nothing."""
         if not ticket._claim():
             return
+        ticket._is_valid = None  # who keeps the ticket need not keep the world
         ticket.late, ticket.stale = outcome == "late", outcome == "stale"
         total_ms = (self._clock.monotonic() - ticket.submitted) * 1e3
         if last is None:

@@ -5,8 +5,8 @@ stops when its budget is spent, so the game never waits for the runtime.
 
 What waits is kept by the native mailbox (``csrc/mailbox``). Under the GIL a `collections.deque`
 would do, and its append takes half as long (25 ns to 50). The native one is there for what a deque
-has not: pieces of urgent lines come first within a tick; a frame's worth is delivered by one call (a
-third faster); whoever sleeps is woken once and not for every piece (setting an event costs ten
+has not: pieces of urgent lines come first within a tick; a frame's worth is delivered by one call,
+a third faster; whoever sleeps is woken once and not for every piece (setting an event costs ten
 times what posting does, waking an event loop forty times); and none of it leans on the GIL: a
 thread that is stopped in the middle of posting holds up nobody.
 """
