@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import pickle
@@ -25,7 +26,14 @@ from astraweave.errors import (
     UsageError,
 )
 from astraweave.inference.http import HttpTimeouts
-from astraweave.llm import GenerationRequest, Message, OpenAILanguageModel
+from astraweave.llm import (
+    Choice,
+    Chunk,
+    GenerationRequest,
+    JsonSchema,
+    Message,
+    OpenAILanguageModel,
+)
 from astraweave.observability import Telemetry
 
 KEY = "sk-0123456789-very-secret"
@@ -152,6 +160,42 @@ def test_a_pause_between_words_has_its_own_limit_and_the_whole_answer_too() -> N
                 with pytest.raises(ModelTimeout) as caught:
                     answer.result(10)
                 assert caught.value.phase == phase
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_answer_that_breaks_its_constraint_is_none(seed: int) -> None:
+    schema = {"type": "object", "required": ["gold"], "properties": {"gold": {"type": "integer"}}}
+    with FaultServer("schema_violation", seed=seed) as server:
+        for dialect in ("generic", "vllm", "llama.cpp"):
+            with OpenAILanguageModel(server.url, "m", dialect=dialect) as model:
+                for constraint in (JsonSchema(schema=schema), Choice(options=("yes", "no"))):
+                    request = GenerationRequest(messages=QUESTION.messages, constraint=constraint)
+                    with pytest.raises(InvalidResponse):
+                        model.generate(request).result(10)
+
+
+def test_many_threads_share_one_model(model: OpenAILanguageModel, server: FaultServer) -> None:
+    texts: list[str] = []
+
+    def talk() -> None:
+        texts.extend(model.generate(QUESTION).result(20) for _ in range(25))
+
+    threads = [threading.Thread(target=talk) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(texts) == 200
+    assert len(set(texts)) == 1
+
+
+def test_awaited(model: OpenAILanguageModel) -> None:
+    async def read() -> list[Chunk]:
+        return [chunk async for chunk in model.generate(QUESTION)]
+
+    chunks = asyncio.run(read())
+    assert "".join(chunk.text for chunk in chunks).startswith("Aye")
+    assert chunks[-1].finish_reason == "stop"
 
 
 def test_connections_are_used_again(model: OpenAILanguageModel, server: FaultServer) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "huge",
     "model_list",
     "says",
+    "unheld",
     "vectors",
     "violation",
 ]
@@ -140,6 +141,11 @@ def violation(rng: random.Random) -> bytes:
             b'{"data": [{"index": 99, "embedding": ["a"]}]}',
         )
     )
+
+
+def unheld(rng: random.Random) -> str:
+    """What a model says that was to keep to a schema."""
+    return rng.choice(('{"unexpected":true}', "[]", '"Aye."', "Aye,itiswarm.", '{"answer":1}'))
 
 
 def huge(*, streamed: bool, rng: random.Random) -> Iterator[bytes]:

@@ -18,7 +18,8 @@ mode                        what happens
 ``slow_bytes``              one byte in `byte_s`
 ``malformed_sse``           server-sent events that are none (a whole answer: as below)
 ``malformed_json``          JSON that is none
-``schema_violation``        JSON of another shape
+``schema_violation``        JSON of another shape; where the request holds the answer to a
+                            schema, an answer that does not keep to it
 ``huge``                    100 MB
 ``other_answer``            the answer to another request
 ``mixed_answers``           an answer that goes on with another one's
@@ -31,10 +32,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -70,6 +73,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 T = TypeVar("T")
 _PATIENCE_S = 10.0
+_SILENT = logging.Logger("astraweave.fault_server", logging.CRITICAL + 1)
 _DIMENSIONS = 64
 
 
@@ -202,7 +206,11 @@ class FaultServer:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+            app,
+            access_log=None,
+            logger=_SILENT,  # clients that hang up are what it is for
+            handler_cancellation=True,
+            shutdown_timeout=0.1,
         )
         await self._runner.setup()
         self._site: Any = None
@@ -299,6 +307,12 @@ class FaultServer:
         return await self._say(request, asked, _as_event(body) if _is_streamed(asked) else body)
 
     async def _schema_violation(self, request: Any, asked: dict[str, Any]) -> Any:
+        if asked.keys() & {"response_format", "structured_outputs", "grammar"}:
+            said = answers.unheld(self._rng)
+            if not _is_streamed(asked):
+                return self._whole(request, answers.completion(asked, said, self._next_id()))
+            told = b"".join(answers.events(asked, said, self._next_id()))
+            return await self._say(request, asked, told)
         body = answers.violation(self._rng)
         return await self._say(request, asked, _as_event(body) if _is_streamed(asked) else body)
 
@@ -406,11 +420,13 @@ class FaultServerProcess:
 
     def __init__(self, mode: Mode = "ok", *, answer: str = "", **settings: float | str) -> None:
         self._mode = _checked(mode)
+        # A file, not a pipe: nobody reads it while the server runs.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
             text=True,
         )
         try:
@@ -439,6 +455,7 @@ class FaultServerProcess:
         if self._process.poll() is None:
             self._process.kill()
         self._process.communicate()
+        self._said.close()
 
     def __enter__(self) -> Self:
         return self
@@ -459,8 +476,10 @@ class FaultServerProcess:
             self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            _, said = self._process.communicate()
-            raise ModelUnavailable(f"the fault server's process ended: {said.strip()[-500:]}")
+            self._process.wait()
+            self._said.seek(0)
+            said = self._said.read().decode("utf-8", "replace").strip()
+            raise ModelUnavailable(f"the fault server's process ended: {said[-500:]}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
