@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from astraweave.guard.actions import Action, ActionContext, Actors, Budget, Cooldown, Requires
 from astraweave.guard.audit import AuditEntry, AuditLog
+from astraweave.guard.injection import InjectionReport, injection_report
 from astraweave.guard.legal import LegalAction, LegalActions
 from astraweave.guard.refusal import Outcome, Refusal
 from astraweave.guard.registry import ActionRegistry
+from astraweave.guard.request import RequestPolicy, ToolSignature
 from astraweave.guard.slots import Between, EntityRef, Items, Text
 from astraweave.guard.tool_guard import PlanRun, ToolGuard
 from astraweave.guard.trust import Effect, Origin, TrustPolicy
@@ -23,6 +25,7 @@ __all__ = [
     "Cooldown",
     "Effect",
     "EntityRef",
+    "InjectionReport",
     "Items",
     "LegalAction",
     "LegalActions",
@@ -30,8 +33,11 @@ __all__ = [
     "Outcome",
     "PlanRun",
     "Refusal",
+    "RequestPolicy",
     "Requires",
     "Text",
     "ToolGuard",
+    "ToolSignature",
     "TrustPolicy",
+    "injection_report",
 ]
