@@ -38,7 +38,6 @@ struct RowList {
 
 Attention::Attention(KvPages& pages, std::size_t heads, float scale, std::size_t threads)
     : pages_(pages),
-      heads_(heads),
       group_(heads / pages.shape().kv_heads),
       scale_(scale),
       threads_(std::max<std::size_t>(threads, 1)),

@@ -89,7 +89,6 @@ class Attention {
                  std::size_t span) noexcept;
 
   KvPages& pages_;
-  std::size_t heads_;
   std::size_t group_;  // query heads to a KV head
   float scale_;
   std::size_t threads_;

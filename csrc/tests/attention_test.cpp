@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <map>
-#include <random>
 #include <thread>
 #include <vector>
 
 #include "error.hpp"
-#include "simd/half/half.hpp"
 #include "tests/check.hpp"
 
 namespace astraweave::tests {
@@ -31,11 +30,13 @@ struct Story {
   std::vector<float> row(std::size_t position, std::size_t layer, unsigned kind,
                          std::size_t n) const {
     const unsigned whose = position < common ? 0 : number;
-    std::mt19937 engine(whose * 1000003u + static_cast<unsigned>(position) * 101u +
-                        static_cast<unsigned>(layer) * 11u + kind);
-    std::normal_distribution<float> normal;
+    std::uint64_t state = whose * 1000003u + position * 101u + layer * 11u + kind + 1;
     std::vector<float> values(n);
-    for (float& value : values) value = normal(engine);
+    for (float& value : values) {  // xorshift; numbers from -2 to 2
+      state = (state ^ state << 13) * 0x9e3779b97f4a7c15u;
+      state ^= state >> 29;
+      value = static_cast<float>(static_cast<std::int32_t>(state >> 32)) * 0x1p-30f;
+    }
     return values;
   }
 };
@@ -184,8 +185,8 @@ void grow(Model& model, Ledger& ledger, const std::vector<Model::Turn>& turns) {
 
 void a_row_does_not_know_its_company(simd::KvKind kind) {
   Ledger ledger;
-  const std::size_t lore = 300, end = 420;
-  for (const unsigned threads : {1u, 2u, 5u}) {
+  const std::size_t lore = 260, end = 300;
+  for (const unsigned threads : {1u, 3u}) {
     // Alone, in pieces of several sizes.
     for (const std::size_t piece : {end, std::size_t{96}, std::size_t{17}}) {
       Model model(kind, threads);
@@ -209,14 +210,14 @@ void a_row_does_not_know_its_company(simd::KvKind kind) {
                                     : 1u});
     }
     const auto stranger = model.pages().open();
-    turns.push_back({stranger, {50, 0}, 260});
+    turns.push_back({stranger, {50, 0}, 140});
     for (int step = 0; step < 4; ++step) {
       grow(model, ledger, turns);
       std::rotate(turns.begin(), turns.begin() + 3, turns.end());
       turns[5].count = turns[5].count == 1 ? 9 : 1;
     }
     turns.resize(2);
-    for (int step = 0; step < 20; ++step) grow(model, ledger, turns);
+    for (int step = 0; step < 6; ++step) grow(model, ledger, turns);
   }
   const double bound = kind == simd::KvKind::kHalf ? 1e-3 : 2e-2;
   ledger.check_against_exact({1, lore}, bound);

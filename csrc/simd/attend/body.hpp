@@ -51,6 +51,13 @@ constexpr std::size_t columns_at_once(std::size_t rows) noexcept {
   return rows * 4 > kSums ? 2 : 4;
 }
 
+// Number d of the keys of some pages, part p of their tokens.
+template <KvKind kKind>
+ASTRAWEAVE_WIDE inline Wide load_keys(const std::byte* const* blocks, std::size_t d,
+                                      std::size_t p) noexcept {
+  return load_numbers<kKind>(blocks[p / kPageParts], d * kPageTokens + p % kPageParts * kWide);
+}
+
 // Scores of all tokens of some pages; a row's lie kSpanTokens apart from the next one's.
 template <KvKind kKind, std::size_t kRows, std::size_t kPages>
 ASTRAWEAVE_WIDE inline void score(const AttendRow* rows, const std::byte* const* blocks,
@@ -64,24 +71,35 @@ ASTRAWEAVE_WIDE inline void score(const AttendRow* rows, const std::byte* const*
   }
   const std::size_t values = kPageTokens * head_size * bytes_of(kKind);
   for (std::size_t d = 0; d < head_size; ++d) {
-    Wide keys[kParts];
-    ASTRAWEAVE_UNROLL
-    for (std::size_t p = 0; p < kParts; ++p) {
-      keys[p] =
-          load_numbers<kKind>(blocks[p / kPageParts], d * kPageTokens + p % kPageParts * kWide);
-    }
     if (d % (64 / bytes_of(kKind) / kPageTokens) == 0) {
       ASTRAWEAVE_UNROLL
       for (std::size_t p = 0; p < kPages; ++p) {
         prefetch(blocks[p] + values + d * kPageTokens * bytes_of(kKind), 1);
       }
     }
-    ASTRAWEAVE_UNROLL
-    for (std::size_t r = 0; r < kRows; ++r) {
-      const Wide query = spread(rows[r].query[d]);
+    if constexpr (kRows < kParts) {  // what there is less of waits in registers
+      Wide queries[kRows];
+      ASTRAWEAVE_UNROLL
+      for (std::size_t r = 0; r < kRows; ++r) queries[r] = spread(rows[r].query[d]);
       ASTRAWEAVE_UNROLL
       for (std::size_t p = 0; p < kParts; ++p) {
-        sums[r][p] = multiply_add(query, keys[p], sums[r][p]);
+        const Wide key = load_keys<kKind>(blocks, d, p);
+        ASTRAWEAVE_UNROLL
+        for (std::size_t r = 0; r < kRows; ++r) {
+          sums[r][p] = multiply_add(queries[r], key, sums[r][p]);
+        }
+      }
+    } else {
+      Wide keys[kParts];
+      ASTRAWEAVE_UNROLL
+      for (std::size_t p = 0; p < kParts; ++p) keys[p] = load_keys<kKind>(blocks, d, p);
+      ASTRAWEAVE_UNROLL
+      for (std::size_t r = 0; r < kRows; ++r) {
+        const Wide query = spread(rows[r].query[d]);
+        ASTRAWEAVE_UNROLL
+        for (std::size_t p = 0; p < kParts; ++p) {
+          sums[r][p] = multiply_add(query, keys[p], sums[r][p]);
+        }
       }
     }
   }
@@ -141,18 +159,33 @@ ASTRAWEAVE_WIDE inline void gather(const AttendRow* rows, const AttendSpan& span
         const std::size_t keys = span.head_size * bytes_of(kKind);  // a token's worth
         prefetch(ahead + t * keys, keys);
       }
-      Wide values[kColumns];
-      ASTRAWEAVE_UNROLL
-      for (std::size_t c = 0; c < kColumns; ++c) {
-        values[c] =
-            load_numbers<kKind>(block, (kPageTokens + t) * span.head_size + column + c * kWide);
-      }
-      ASTRAWEAVE_UNROLL
-      for (std::size_t r = 0; r < kRows; ++r) {
-        const Wide weight = spread(weights[r * kSpanTokens + page * kPageTokens + t]);
+      const std::size_t place = (kPageTokens + t) * span.head_size + column;
+      const float* shares = weights + page * kPageTokens + t;
+      if constexpr (kRows < kColumns) {
+        Wide held[kRows];
+        ASTRAWEAVE_UNROLL
+        for (std::size_t r = 0; r < kRows; ++r) held[r] = spread(shares[r * kSpanTokens]);
         ASTRAWEAVE_UNROLL
         for (std::size_t c = 0; c < kColumns; ++c) {
-          sums[r][c] = multiply_add(weight, values[c], sums[r][c]);
+          const Wide value = load_numbers<kKind>(block, place + c * kWide);
+          ASTRAWEAVE_UNROLL
+          for (std::size_t r = 0; r < kRows; ++r) {
+            sums[r][c] = multiply_add(held[r], value, sums[r][c]);
+          }
+        }
+      } else {
+        Wide held[kColumns];
+        ASTRAWEAVE_UNROLL
+        for (std::size_t c = 0; c < kColumns; ++c) {
+          held[c] = load_numbers<kKind>(block, place + c * kWide);
+        }
+        ASTRAWEAVE_UNROLL
+        for (std::size_t r = 0; r < kRows; ++r) {
+          const Wide share = spread(shares[r * kSpanTokens]);
+          ASTRAWEAVE_UNROLL
+          for (std::size_t c = 0; c < kColumns; ++c) {
+            sums[r][c] = multiply_add(share, held[c], sums[r][c]);
+          }
         }
       }
     }
