@@ -1,0 +1,7 @@
+"""The guard: what compiling, checking and sanitising cost."""
+
+from ._suites import Cases
+
+
+class Guard(Cases):
+    prefix = "guard."
