@@ -110,7 +110,8 @@ def measure_soak(
     settings : Settings, optional
         The models; default: what the environment says.
     warm_up_s : float, optional
-        The same load before that; default: a fifth of `seconds` more.
+        The same load before that, from when memory for keys and values is full (which is waited for
+        `seconds` at most); default: a tenth of `seconds`.
     thinkers : int
         Thoughts at once, beside what is said and scored.
     seed : int
@@ -128,7 +129,13 @@ def measure_soak(
 
     if not (_PROCESS / "fd").is_dir():
         raise Unavailable("threads, open files and memory are read from /proc, which is not here")
-    warm_up_s = seconds / 5 if warm_up_s is None else warm_up_s
+    warm_up_s = seconds / 10 if warm_up_s is None else warm_up_s
+    # What an event loop makes once in a process (libuv: a pipe) belongs to no world.
+    with (
+        tempfile.TemporaryDirectory(prefix="astraweave-") as folder,
+        World.open(folder, settings=Settings(model="none", embedder="mock")),
+    ):
+        pass
     threads, files = _threads(), _files()
     with (
         tempfile.TemporaryDirectory(prefix="astraweave-") as folder,
@@ -136,6 +143,7 @@ def measure_soak(
     ):
         run = _Soak(world, thinkers, seed, progress)
         try:
+            waited = run.fill(seconds)
             run.go_on(warm_up_s)
             before = run.counts()
             samples = run.go_on(seconds)
@@ -149,7 +157,7 @@ def measure_soak(
     tenth = max(1, len(samples) // 10)
     return SoakFigures(
         seconds=seconds,
-        warm_up_s=warm_up_s,
+        warm_up_s=waited + warm_up_s,
         thoughts=done["thoughts"],
         scores=done["scores"],
         lines=done["lines"],
@@ -188,7 +196,7 @@ class _Soak:
         )
         self._talkers = Talkers(world, draws["lines"], self._counts, self.failed)
         self._scorer = Scorer(world.scheduler, draws["scores"])
-        self._saved = self._start = self._clock.monotonic()
+        self._saved = self._said = self._start = self._clock.monotonic()
 
     @property
     def forgotten(self) -> int:
@@ -201,17 +209,24 @@ class _Soak:
         """What was done so far."""
         return self._counts + Counter(scores=self._scorer.done)
 
+    def fill(self, at_most: float) -> float:
+        """Full load until memory for keys and values is full; the seconds that it took."""
+        start = self._clock.monotonic()
+        while not self.forgotten and self._clock.monotonic() < start + at_most:
+            self.go_on(0.5)
+        return self._clock.monotonic() - start
+
     def go_on(self, seconds: float) -> list[float]:
         """Full load for so long; resident memory meanwhile, in MB."""
         samples: list[float] = []
-        start = said = self._clock.monotonic()
+        start = self._clock.monotonic()
         pause = seconds / _SAMPLES
         while (now := self._clock.monotonic()) < start + seconds:
             self._frame(now)
             if now >= start + len(samples) * pause:
                 samples.append(_rss_mb())
-            if self._progress is not None and now >= said + 1.0:
-                said = now
+            if self._progress is not None and now >= self._said + 1.0:
+                self._said = now
                 self._progress(now - self._start, _rss_mb())
             time.sleep(max(0.0, now + _FRAME_S - self._clock.monotonic()))
         return samples or [_rss_mb()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from astraweave.core.threads import Worker
 from astraweave.ecs import CThought, ThoughtSystem
-from astraweave.errors import AstraweaveError, Cancelled, CapacityError, DeadlineExceeded
+from astraweave.errors import Cancelled, CapacityError, DeadlineExceeded
 from astraweave.llm import (
     PRIORITIES,
     Choice,
@@ -211,9 +211,9 @@ class Scorer:
                 asked = self._scheduler.score(request)
                 if self._draw.random() < 0.1:
                     asked.cancel()
-                asked.result(30.0)
+                asked.result()
                 self.done += 1
             except _EXPECTED:
                 self._stopping.wait(0.01)
-            except AstraweaveError as error:
+            except Exception as error:  # noqa: BLE001 - told in the report
                 self.failed[type(error).__name__] += 1
