@@ -49,7 +49,7 @@ def relative(paths: list[Path]) -> list[str]:
 native_sources = [
     path
     for path in (HERE / "csrc").rglob("*.cpp")
-    if not {"bench", "tests", "fuzz"} & set(path.parts)
+    if not {"bench", "tests", "fuzz"} & set(path.relative_to(HERE).parts)
 ]
 native = Pybind11Extension(
     "astraweave._native._core",

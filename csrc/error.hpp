@@ -7,7 +7,16 @@
 
 namespace astraweave {
 
-enum class ErrorCode { kInput, kConfig, kCapacity, kCorruptData, kFormatVersion, kStorage, kUsage };
+enum class ErrorCode {
+  kInput,
+  kConfig,
+  kCapacity,
+  kCorruptData,
+  kFormatVersion,
+  kStorage,
+  kUsage,
+  kModel
+};
 
 class Error : public std::runtime_error {
  public:

@@ -1,7 +1,7 @@
 """Lesson 4: your own language model behind the same dialogue.
 
 Anything with the shape of `astraweave.llm.LanguageModel` will do. Here a scripted one stands for
-it, so that the lesson runs the same everywhere; `OnnxLanguageModel` takes any model that
+it, so that the lesson runs the same everywhere; `LocalLanguageModel` takes any model that
 `astraweave models fetch` has converted, yours included (see docs: "Bring your own model").
 """
 

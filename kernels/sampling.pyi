@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PARAMETERS", "sample", "sample_rows"]
+__all__ = ["PARAMETERS", "log_probabilities", "sample", "sample_rows"]
 
 PARAMETERS: tuple[str, ...]
 """The columns of `sample_rows`' parameters, in their order."""
@@ -63,6 +63,9 @@ def sample_rows(
     parameters: NDArray[np.float64],
     scratch: NDArray[np.int32],
     tokens: NDArray[np.int32],
+    *,
+    masks: NDArray[np.uint32] | None = None,
+    mask_of: NDArray[np.int32] | None = None,
 ) -> None:
     """Draw the next token of every row, each by its own parameters; as `sample` for each.
 
@@ -79,11 +82,40 @@ def sample_rows(
     scratch : ndarray of int32, shape (vocabulary,)
         Working memory for all rows.
     tokens : ndarray of int32, shape (rows,)
-        The result: a token a row, or -1 as in `sample`.
+        The result: a token a row, -1 as in `sample`, or -2 where a row's mask admits nothing.
+    masks : ndarray of uint32, shape (masks, at least vocabulary / 32), optional
+        What may be drawn at all: token t where bit ``t % 32`` of word ``t // 32`` is set. What may
+        not gets the logit minus infinity.
+    mask_of : ndarray of int32, shape (rows,), optional
+        Which of `masks` holds for a row; negative: none.
 
     Raises
     ------
     InputError
-        The shapes do not belong together, an offset or a token is out of range, a top-k is no
-        number of tokens; nothing was changed.
+        The shapes do not belong together, an offset, a mask or a token is out of range, a top-k is
+        no number of tokens; nothing was changed.
+    """
+
+def log_probabilities(
+    logits: NDArray[np.float32], tokens: NDArray[np.int32], out: NDArray[np.float64]
+) -> None:
+    """Natural logarithm of the probability of one token a row.
+
+    The largest logit is taken off before anything is raised, so nothing overflows; the sum is made
+    in float32 with an error below 1e-5 of it, which is the error of the logarithm. What lies more
+    than 80 below the likeliest token adds as if it were 80 below.
+
+    Parameters
+    ----------
+    logits : ndarray of float32, shape (rows, vocabulary)
+        Contiguous; not changed.
+    tokens : ndarray of int32, shape (rows,)
+        Whose probability is asked.
+    out : ndarray of float64, shape (rows,)
+        The result; NaN where a logit is NaN or the largest is not finite.
+
+    Raises
+    ------
+    InputError
+        The shapes do not belong together, or a token is none; nothing was changed.
     """

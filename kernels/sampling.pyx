@@ -16,13 +16,13 @@ with a known error; where a sum that is wrong by that much could mean another la
 seldom, the sum is made again in float64. So the answer is always that of the exact sum.
 """
 
-from libc.math cimport ceil, exp, isinf, log
+from libc.math cimport NAN, ceil, exp, isinf, log
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 
 from astraweave.errors import InputError
 
-__all__ = ["PARAMETERS", "sample", "sample_rows"]
+__all__ = ["PARAMETERS", "log_probabilities", "sample", "sample_rows"]
 
 PARAMETERS = (
     "temperature",
@@ -142,6 +142,7 @@ cdef extern from *:
 # exp(-60) is 1e-26: what lies further below the likeliest token is never drawn.
 cdef double FLOOR = -60.0
 cdef int BROKEN = -1
+cdef int NONE_ADMITTED = -2
 
 # How far `astraweave_mass` may be from the sum, as a part of it. The exponent z is wrong by at most
 # 3 * 2^-24 of its size, exp by 3e-7 of its own, and adding 16 numbers by 16 * 2^-24. Of n weights
@@ -409,11 +410,47 @@ cdef void penalise(
         x[seen[i]] = value
 
 
+cdef bint admit(float* x, int n, const uint32_t* mask) noexcept nogil:
+    """Make impossible what the bits of `mask` do not admit; False: they admit nothing."""
+    cdef float impossible = logit(0x007FFFFF)  # minus infinity
+    cdef uint32_t bits, any_bit = 0
+    cdef int word, i, end
+    for word in range((n + 31) // 32):
+        end = min(32, n - word * 32)
+        bits = mask[word]
+        if end < 32:
+            bits &= (<uint32_t> 1 << end) - 1
+        any_bit |= bits
+        if bits == 0:
+            for i in range(end):
+                x[word * 32 + i] = impossible
+        elif bits != 0xFFFFFFFFu:
+            for i in range(end):
+                if not (bits >> i) & 1:
+                    x[word * 32 + i] = impossible
+    return any_bit != 0
+
+
 cdef void check_scratch(Py_ssize_t n, Py_ssize_t scratch) except *:
     if n == 0 or scratch < n:
         raise InputError(
             f"{n} logits need as many places of scratch, got {scratch}", logits=n, scratch=scratch
         )
+
+
+cdef void check_masks(
+    Py_ssize_t rows, int n, const uint32_t[:, ::1] masks, const int[::1] mask_of
+) except *:
+    cdef Py_ssize_t i, count = 0 if masks is None else masks.shape[0]
+    if mask_of.shape[0] != rows or (count and masks.shape[1] < (n + 31) // 32):
+        raise InputError(
+            f"{rows} rows of {n} logits need as many places in mask_of, and masks of "
+            f"{(n + 31) // 32} words",
+            rows=rows,
+        )
+    for i in range(rows):
+        if mask_of[i] >= count:
+            raise InputError(f"row {i} wants mask {mask_of[i]} of {count}", row=i)
 
 
 def sample(
@@ -478,6 +515,9 @@ def sample_rows(
     const double[:, ::1] parameters not None,
     int[::1] scratch not None,
     int[::1] tokens not None,
+    *,
+    const uint32_t[:, ::1] masks=None,
+    const int[::1] mask_of=None,
 ):
     cdef Py_ssize_t rows = logits.shape[0], i, outside
     cdef Row row
@@ -505,6 +545,8 @@ def sample_rows(
         if not 0.0 <= parameters[i, 1] <= 2147483647.0:
             raise InputError(f"the top-k of row {i} is {parameters[i, 1]}", row=i)
     row.n, row.kept = <int> logits.shape[1], &scratch[0]
+    if mask_of is not None:
+        check_masks(rows, row.n, masks, mask_of)
     if offsets[rows] > offsets[0]:
         outside = not_a_token(&seen[offsets[0]], offsets[rows] - offsets[0], row.n)
         if outside >= 0:
@@ -533,4 +575,42 @@ def sample_rows(
                     offsets[i + 1] - offsets[i],
                     &rule,
                 )
+            if mask_of is not None and mask_of[i] >= 0:
+                if not admit(&logits[i, 0], row.n, &masks[mask_of[i], 0]):
+                    tokens[i] = NONE_ADMITTED
+                    continue
             tokens[i] = draw(&row, &rule)
+
+
+def log_probabilities(
+    const float[:, ::1] logits not None,
+    const int[::1] tokens not None,
+    double[::1] out not None,
+):
+    cdef Py_ssize_t rows = logits.shape[0], i, outside
+    cdef Row row
+    if not rows == tokens.shape[0] == out.shape[0]:
+        raise InputError(
+            f"{rows} rows of logits need as many tokens and results, got {tokens.shape[0]} and "
+            f"{out.shape[0]}",
+            rows=rows,
+        )
+    if rows == 0:
+        return
+    row.n = <int> logits.shape[1]
+    outside = not_a_token(&tokens[0], rows, row.n)
+    if outside >= 0:
+        raise InputError(
+            f"token {tokens[outside]} is outside the vocabulary of {row.n}",
+            token=tokens[outside],
+            logits=row.n,
+        )
+    with nogil:
+        for i in range(rows):
+            row.x = &logits[i, 0]
+            if begin(&row):
+                out[i] = (<double> row.x[tokens[i]] - <double> row.best) - log(
+                    astraweave_mass(row.x, row.n, row.best, <float> 1.0)
+                )
+            else:
+                out[i] = NAN

@@ -1,4 +1,4 @@
-"""The guard: what is legal now, one call, one line in, one line out."""
+"""The guard: what compiling, checking and sanitising cost."""
 
 from ._suites import Cases
 

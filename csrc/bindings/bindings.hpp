@@ -20,7 +20,11 @@ void add_method(const py::object& type, const char* name, FastMethod function);
 void register_errors(py::module_& module);
 void bind_graph(py::module_& module);
 void bind_cache(py::module_& module);
+void bind_decoder(py::module_& module);
 void bind_index(py::module_& module);
+void bind_product(py::module_& module);
+void bind_mailbox(py::module_& module);
+void bind_kv(py::module_& module);
 void bind_simd(py::module_& module);
 void bind_tokens(py::module_& module);
 

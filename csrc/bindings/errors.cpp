@@ -16,6 +16,8 @@ const char* class_name(ErrorCode code) {
       return "CorruptDataError";
     case ErrorCode::kFormatVersion:
       return "FormatVersionError";
+    case ErrorCode::kModel:
+      return "ModelError";
     case ErrorCode::kStorage:
       return "StorageError";
     case ErrorCode::kUsage:

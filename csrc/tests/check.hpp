@@ -26,15 +26,23 @@
 
 namespace astraweave::tests {
 
+void run_attend_tests();
+void run_attention_tests();
 void run_cache_tests();
 void run_cache_thread_tests();
 void run_simd_tests();
 void run_codes_tests();
 void run_io_tests();
+void run_mailbox_tests();
+void run_decoder_tests();
 void run_hnsw_tests();
 void run_hnsw_thread_tests();
 void run_index_tests();
 void run_index_thread_tests();
+void run_kv_pages_tests();
+void run_product_tests();
+void run_rows_tests();
+void run_team_thread_tests();
 void run_tokens_tests();
 
 }  // namespace astraweave::tests

@@ -23,6 +23,10 @@ int main(int count, char** arguments) {
   std::printf("native tests, tier %s\n", std::string(simd::tier_name(simd::active_tier())).c_str());
   tests::run_simd_tests();
   tests::run_codes_tests();
+  tests::run_rows_tests();
+  tests::run_attend_tests();
+  tests::run_kv_pages_tests();
+  tests::run_attention_tests();
   tests::run_io_tests();
   tests::run_hnsw_tests();
   tests::run_hnsw_thread_tests();
@@ -31,6 +35,10 @@ int main(int count, char** arguments) {
   tests::run_tokens_tests();
   tests::run_cache_tests();
   tests::run_cache_thread_tests();
+  tests::run_mailbox_tests();
+  tests::run_product_tests();
+  tests::run_team_thread_tests();
+  tests::run_decoder_tests();
   std::printf("all passed\n");
   return 0;
 }

@@ -1,254 +1,40 @@
-"""Converted decoders against a readable NumPy decoder over the same GGUF.
-
-The reference follows llama.cpp: rows of Q and K as they lie in the file, with interleaved rotary
-for llama and half-split rotary for the others. So it knows nothing of how we reorder rows.
-"""
+"""Converted decoders against a readable NumPy decoder over the same GGUF."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
-import onnxruntime as ort
+import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tiny_decoders import (
+    CONTEXT,
+    HEADS,
+    IDS,
+    KV_HEADS,
+    LAYERS,
+    TEXT,
+    VARIANTS,
+    VOCAB,
+    WIDTH,
+    Decoder,
+    reference_logits,
+    softmax,
+    write_gguf,
+)
 from tokenizers import Tokenizer
 
+from astraweave.core.settings import Settings
 from astraweave.errors import AstraweaveError, CorruptDataError, UnsupportedModel
+from astraweave.inference import Session, Sessions
+from astraweave.inference.kv_memory import DeviceKv, KvMemory, KvShape, kv_memory
 from astraweave.models import ModelFiles
 from astraweave.models.convert.gguf_file import TENSOR_TYPES
 from astraweave.models.convert.llama import convert_decoder
-
-Array = NDArray[np.float32]
-
-WIDTH, HIDDEN, LAYERS, VOCAB, CONTEXT = 64, 96, 2, 320, 128
-HEADS, KV_HEADS = 4, 2
-
-
-# -- a tiny random model --
-
-
-def _random_blocks(rng: np.random.Generator, kind: str, rows: int, columns: int) -> Any:
-    """Bytes of a K-quantised matrix: sane half-precision scales, everything else at random."""
-    size, halves = {"Q4_K": (144, (0, 2)), "Q5_K": (176, (0, 2)), "Q6_K": (210, (208,))}[kind]
-    data = rng.integers(0, 256, (rows, columns // 256, size), dtype=np.uint8)
-    for at in halves:
-        scale = rng.uniform(0.5, 1.0, (rows, columns // 256, 1)).astype(np.float16)
-        data[..., at : at + 2] = (scale / np.float16(1500 if kind == "Q6_K" else 900)).view(
-            np.uint8
-        )
-    return data.reshape(rows, -1)
-
-
-def write_gguf(  # noqa: C901 (one switch for each variant)
-    path: Path,
-    architecture: str = "llama",
-    *,
-    kind: str = "F32",
-    biases: bool = False,
-    qk_norm: bool = False,
-    tied: bool = True,
-    head_size: int | None = None,
-    width: int = WIDTH,
-    hidden: int = HIDDEN,
-    rope: dict[str, Any] | None = None,
-    rope_factors: bool = False,
-    extra: dict[str, Array] | None = None,
-    integers: dict[str, int] | None = None,
-    seed: int = 7,
-) -> Path:
-    """A whole model file with random weights, of the given architecture and tensor type."""
-    rng = np.random.default_rng(seed)
-    writer = gguf.GGUFWriter(str(path), architecture)
-    head = head_size or width // HEADS
-    a = architecture
-    for key, value in {
-        "block_count": LAYERS,
-        "embedding_length": width,
-        "feed_forward_length": hidden,
-        "attention.head_count": HEADS,
-        "attention.head_count_kv": KV_HEADS,
-        "context_length": CONTEXT,
-        **({"attention.key_length": head, "attention.value_length": head} if head_size else {}),
-        **(integers or {}),
-    }.items():
-        writer.add_uint32(f"{a}.{key}", value)
-    writer.add_float32(f"{a}.attention.layer_norm_rms_epsilon", 1e-5)
-    writer.add_float32(f"{a}.rope.freq_base", (rope or {}).get("base", 10_000.0))
-    if rope and "type" in rope:
-        writer.add_string(f"{a}.rope.scaling.type", rope["type"])
-        writer.add_float32(f"{a}.rope.scaling.factor", rope["factor"])
-
-    def matrix(name: str, rows: int, columns: int) -> None:
-        weights = (rng.standard_normal((rows, columns)) / np.sqrt(columns)).astype(np.float32)
-        quant = gguf.GGMLQuantizationType[kind]
-        if kind in {"Q4_K", "Q5_K", "Q6_K"}:
-            writer.add_tensor(name, _random_blocks(rng, kind, rows, columns), raw_dtype=quant)
-        elif kind == "F32":
-            writer.add_tensor(name, weights)
-        elif kind == "F16":
-            writer.add_tensor(name, weights.astype(np.float16))
-        else:
-            writer.add_tensor(name, gguf.quants.quantize(weights, quant), raw_dtype=quant)
-
-    def vector(name: str, size: int, around: float) -> None:
-        values = around + 0.2 * rng.standard_normal(size)
-        writer.add_tensor(name, values.astype(np.float32))
-
-    matrix("token_embd.weight", VOCAB, width)
-    vector("output_norm.weight", width, 1)
-    if not tied:
-        matrix("output.weight", VOCAB, width)
-    if rope_factors:
-        writer.add_tensor("rope_freqs.weight", np.linspace(1, 8, head // 2).astype(np.float32))
-    for i in range(LAYERS):
-        p = f"blk.{i}."
-        vector(p + "attn_norm.weight", width, 1)
-        vector(p + "ffn_norm.weight", width, 1)
-        for part, heads in (("q", HEADS), ("k", KV_HEADS), ("v", KV_HEADS)):
-            matrix(f"{p}attn_{part}.weight", heads * head, width)
-            if biases:
-                vector(f"{p}attn_{part}.bias", heads * head, 0)
-            if qk_norm and part != "v":
-                vector(f"{p}attn_{part}_norm.weight", head, 1)
-        matrix(p + "attn_output.weight", width, HEADS * head)
-        matrix(p + "ffn_gate.weight", hidden, width)
-        matrix(p + "ffn_up.weight", hidden, width)
-        matrix(p + "ffn_down.weight", width, hidden)
-    for name, tensor in (extra or {}).items():
-        writer.add_tensor(name, tensor)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
-
-
-# -- the reference --
-
-
-def rms(x: Array, weight: Array, epsilon: float) -> Array:
-    return x / np.sqrt((x * x).mean(-1, keepdims=True) + epsilon) * weight
-
-
-def rotate(x: Array, angles: Array, interleaved: bool) -> Array:
-    """Rotary embedding of (tokens, heads, size)."""
-    cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
-    half = x.shape[-1] // 2
-    a, b = (x[..., 0::2], x[..., 1::2]) if interleaved else (x[..., :half], x[..., half:])
-    turned = (a * cos - b * sin, a * sin + b * cos)
-    return np.stack(turned, -1).reshape(x.shape) if interleaved else np.concatenate(turned, -1)
-
-
-def reference_logits(path: Path, ids: list[int]) -> Array:
-    """Logits behind every token, shape (tokens, vocabulary), in float32."""
-    reader = gguf.GGUFReader(str(path))
-    meta = {key: field.contents() for key, field in reader.fields.items()}
-    a = meta["general.architecture"]
-    weights = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in reader.tensors}
-    epsilon = meta[f"{a}.attention.layer_norm_rms_epsilon"]
-    heads, kv_heads = meta[f"{a}.attention.head_count"], meta[f"{a}.attention.head_count_kv"]
-    size = meta.get(f"{a}.attention.key_length", meta[f"{a}.embedding_length"] // heads)
-    powers = np.arange(0, size, 2) / size
-    frequencies = meta[f"{a}.rope.freq_base"] ** -powers / weights.get("rope_freqs.weight", 1)
-    if meta.get(f"{a}.rope.scaling.type") == "linear":
-        frequencies = frequencies / meta[f"{a}.rope.scaling.factor"]
-    tokens = len(ids)
-    angles = np.arange(tokens)[:, None] * frequencies
-    future = np.triu(np.full((tokens, tokens), -np.inf), 1)
-    x = weights["token_embd.weight"][ids]
-    for i in range(meta[f"{a}.block_count"]):
-        layer = {
-            k.removeprefix(f"blk.{i}."): w for k, w in weights.items() if k.startswith(f"blk.{i}.")
-        }
-        h = rms(x, layer["attn_norm.weight"], epsilon)
-        q, k, v = (
-            (h @ layer[f"attn_{p}.weight"].T + layer.get(f"attn_{p}.bias", 0)).reshape(
-                tokens, -1, size
-            )
-            for p in "qkv"
-        )
-        if "attn_q_norm.weight" in layer:
-            q = rms(q, layer["attn_q_norm.weight"], epsilon)
-            k = rms(k, layer["attn_k_norm.weight"], epsilon)
-        q, k = (rotate(part, angles, a == "llama") for part in (q, k))
-        k, v = (np.repeat(part, heads // kv_heads, 1) for part in (k, v))
-        scores = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(size) + future
-        scores = np.exp(scores - scores.max(-1, keepdims=True))
-        scores /= scores.sum(-1, keepdims=True)
-        attended = np.einsum("hqk,khd->qhd", scores, v).reshape(tokens, -1)
-        x = x + attended @ layer["attn_output.weight"].T
-        h = rms(x, layer["ffn_norm.weight"], epsilon)
-        gate = h @ layer["ffn_gate.weight"].T
-        hidden = gate / (1 + np.exp(-gate)) * (h @ layer["ffn_up.weight"].T)
-        x = x + hidden @ layer["ffn_down.weight"].T
-    head = weights.get("output.weight", weights["token_embd.weight"])
-    return np.asarray(rms(x, weights["output_norm.weight"], epsilon) @ head.T, np.float32)
-
-
-# -- the graph --
-
-
-class Decoder:
-    """One row of a converted decoder; `feed` appends tokens and gives the last one's logits."""
-
-    def __init__(self, path: Path, room: int = CONTEXT) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-        self.past = {
-            port.name: np.zeros((1, port.shape[1], room, port.shape[3]), np.float32)
-            for port in self.session.get_inputs()
-            if port.name.startswith("past_")
-        }
-        self.outputs = [port.name for port in self.session.get_outputs()]
-        self.length = 0
-
-    def feed(self, ids: list[int]) -> Array:
-        self.length += len(ids)
-        values = self.session.run(
-            self.outputs,
-            {
-                "input_ids": np.array([ids], np.int64),
-                "seqlens_k": np.array([self.length - 1], np.int32),
-                "total_len": np.array(self.length, np.int32),
-                "logit_pos": np.array([[len(ids) - 1]], np.int64),
-                **self.past,
-            },
-        )
-        by_name = dict(zip(self.outputs, values, strict=True))
-        self.past = {name: by_name[name.replace("past", "present")] for name in self.past}
-        return np.asarray(by_name["logits"][0])
-
-
-def softmax(x: Array) -> Array:
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-IDS = np.random.default_rng(3).integers(0, VOCAB, 24).tolist()
-TEXT = """<|im_start|>system
-You are Tam, the smith of a small village. You speak plainly and keep your promises.<|im_end|>
-<|im_start|>user
-Good morning, Tam. Yesterday I brought you my father's sword. Is it ready, and what do I owe you?
-<|im_end|>
-<|im_start|>assistant
-Good morning. The blade was cracked near the hilt, so I had to heat it twice, but it is ready."""
-VARIANTS: dict[str, dict[str, Any]] = {
-    "llama": {},
-    "llama-separate-head": {"tied": False},
-    "llama-biases": {"biases": True},
-    "llama-rope-base": {"rope": {"base": 500_000.0}},
-    "llama-rope-linear": {"rope": {"type": "linear", "factor": 4.0}},
-    "llama-rope-factors": {"rope_factors": True},
-    "llama-head-size": {"head_size": 32},
-    "qwen2": {"architecture": "qwen2", "biases": True},
-    "qwen3": {"architecture": "qwen3", "qk_norm": True, "head_size": 32, "tied": False},
-}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -271,6 +57,32 @@ def test_an_int8_graph_is_near_the_reference(tmp_path: Path, variant: str) -> No
     assert np.corrcoef(found, expected)[0, 1] > 0.998
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_half_precision_graph_is_near_the_reference(tmp_path: Path, variant: str) -> None:
+    path = write_gguf(tmp_path / "m.gguf", **VARIANTS[variant])
+    convert_decoder(path, tmp_path / "m.onnx", context=CONTEXT, precision="fp16")
+    expected = reference_logits(path, IDS)[-1]
+    decoder = Decoder(tmp_path / "m.onnx")
+    found = decoder.feed(IDS)
+    assert found.dtype == np.float32
+    # Eleven bits of mantissa, over a dozen roundings.
+    assert np.abs(found - expected).max() < 0.02 * expected.std()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_half_precision_graph_has_half_precision_throughout(tmp_path: Path, variant: str) -> None:
+    """So that nothing is cast on the way, and keys and values take two bytes."""
+    path = write_gguf(tmp_path / "m.gguf", **VARIANTS[variant])
+    convert_decoder(path, tmp_path / "m.onnx", context=CONTEXT, precision="fp16")
+    graph = onnx.load(tmp_path / "m.onnx").graph
+    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    assert not [tensor.name for tensor in graph.initializer if tensor.data_type == single]
+    kinds = {port.name: port.type.tensor_type.elem_type for port in (*graph.input, *graph.output)}
+    assert kinds.pop("logits") == single
+    assert {kind for name, kind in kinds.items() if name[:4] in ("past", "pres")} == {half}
+    assert [node.name for node in graph.node if node.op_type == "Cast"] == ["logits.Cast"]
+
+
 @pytest.mark.parametrize("kind", sorted(TENSOR_TYPES))
 def test_every_tensor_type_is_read(tmp_path: Path, kind: str) -> None:
     sizes = {"width": 256, "hidden": 256} if kind.endswith("_K") else {}
@@ -285,7 +97,7 @@ def test_every_tensor_type_is_read(tmp_path: Path, kind: str) -> None:
     assert np.corrcoef(found, expected)[0, 1] > 0.998
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_a_prompt_in_chunks_is_the_prompt_as_a_whole(tmp_path: Path, precision: Any) -> None:
     path = write_gguf(tmp_path / "m.gguf", kind="Q4_1")
     convert_decoder(path, tmp_path / "m.onnx", context=CONTEXT, precision=precision)
@@ -294,6 +106,76 @@ def test_a_prompt_in_chunks_is_the_prompt_as_a_whole(tmp_path: Path, precision: 
     for start in range(0, len(IDS), 8):
         last = chunked.feed(IDS[start : start + 8])
     np.testing.assert_allclose(last, whole, atol=1e-5)
+
+
+class Bound:
+    """Sequences of a converted decoder, over keys and values that lie where its provider is."""
+
+    def __init__(self, session: Session, kv: KvMemory) -> None:
+        self.session, self.kv = session, kv
+        self.lengths = [0] * kv.shape.rows
+
+    def step(self, start: int, ids: list[list[int]]) -> NDArray[np.float32]:
+        """Append as many tokens to each row from `start` on; logits of the last ones."""
+        count, size = len(ids), len(ids[0])
+        lengths = self.lengths[start : start + count] = [
+            length + size for length in self.lengths[start : start + count]
+        ]
+        inputs = {
+            "input_ids": np.array(ids, np.int64),
+            "seqlens_k": np.array(lengths, np.int32) - 1,
+            "total_len": np.array(max(lengths), np.int32),
+            "logit_pos": np.full((count, 1), size - 1, np.int64),
+        }
+        logits = np.zeros((count, VOCAB), np.float32)
+        binding = self.session.binding()
+        for name, value in inputs.items():
+            binding.bind_input(
+                name, "cpu", 0, value.dtype.type, list(value.shape), value.ctypes.data
+            )
+        self.kv.bind(binding, start, count)
+        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+        self.session.run_bound(binding)
+        return logits
+
+
+def bound(sessions: Sessions, graph: Path, kind: str) -> Bound:
+    session = sessions.open(graph)
+    numbers = {"layers": LAYERS, "kv_heads": KV_HEADS, "head_size": WIDTH // HEADS}
+    dtype = "float16" if graph.stem == "fp16" else "float32"
+    shape = KvShape(rows=3, row_tokens=CONTEXT, dtype=dtype, **numbers)
+    kv = kv_memory(session, shape) if kind == "usual" else DeviceKv(shape, "cpu")
+    return Bound(session, kv)
+
+
+@pytest.mark.parametrize("kind", ["usual", "as on a device"])
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_sequences_over_bound_memory_are_the_reference(
+    tmp_path: Path, device: str, precision: Any, kind: str
+) -> None:
+    """Prompts in chunks, a copied prefix, a batch of unlike lengths: wherever the memory is."""
+    if device != "cpu" and kind != "usual":
+        pytest.skip("a device keeps its rows in one way")
+    path = write_gguf(tmp_path / "m.gguf", kind="Q8_0")
+    convert_decoder(path, tmp_path / f"{precision}.onnx", context=CONTEXT, precision=precision)
+    first, second = IDS, IDS[:12] + IDS[:5]
+    with Sessions(Settings(provider=device, threads=1, gpu_memory_mb=1024)) as sessions:
+        decoder = bound(sessions, tmp_path / f"{precision}.onnx", kind)
+        assert decoder.session.provider.lower().startswith(device)
+        decoder.step(1, [first[:8]])
+        decoder.step(1, [first[8:12]])
+        decoder.kv.copy(1, 2, 12)
+        decoder.lengths[2] = 12
+        decoder.step(1, [first[12:-1]])
+        decoder.step(2, [second[12:-1]])
+        decoder.kv.swap(0, 2, 0, decoder.lengths[2])
+        decoder.kv.swap(2, 0, 0, decoder.lengths[2])
+        found = decoder.step(1, [first[-1:], second[-1:]])
+        decoder.kv.close()
+    bounds = {"int8": 0.2, "fp16": 0.03}
+    for logits, ids in zip(found, (first, second), strict=True):
+        expected = reference_logits(path, ids)[-1]
+        assert np.abs(logits - expected).max() < bounds[precision] * expected.std()
 
 
 @pytest.mark.parametrize(
@@ -364,19 +246,29 @@ def test_what_is_no_gguf_is_corrupt(tmp_path: Path) -> None:
 
 @pytest.mark.models
 @pytest.mark.slow
-def test_the_default_model_keeps_its_choices_in_int8(
-    decoder_files: ModelFiles, model_store: Any, tmp_path: Path
+@pytest.mark.parametrize(
+    ("precision", "divergence", "agreement"), [("int8", 0.02, 0.85), ("fp16", 1e-4, 0.97)]
+)
+def test_the_default_model_keeps_its_choices(
+    decoder_files: ModelFiles,
+    model_store: Any,
+    tmp_path: Path,
+    precision: Any,
+    divergence: float,
+    agreement: float,
 ) -> None:
     source = model_store.sources(decoder_files.card.id) / "model.gguf"
     if not source.is_file():
         pytest.skip("the store holds the converted model only (a bundle)")
     convert_decoder(source, tmp_path / "f.onnx", context=512, precision="fp32")
+    convert_decoder(source, tmp_path / "q.onnx", context=512, precision=precision)
     ids = Tokenizer.from_file(str(decoder_files.tokenizer)).encode(TEXT).ids
-    exact, quick = Decoder(tmp_path / "f.onnx"), Decoder(decoder_files.graph)
+    exact, quick = Decoder(tmp_path / "f.onnx"), Decoder(tmp_path / "q.onnx")
     divergences, same = [], []
     for start in range(0, len(ids), 2):
         p, q = (softmax(d.feed(ids[start : start + 2])) for d in (exact, quick))
         divergences.append(float((p * np.log(p / q)).sum()))
         same.append(p.argmax() == q.argmax())
-    assert np.mean(divergences) < 0.02
-    assert np.mean(same) > 0.85
+    print(f"{precision}: KL {np.mean(divergences):.2g}, same top token {np.mean(same):.3f}")
+    assert np.mean(divergences) < divergence
+    assert np.mean(same) > agreement

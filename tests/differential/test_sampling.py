@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from astraweave.errors import InputError
-from astraweave.kernels.sampling import PARAMETERS, sample, sample_rows
+from astraweave.kernels.sampling import PARAMETERS, log_probabilities, sample, sample_rows
 
 PLAIN = {
     "temperature": 1.0,
@@ -292,3 +292,109 @@ def test_what_cannot_be_read_is_refused() -> None:
         sample(row, none[:1], np.zeros(4, np.int32), counts=none, **PLAIN)
     with pytest.raises(InputError, match="0 logits"):
         sample(row[:0], np.array([], np.int32), np.zeros(3, np.int32), **PLAIN)
+
+
+def draw_masked(row: np.ndarray, mask: np.ndarray, **params: float) -> int:
+    tokens = np.zeros(1, np.int32)
+    sample_rows(
+        row[None].copy(),
+        np.array([], np.int32),
+        np.array([], np.int32),
+        np.zeros(2, np.int32),
+        np.array(
+            [[{"presence_penalty": 0, "frequency_penalty": 0, **params}[n] for n in PARAMETERS]]
+        ),
+        np.zeros(len(row), np.int32),
+        tokens,
+        masks=mask[None],
+        mask_of=np.zeros(1, np.int32),
+    )
+    return int(tokens[0])
+
+
+@settings(max_examples=300)
+@given(
+    row=rows,
+    data=st.data(),
+    temperature=st.sampled_from([0.0, 1.0]),
+    top_k=st.sampled_from([0, 3]),
+    top_p=st.sampled_from([0.6, 1.0]),
+    uniform=st.floats(0, 1, exclude_max=True),
+)
+def test_a_mask_is_as_if_the_others_were_impossible(
+    row, data, temperature, top_k, top_p, uniform
+) -> None:
+    admitted = data.draw(st.sets(st.integers(0, len(row) - 1)))
+    mask = np.zeros((len(row) + 31) // 32, np.uint32)
+    if len(row) % 32:
+        mask[-1] = np.uint32(0xFFFFFFFF << len(row) % 32 & 0xFFFFFFFF)  # beyond the vocabulary
+    for token in admitted:
+        mask[token // 32] |= np.uint32(1 << token % 32)
+    params = PLAIN | {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "uniform": uniform,
+    }
+    left = np.where(np.isin(np.arange(len(row)), list(admitted)), row, -np.inf)
+    wanted = reference(left.astype(np.float32), np.array([], np.int32), **params)
+    assert draw_masked(row, mask, **params) == (wanted if admitted else -2)
+
+
+def test_full_and_empty_words_of_a_mask() -> None:
+    row = np.random.default_rng(3).normal(size=49_152).astype(np.float32)
+    mask = np.zeros(1536, np.uint32)
+    mask[700] = 0xFFFFFFFF
+    mask[701] = 1
+    assert draw_masked(row, mask, **PLAIN | {"temperature": 0.0}) == 22_400 + int(
+        row[22_400:22_433].argmax()
+    )
+    assert draw_masked(row, mask * 0, **PLAIN) == -2
+
+
+def test_masks_that_do_not_fit_are_refused() -> None:
+    for masks, mask_of in (
+        (np.zeros((1, 1), np.uint32), [0]),
+        (np.zeros((1, 2), np.uint32), [1]),
+        (None, [0]),
+        (np.zeros((1, 2), np.uint32), [0, 0]),
+    ):
+        with pytest.raises(InputError, match="mask"):
+            sample_rows(
+                np.ones((1, 40), np.float32),
+                np.array([], np.int32),
+                np.array([], np.int32),
+                np.zeros(2, np.int32),
+                np.ones((1, 8)),
+                np.zeros(40, np.int32),
+                np.zeros(1, np.int32),
+                masks=masks,
+                mask_of=np.array(mask_of, np.int32),
+            )
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 80), st.floats(0.1, 40.0), st.floats(-1e6, 1e6), st.integers(0, 2**32 - 1))
+def test_log_probabilities_are_those_of_the_exact_sum(size, spread, shift, seed) -> None:
+    rng = np.random.default_rng(seed)
+    logits = (rng.normal(0, spread, (3, size)) + shift).astype(np.float32)
+    tokens = rng.integers(0, size, 3).astype(np.int32)
+    out = np.zeros(3)
+    log_probabilities(logits, tokens, out)
+    exact = logits.astype(np.float64)
+    best = exact.max(axis=1, keepdims=True)
+    sums = np.log(np.exp(exact - best).sum(axis=1))
+    assert out == pytest.approx((exact - best)[np.arange(3), tokens] - sums, abs=2e-5)
+
+
+def test_log_probabilities_of_broken_rows() -> None:
+    logits = np.zeros((3, 5), np.float32)
+    logits[0, 3], logits[1, 2], logits[2, 1] = np.nan, np.inf, -np.inf
+    out = np.zeros(3)
+    log_probabilities(logits, np.array([0, 0, 1], np.int32), out)
+    assert np.isnan(out[:2]).all()
+    assert out[2] == -np.inf
+    with pytest.raises(InputError, match="outside the vocabulary"):
+        log_probabilities(logits, np.array([0, 5, 0], np.int32), out)
+    with pytest.raises(InputError, match="as many tokens"):
+        log_probabilities(logits, np.array([0, 0], np.int32), out)

@@ -19,10 +19,10 @@ OPENING = """
 import os, signal, sys, threading
 from astraweave.core.settings import Settings
 from astraweave.errors import UsageError
-from astraweave.llm import GenerationRequest, Message, OnnxLanguageModel
+from astraweave.llm import GenerationRequest, Message, LocalLanguageModel
 from astraweave.models import ModelStore
 
-model = OnnxLanguageModel(ModelStore(Settings.from_environment()).ensure("smollm2-135m-instruct"))
+model = LocalLanguageModel(ModelStore(Settings.from_environment()).ensure("smollm2-135m-instruct"))
 story = GenerationRequest(messages=(Message("user", "Tell a very long story."),), max_tokens=900)
 generation = model.generate(story)
 next(iter(generation))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import astraweave as aw
+from astraweave.core.clock import ManualClock
 from astraweave.errors import (
     Cancelled,
     ConfigError,
@@ -295,3 +296,35 @@ def test_a_game_changes_what_the_model_is_asked(tmp_path: Path) -> None:
     assert all(card.endswith("\nAnswer in rhyme.") for card in asked)
     with pytest.raises(ConfigError, match="cannot be read"):
         aw.World.open(tmp_path / "slot", settings=SETTINGS, prompts=tmp_path / "nowhere.toml")
+
+
+def test_a_line_is_as_urgent_as_the_game_says(tmp_path: Path) -> None:
+    model = ScriptedModel(["Aye, a fine morning for it."] * 9)
+    with aw.World.open(tmp_path, settings=SETTINGS, model=model, deadline_s=2.0) as world:
+        tam = world.npc("tam", persona="tam")
+        tam.say("Good morning!").wait()
+        tam.say("Good morning to you!", priority="critical").wait()
+        with pytest.raises(InputError, match="'urgent' is no priority"):
+            tam.say("Good morning!", priority="urgent")  # type: ignore[arg-type]
+        assert world.scheduler is not None
+        assert world.scheduler.waiting == 0
+    asked = dict.fromkeys(r.priority for r in model.requests)  # a line may be drafted twice
+    assert list(asked) == ["high", "critical"]
+
+
+def test_a_line_of_a_moment_that_never_was_loses_its_model(tmp_path: Path) -> None:
+    """The game has loaded a moment from before the line began."""
+    clock = ManualClock(100.0)
+
+    def rewind(request: GenerationRequest) -> str:
+        clock.set(50.0)
+        return "Aye, a fine morning for it."
+
+    model = ScriptedModel(rewind)
+    with aw.World.open(
+        tmp_path, settings=SETTINGS, model=model, clock=clock, deadline_s=2.0
+    ) as world:
+        reply = world.npc("tam", persona="tam").say("Good morning!").wait()
+        assert "model" not in reply.tiers
+        assert reply.text
+        assert world.telemetry.counters["llm.stale"] >= 1

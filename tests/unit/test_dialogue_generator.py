@@ -55,7 +55,7 @@ class Script:
         self.cancelled = 0
         self.model = ScriptedModel(["-"], context_tokens=1024)
 
-    def submit(self, request, *, deadline=None, owner=""):
+    def submit(self, request, *, deadline=None, owner="", valid_while=None):
         if self.error is not None and not self.text:
             raise self.error
         self.requests.append(request)

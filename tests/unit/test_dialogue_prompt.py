@@ -14,7 +14,7 @@ from astraweave.core.text import CleanText
 from astraweave.dialogue import Situation
 from astraweave.dialogue.prompt import DialoguePrompt
 from astraweave.errors import CapacityError, ConfigError
-from astraweave.llm import Message, ModelInfo, OnnxLanguageModel, ScriptedModel
+from astraweave.llm import LocalLanguageModel, Message, ModelInfo, ScriptedModel
 from astraweave.models import ModelFiles
 from astraweave.persona import Persona
 from astraweave.prompts import PromptLibrary, Untrusted
@@ -200,7 +200,7 @@ class TemplateOnly:
 
 @pytest.fixture(scope="module")
 def model(decoder_files: ModelFiles):
-    with OnnxLanguageModel(decoder_files) as model:
+    with LocalLanguageModel(decoder_files) as model:
         yield model
 
 

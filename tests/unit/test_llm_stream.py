@@ -123,3 +123,114 @@ def test_a_reader_whose_loop_has_gone_disturbs_nobody() -> None:
     stream.push("two")
     stream.finish("stop")
     assert stream.result() == "onetwo"
+
+
+def heard(stream: ChunkStream) -> tuple[list[Chunk], list[BaseException | None], list[int]]:
+    chunks: list[Chunk] = []
+    errors: list[BaseException | None] = []
+    threads: list[int] = []
+
+    def listener(fresh, error) -> None:  # type: ignore[no-untyped-def]
+        chunks.extend(fresh)
+        errors.append(error)
+        threads.append(threading.get_ident())
+
+    stream.listen(listener)
+    return chunks, errors, threads
+
+
+def test_a_listener_hears_what_came_and_what_comes_in_the_writers_thread() -> None:
+    stream = ChunkStream()
+    stream.push("Aye")
+    chunks, errors, threads = heard(stream)
+    assert [chunk.text for chunk in chunks] == ["Aye"]
+    writer = threading.Thread(target=lambda: (stream.push(", I"), stream.finish("stop", text="!")))
+    writer.start()
+    writer.join()
+    assert [chunk.text for chunk in chunks] == ["Aye", ", I", "!"]
+    assert errors == [None] * 3
+    assert threads[1:] == [writer.ident] * 2
+    late, _, _ = heard(stream)
+    assert late == chunks
+
+
+def test_a_listener_hears_of_an_error_once_and_with_the_text_before_it() -> None:
+    stream = ChunkStream()
+    problem = ModelError("the model broke")
+    before, errors_before, _ = heard(stream)
+    stream.push("Aye")
+    stream.fail(problem)
+    after, errors_after, _ = heard(stream)
+    assert before == after == [Chunk(text="Aye")]
+    assert (errors_before, errors_after) == ([None, problem], [problem])
+
+
+def test_listeners_that_come_while_words_are_pushed_miss_none_and_hear_none_twice() -> None:
+    for _ in range(30):
+        stream = ChunkStream()
+        pieces = [f"{n} " for n in range(200)]
+
+        def write(stream: ChunkStream = stream, pieces: list[str] = pieces) -> None:
+            for piece in pieces:
+                stream.push(piece)
+            stream.finish("stop")
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        listeners = [heard(stream) for _ in range(10)]
+        writer.join()
+        for chunks, _, _ in listeners:
+            assert [chunk.text for chunk in chunks] == [*pieces, ""]
+
+
+def test_a_listener_may_cancel_what_it_hears() -> None:
+    stream = ChunkStream(on_cancel=lambda: stream.finish("cancelled"))
+    seen: list[str | None] = []
+
+    def enough(fresh, error) -> None:  # type: ignore[no-untyped-def]
+        seen.extend(chunk.finish_reason for chunk in fresh)
+        stream.cancel()
+
+    stream.listen(enough)
+    stream.push("Aye")
+    assert seen == [None, "cancelled"]
+
+
+def test_who_waits_for_the_end_is_woken_by_nothing_else() -> None:
+    stream = ChunkStream()
+    reader = threading.Thread(target=stream.result)
+    reader.start()
+    while not stream._at_end:
+        threading.Event().wait(0.001)
+    for number in range(100):
+        stream.push(f"{number}")
+    assert len(stream._at_end) == 1
+    stream.finish("stop")
+    reader.join(60)
+    assert not reader.is_alive()
+
+
+def test_a_slow_listener_is_not_called_again_before_it_returns() -> None:
+    stream = ChunkStream()
+    stream.push("first")
+    heard_so_far: list[str] = []
+    pushed = threading.Event()
+
+    def slow(fresh, error) -> None:  # type: ignore[no-untyped-def]
+        if fresh[0].text == "first":
+            assert pushed.wait(60)
+        heard_so_far.extend(chunk.text for chunk in fresh)
+
+    def write() -> None:
+        stream.push("second")  # does not wait for the listener, and does not call it
+        pushed.set()
+
+    writer = threading.Thread(target=write)
+    listening = threading.Thread(target=stream.listen, args=(slow,))
+    listening.start()
+    while not stream._ears or not stream._ears[0].busy:
+        threading.Event().wait(0.001)
+    writer.start()
+    writer.join(60)
+    listening.join(60)
+    assert heard_so_far == ["first", "second"]

@@ -7,20 +7,19 @@ import random
 import numpy as np
 
 from astraweave.llm.protocol import SamplingParams
-from astraweave.llm.sampling import Sampler
+from astraweave.llm.sampling import Sampler, draw_rows
 
 ALWAYS_BEST = SamplingParams(temperature=0, repetition_penalty=1)
 
 
 def drawn(params, logits, times, *, context=(), exempt=()):
-    sampler = Sampler(
-        params,
-        stream=random.Random(3),
-        context=context,
-        exempt=exempt,
-        scratch=np.zeros(len(logits), np.int32),
-    )
-    return [sampler.draw(np.array(logits, np.float32)) for _ in range(times)]
+    sampler = Sampler(params, stream=random.Random(3), context=context, exempt=exempt)
+    scratch = np.zeros(len(logits), np.int32)
+    tokens = []
+    for _ in range(times):
+        tokens += draw_rows([sampler], np.array([logits], np.float32), scratch)
+        sampler.note(tokens[-1])
+    return tokens
 
 
 def changed(**fields):
@@ -56,3 +55,22 @@ def test_exempt_tokens_stay_likely():
 def test_long_answers_outgrow_the_first_room():
     steep = changed(presence_penalty=100)
     assert drawn(steep, np.linspace(1, 0, 300), 300) == list(range(300))
+
+
+def test_each_answer_draws_from_its_own_stream_and_mask():
+    params = SamplingParams(temperature=5.0, top_k=0, top_p=1.0)
+    logits = np.random.default_rng(1).normal(size=(3, 70)).astype(np.float32)
+    masks = np.zeros((1, 3), np.uint32)
+    masks[0, 2] = 0b101010
+    scratch = np.zeros(70, np.int32)
+
+    def samplers():
+        return [Sampler(params, stream=random.Random(n), context=(), exempt=()) for n in range(3)]
+
+    together = draw_rows(samplers(), logits.copy(), scratch, masks=masks, mask_of=[-1, 0, -1])
+    for n, sampler in enumerate(samplers()):
+        alone = draw_rows(
+            [sampler], logits[n : n + 1].copy(), scratch, masks=masks, mask_of=[0 if n == 1 else -1]
+        )
+        assert alone == together[n : n + 1]
+    assert together[1] in {65, 67, 69}

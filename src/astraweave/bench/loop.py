@@ -70,6 +70,10 @@ class FrameLoop:
         self._frame = array("d")
         self._wake = array("d")
 
+    def __len__(self) -> int:
+        """Measured frames so far."""
+        return len(self._tick)
+
     def resume(self) -> None:
         """Begin the cadence anew: the game did something else meanwhile (a menu, a loading)."""
         self._next = 0

@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(quiet=arguments.json)
     if arguments.what == "all":
         document: Any = _cases(console, arguments)
+    elif arguments.what == "serving":
+        document = _serving(console, arguments)
     else:
         measure: dict[str, Callable[[Console, argparse.Namespace], Outcome]] = {
             "frame": _frame,
@@ -137,8 +139,7 @@ def _frame(console: Console, arguments: argparse.Namespace) -> Outcome:
     from astraweave.bench.frame import measure_frames
     from astraweave.world import World
 
-    if arguments.frames < 1:
-        raise InputError("a loop has at least one frame", frames=arguments.frames)
+    frames = _frames(arguments, 20_000)
     with (
         console.progress(animated=False) as progress,
         tempfile.TemporaryDirectory(prefix="astraweave-") as folder,
@@ -146,7 +147,7 @@ def _frame(console: Console, arguments: argparse.Namespace) -> Outcome:
     ):
         figures = measure_frames(
             world,
-            frames=arguments.frames,
+            frames=frames,
             progress=lambda done, total: progress("frames", done, total),
         )
     columns = (figures.alone, figures.thinking)
@@ -163,6 +164,13 @@ def _frame(console: Console, arguments: argparse.Namespace) -> Outcome:
         f"{figures.lines} lines, the model computed {figures.model_busy:.0%} of the time"
     )
     return figures, figures.bars
+
+
+def _frames(arguments: argparse.Namespace, usual: int) -> int:
+    frames = usual if arguments.frames is None else int(arguments.frames)
+    if frames < 1:
+        raise InputError("a loop has at least one frame", frames=frames)
+    return frames
 
 
 _FRAME_ROWS: tuple[tuple[str, str, Callable[[FrameReport], float]], ...] = (
@@ -230,6 +238,34 @@ def _dialogue(console: Console, arguments: argparse.Namespace) -> Outcome:
         f"passed {figures.passed}; {figures.tokens_per_s:.0f} tokens/s"
     )
     return figures, figures.bars
+
+
+def _serving(console: Console, arguments: argparse.Namespace) -> dict[str, Any]:
+    from astraweave.bench.road_report import Options, measure_parts
+
+    options = Options(
+        settings=Settings.from_environment(),
+        frames=_frames(arguments, 3_000),
+        seconds=arguments.seconds,
+        llama_server=arguments.llama_server,
+        gguf=arguments.gguf,
+    )
+    parts = measure_parts(
+        options, arguments.only or "", note=lambda text: console.say(text, style="dim")
+    )
+    for part in parts:
+        console.say(part.name, style="bold")
+        if part.note:
+            console.say(f"-   {part.note}")
+        _print_bars(console, part.bars)
+    return {
+        part.name: part.figures
+        | {
+            "bars": [msgspec.to_builtins(bar) | {"met": bar.met} for bar in part.bars],
+            "note": part.note,
+        }
+        for part in parts
+    }
 
 
 def _print_bars(console: Console, bars: Sequence[Bar]) -> None:

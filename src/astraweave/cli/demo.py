@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _fetch(console: Console) -> list[str]:
     """Get the weights before the clock runs; returns the models that the demo goes on without."""
     settings = Settings.from_environment()
-    wanted = [m for m in (settings.model, settings.embedder) if m not in {"none", "mock"}]
+    wanted = settings.registry_models
     if not wanted:
         return []
     from astraweave.models import ModelStore

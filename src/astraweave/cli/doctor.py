@@ -150,8 +150,14 @@ def _providers(settings: Settings) -> list[Finding]:
             value=f"{report.provider} (available: {', '.join(report.available)})",
             ok=not missing,
             advice=f"{report.requested} is not in this onnxruntime build" if missing else "",
-        )
+        ),
+        Finding(name="memory budget", value=_budgets(report.memory.total, report.gpu_memory.total)),
     ]
+
+
+def _budgets(main: int, device: int) -> str:
+    text = f"{main >> 20} MB for all models"
+    return f"{text}, {device >> 20} MB on the device" if device else text
 
 
 def _models(settings: Settings) -> list[Finding]:
@@ -159,7 +165,7 @@ def _models(settings: Settings) -> list[Finding]:
         return []
     findings = []
     for model_id in (settings.model, settings.embedder):
-        if model_id in {"none", "mock"}:
+        if model_id not in settings.registry_models:
             findings.append(Finding(name="model", value=f"{model_id} (by your settings)"))
             continue
         state = _state(settings, model_id)

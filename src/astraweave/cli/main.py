@@ -122,12 +122,15 @@ def _parser() -> argparse.ArgumentParser:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "frame", "memory", "dialogue"),
+        choices=("all", "frame", "memory", "dialogue", "serving"),
         help="all: the short cases (default); frame: a 60 Hz loop beside a thinking character; "
-        "memory: 10,000 of them; dialogue: how long a player waits",
+        "memory: 10,000 of them; dialogue: how long a player waits; serving: many characters at "
+        "one model, and the road there",
     )
     bench.add_argument("--json", action="store_true", help="print one JSON document")
-    bench.add_argument("--only", metavar="NAME", help="cases whose names begin so (all)")
+    bench.add_argument(
+        "--only", metavar="NAME", help="cases or parts whose names begin so (all, serving)"
+    )
     bench.add_argument(
         "--data",
         type=Path,
@@ -149,8 +152,21 @@ def _parser() -> argparse.ArgumentParser:
         "astraweave-bench.png)",
     )
     bench.add_argument(
-        "--frames", type=int, default=20_000, metavar="N", help="frames of each kind (frame)"
+        "--frames",
+        type=int,
+        metavar="N",
+        help="frames of each kind (frame; default 20000), beside a thinking town (serving; 3000)",
     )
+    bench.add_argument(
+        "--seconds", type=float, default=10.0, metavar="S", help="of steady load (serving)"
+    )
+    bench.add_argument(
+        "--llama-server",
+        type=Path,
+        metavar="PROGRAM",
+        help="llama.cpp's server, measured beside our decoding with the model of --gguf (serving)",
+    )
+    bench.add_argument("--gguf", type=Path, metavar="FILE", help="its model (serving)")
     bench.add_argument("--turns", type=int, default=200, metavar="N", help="turns (dialogue)")
     bench.add_argument("--seed", type=int, default=1, help="draws what is said (dialogue)")
     return parser

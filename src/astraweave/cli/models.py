@@ -11,6 +11,7 @@ import msgspec
 from astraweave.cli.console import Console
 from astraweave.core.settings import Settings
 from astraweave.errors import AstraweaveError
+from astraweave.inference import precision_for, provider_name
 from astraweave.models import ModelStore
 
 __all__ = ["run"]
@@ -20,11 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one action on the user's cache."""
     console = Console(quiet=arguments.json)
     settings = Settings.from_environment()
-    store = ModelStore(settings)
+    store = ModelStore(settings, precision=precision_for(provider_name(settings.provider)))
     action = {"list": _list, "fetch": _fetch, "verify": _verify, "bundle": _bundle}
-    ids = getattr(arguments, "ids", None) or [
-        name for name in (settings.model, settings.embedder) if name not in {"none", "mock"}
-    ]
+    ids = getattr(arguments, "ids", None) or list(settings.registry_models)
     code, result = action[arguments.action](console, store, ids, arguments)
     if arguments.json:
         print(json.dumps(result, indent=2))

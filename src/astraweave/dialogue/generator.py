@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Literal, Protocol
 
@@ -25,7 +25,13 @@ from astraweave.dialogue.similarity import Similarity
 from astraweave.dialogue.situation import Situation, world_texts
 from astraweave.embeddings.protocol import EmbeddingClient
 from astraweave.errors import AstraweaveError, UsageError
-from astraweave.llm.protocol import Chunk, GenerationRequest, LanguageModel, SamplingParams
+from astraweave.llm.protocol import (
+    Chunk,
+    GenerationRequest,
+    LanguageModel,
+    Priority,
+    SamplingParams,
+)
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 from astraweave.persona import Persona
 from astraweave.prompts import PromptLibrary
@@ -71,7 +77,12 @@ class Scheduler(Protocol):
         ...
 
     def submit(
-        self, request: GenerationRequest, *, deadline: float | None = None, owner: str = ""
+        self,
+        request: GenerationRequest,
+        *,
+        deadline: float | None = None,
+        owner: str = "",
+        valid_while: Callable[[], bool] | None = None,
     ) -> Ticket:
         """Queue a request; `deadline` is machine time in seconds."""
         ...
@@ -180,7 +191,14 @@ class DialogueGenerator:
         self._answerer = Answerer(Similarity(embedder))
         self._planners: dict[str, tuple[Persona, Planner]] = {}
 
-    def begin(self, situation: Situation, *, deadline_s: float = 0.45) -> Line:
+    def begin(
+        self,
+        situation: Situation,
+        *,
+        deadline_s: float = 0.45,
+        priority: Priority = "high",
+        valid_while: Callable[[], bool] | None = None,
+    ) -> Line:
         """Begin a line; iterate over it to have it spoken.
 
         Parameters
@@ -190,8 +208,13 @@ class DialogueGenerator:
         deadline_s : float
             Seconds in which the whole line should stand. The model may speak until then; what is
             missing is composed.
+        priority : str
+            How urgent the model's part is.
+        valid_while : callable, optional
+            Whether the model's part is still wanted; asked on the model's thread.
         """
-        return Line(self, situation, self.clock.monotonic() + max(0.0, deadline_s))
+        deadline = self.clock.monotonic() + max(0.0, deadline_s)
+        return Line(self, situation, deadline, priority, valid_while)
 
     def warm_up(self, persona: Persona, history: Sequence[Turn] = ()) -> GenerationRequest:
         """A request that reads all of a character's next prompt that is known into the model.
@@ -213,10 +236,15 @@ class DialogueGenerator:
             history=history,
         )
         return GenerationRequest(
-            messages=self._prompt.messages(situation), max_tokens=1, owner=persona.id
+            messages=self._prompt.messages(situation),
+            max_tokens=1,
+            owner=persona.id,
+            priority="background",
         )
 
-    def request(self, situation: Situation, plan: Plan) -> GenerationRequest:
+    def request(
+        self, situation: Situation, plan: Plan, priority: Priority = "high"
+    ) -> GenerationRequest:
         """What the model is asked for the rest of a line that begins as planned.
 
         Raises
@@ -235,6 +263,7 @@ class DialogueGenerator:
             stop=_STOP,
             sampling=msgspec.structs.replace(self.sampling, seed=situation.rng.randrange(2**31)),
             owner=situation.persona.id,
+            priority=priority,
         )
 
     def planner(self, persona: Persona) -> Planner:
@@ -257,8 +286,16 @@ class Line:
         Complete once the iteration has ended.
     """
 
-    def __init__(self, generator: DialogueGenerator, situation: Situation, deadline: float) -> None:
+    def __init__(
+        self,
+        generator: DialogueGenerator,
+        situation: Situation,
+        deadline: float,
+        priority: Priority = "high",
+        valid_while: Callable[[], bool] | None = None,
+    ) -> None:
         self._generator, self._situation, self._deadline = generator, situation, deadline
+        self._priority, self._valid_while = priority, valid_while
         self._began = generator.clock.monotonic()
         self._clauses: list[Clause] = []
         self._failed: dict[str, int] = {}
@@ -301,12 +338,15 @@ class Line:
         knowledge = _knowledge(self._situation, plan)
         self._asked = True
         try:
-            request = self._generator.request(self._situation, plan)
+            request = self._generator.request(self._situation, plan, self._priority)
             self._card = card_of(request.messages)
             async with asyncio.timeout(end - clock.monotonic()):
                 for draft in range(_DRAFTS):
                     ticket = scheduler.submit(
-                        _again(request, draft), deadline=end, owner=request.owner
+                        _again(request, draft),
+                        deadline=end,
+                        owner=request.owner,
+                        valid_while=self._valid_while,
                     )
                     try:
                         async with aclosing(self._checked(ticket, plan, knowledge)) as clauses:

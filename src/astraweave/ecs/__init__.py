@@ -7,15 +7,20 @@ from astraweave.ecs.components import (
     CDialogueState,
     CMemoryStore,
     CPersonaLlm,
+    CThought,
 )
-from astraweave.ecs.esper import dialogue_processor
+from astraweave.ecs.esper import dialogue_processor, thought_processor
 from astraweave.ecs.system import DialogueSystem
+from astraweave.ecs.thoughts import ThoughtSystem
 
 __all__ = [
     "CConversationHistory",
     "CDialogueState",
     "CMemoryStore",
     "CPersonaLlm",
+    "CThought",
     "DialogueSystem",
+    "ThoughtSystem",
     "dialogue_processor",
+    "thought_processor",
 ]

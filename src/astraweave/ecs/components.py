@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from astraweave.context import Turn
 from astraweave.ecs.protocols import SpokenLine
+from astraweave.llm import GenerationRequest
+from astraweave.serving import Ticket
 
-__all__ = ["CConversationHistory", "CDialogueState", "CMemoryStore", "CPersonaLlm"]
+__all__ = ["CConversationHistory", "CDialogueState", "CMemoryStore", "CPersonaLlm", "CThought"]
 
 
 @dataclass(slots=True)
@@ -58,3 +60,42 @@ class CDialogueState:
     new_text: str = ""
     text: str = ""
     speaking: bool = False
+
+
+@dataclass(slots=True)
+class CThought:
+    """What it asks a language model, and the answer; `ThoughtSystem` reads and writes it.
+
+    Attributes
+    ----------
+    request : GenerationRequest or None
+        Put a question here. The system takes it, and with it drops an answer that is on its way.
+        Its `owner` is who thinks, its `priority` how urgent that is.
+    deadline_s : float or None
+        Seconds from the run that takes the request, after which there will be an end.
+    valid_while : callable or None
+        Whether the answer is still wanted (see `LlmScheduler.submit`).
+    new_text : str
+        Text that came since the last run of the system.
+    text : str
+        The answer so far.
+    thinking : bool
+        Whether more may come.
+    late, stale : bool
+        It was cut off at its deadline; the world had moved past it.
+    error : BaseException or None
+        What went wrong, once it has ended.
+    ticket : Ticket or None
+        The request's place in the queue: ``ticket.cancel()`` ends it.
+    """
+
+    request: GenerationRequest | None = None
+    deadline_s: float | None = None
+    valid_while: Callable[[], bool] | None = None
+    new_text: str = ""
+    text: str = ""
+    thinking: bool = False
+    late: bool = False
+    stale: bool = False
+    error: BaseException | None = None
+    ticket: Ticket | None = None

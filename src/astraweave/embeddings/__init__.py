@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from astraweave.embeddings.mock import MockEmbeddingClient
 from astraweave.embeddings.onnx import OnnxEmbedder
+from astraweave.embeddings.openai import OpenAIEmbedder
 from astraweave.embeddings.protocol import EmbedderInfo, EmbeddingClient
 from astraweave.embeddings.vector_store import Hit, VectorStore
 
@@ -13,5 +14,6 @@ __all__ = [
     "Hit",
     "MockEmbeddingClient",
     "OnnxEmbedder",
+    "OpenAIEmbedder",
     "VectorStore",
 ]

@@ -16,11 +16,19 @@ from numpy.typing import NDArray
 from astraweave.core.settings import Settings
 from astraweave.errors import ModelError, ModelUnavailable, UsageError
 from astraweave.inference._onnxruntime import first_line, load_onnxruntime
+from astraweave.inference.memory import (
+    MIB,
+    MemoryBudget,
+    MemoryReport,
+    MemoryShare,
+    default_memory,
+)
 from astraweave.inference.providers import (
     CPU,
     ProviderFallbackWarning,
     choose_providers,
     provider_name,
+    provider_options,
 )
 from astraweave.inference.threads import PROCESS_POOL
 
@@ -28,6 +36,10 @@ __all__ = ["InferenceReport", "Session", "Sessions"]
 
 _SILENT = 4
 """Log level: what goes wrong arrives as an exception, not as text on the player's screen."""
+
+_WORKSPACE = 16 * MIB
+_DEVICE_WORKSPACE = 256 * MIB
+"""Working memory that a session is allowed beside its weights; on a device it is held to it."""
 
 
 class InferenceReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +60,8 @@ class InferenceReport(msgspec.Struct, frozen=True, kw_only=True):
         Whether the sessions share onnxruntime's process-wide pool.
     open_sessions : int
         Sessions of this object that are not closed.
+    memory, gpu_memory : MemoryReport
+        Who holds how much of main memory, and of the device's.
     """
 
     onnxruntime: str
@@ -57,6 +71,8 @@ class InferenceReport(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     shared_pool: bool
     open_sessions: int
+    memory: MemoryReport
+    gpu_memory: MemoryReport
 
 
 class Session:
@@ -65,8 +81,9 @@ class Session:
     Made by `Sessions.open`. Closing gives the weights' memory back once running calls have ended.
     """
 
-    def __init__(self, raw: Any, graph: Path) -> None:
+    def __init__(self, raw: Any, graph: Path, share: MemoryShare) -> None:
         self.graph = graph
+        self._share = share
         self.inputs: tuple[str, ...] = tuple(node.name for node in raw.get_inputs())
         self.outputs: tuple[str, ...] = tuple(node.name for node in raw.get_outputs())
         self.provider: str = raw.get_providers()[0]
@@ -134,20 +151,27 @@ class Session:
     def close(self) -> None:
         """Let go of the model. Closing twice is allowed."""
         self._raw = None
+        self._share.release()
 
     def _failed(self, error: Exception) -> ModelError:
         return ModelError(f"model '{self.graph}' failed: {first_line(error)}", path=str(self.graph))
 
 
 class Sessions:
-    """Opens the sessions of one world under one thread budget. Thread-safe.
+    """Opens the sessions of one world under one budget of threads and memory. Thread-safe.
 
     Parameters
     ----------
     settings : Settings
-        `provider` and `thread_budget` are read.
+        `provider`, `thread_budget`, `memory_mb` and `gpu_memory_mb` are read.
     shared_pool : bool
         Use onnxruntime's process-wide pool, at a price (see `astraweave.inference.threads`).
+
+    Attributes
+    ----------
+    memory, gpu_memory : MemoryBudget
+        Sessions take their weights' shares from them; keys and values, and models that do not run
+        on onnxruntime, are to be reserved by whoever makes them.
 
     Raises
     ------
@@ -164,12 +188,20 @@ class Sessions:
         settings = settings or Settings()
         self._requested = provider_name(settings.provider)
         self._budget = settings.thread_budget
+        main = settings.memory_mb * MIB or default_memory()
+        self.memory = MemoryBudget(main, setting="memory_mb")
+        self.gpu_memory = MemoryBudget(settings.gpu_memory_mb * MIB, setting="gpu_memory_mb")
         self._wants_shared = shared_pool
         self._shared = False
         self._lock = threading.Lock()
         self._open: weakref.WeakSet[Session] = weakref.WeakSet()
         self._provider: str | None = None
         self._closed = False
+
+    @property
+    def requested(self) -> str:
+        """Full name of the provider that was asked for."""
+        return self._requested
 
     @property
     def threads(self) -> int:
@@ -204,6 +236,8 @@ class Sessions:
             onnxruntime is not installed.
         ModelUnavailable
             The file is missing or damaged, or onnxruntime cannot run its graph.
+        CapacityError
+            Its weights do not fit into the memory budget.
         UsageError
             `close` was called.
 
@@ -230,7 +264,8 @@ class Sessions:
                 arena=arena,
                 options=options or {},
             )
-            session = Session(self._load(onnxruntime, graph, wish), graph)
+            raw, share = self._load(onnxruntime, graph, wish)
+            session = Session(raw, graph, share)
             self._open.add(session)
             self._provider = session.provider
         return session
@@ -254,6 +289,8 @@ class Sessions:
                 threads=self.threads,
                 shared_pool=self._shared,
                 open_sessions=sum(not session.closed for session in self._open),
+                memory=self.memory.report(),
+                gpu_memory=self.gpu_memory.report(),
             )
 
     def close(self) -> None:
@@ -274,34 +311,49 @@ class Sessions:
     ) -> None:
         self.close()
 
-    def _load(self, onnxruntime: Any, graph: Path, wish: _Wish) -> Any:
+    def _load(self, onnxruntime: Any, graph: Path, wish: _Wish) -> tuple[Any, MemoryShare]:
         providers = choose_providers(self._requested, onnxruntime.get_available_providers())
         reason = "this onnxruntime was built without it"
         if providers[0] != CPU:
+            share = self.gpu_memory.reserve(_holder(graph), _size(graph) + _DEVICE_WORKSPACE)
             try:
                 raw = self._create(onnxruntime, graph, providers, wish)
             except Exception as error:  # noqa: BLE001 - a broken driver must not end the game
                 reason = first_line(error)
             else:
                 if raw.get_providers()[0] == providers[0]:
-                    return raw
+                    return raw, share
                 self._warn_fallback("its libraries did not load")
-                return raw
+                return raw, self._moved(share)
+            share.release()
         if self._requested != CPU:
             self._warn_fallback(reason)
+        share = self.memory.reserve(_holder(graph), _size(graph) + _WORKSPACE)
         try:
-            return self._create(onnxruntime, graph, [CPU], wish)
+            return self._create(onnxruntime, graph, [CPU], wish), share
         except Exception as error:
+            share.release()
             raise ModelUnavailable(
                 f"model file '{graph}' does not load: {first_line(error)}", path=str(graph)
             ) from error
 
+    def _moved(self, share: MemoryShare) -> MemoryShare:
+        """The same share of main memory, where a provider gave way to the processor."""
+        share.release()
+        return self.memory.reserve(share.holder, share.size - _DEVICE_WORKSPACE + _WORKSPACE)
+
     def _create(self, onnxruntime: Any, graph: Path, providers: list[str], wish: _Wish) -> Any:
+        cap = _size(graph) + _DEVICE_WORKSPACE if self.gpu_memory.total else 0
+
         def create(shared: bool) -> Any:
             options = _session_options(onnxruntime, shared, wish)
             options.enable_mem_pattern = "DmlExecutionProvider" not in providers
             return onnxruntime.InferenceSession(
-                str(graph), options, providers=providers, enable_fallback=0
+                str(graph),
+                options,
+                providers=providers,
+                provider_options=[provider_options(name, cap) for name in providers],
+                enable_fallback=0,
             )
 
         try:
@@ -348,3 +400,13 @@ def _session_options(onnxruntime: Any, shared: bool, wish: _Wish) -> Any:
     for key, value in (entries | dict(wish.options)).items():
         options.add_session_config_entry(key, value)
     return options
+
+
+def _holder(graph: Path) -> str:
+    """A model by its folder's name, which begins with its id."""
+    return f"'{graph.parent.name}/{graph.name}'"
+
+
+def _size(graph: Path) -> int:
+    """Bytes of a graph's weights, those beside it included."""
+    return sum(file.stat().st_size for file in graph.parent.glob(f"{graph.name}*"))

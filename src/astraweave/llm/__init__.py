@@ -1,8 +1,11 @@
-"""Language models: the protocol, the in-process engine, and a scripted model for tests."""
+"""Language models: the protocol, the in-process engine, servers, and a scripted model for tests."""
 
 from __future__ import annotations
 
-from astraweave.llm.onnx import OnnxLanguageModel
+from astraweave.llm._backend import KvReport
+from astraweave.llm._engine import EngineReport
+from astraweave.llm.local import LocalLanguageModel
+from astraweave.llm.openai import OpenAILanguageModel
 from astraweave.llm.protocol import (
     PRIORITIES,
     Choice,
@@ -30,7 +33,7 @@ from astraweave.llm.protocol import (
 )
 from astraweave.llm.scripted import ScriptedModel
 from astraweave.llm.stopping import StopScanner
-from astraweave.llm.stream import ChunkStream
+from astraweave.llm.stream import ChunkStream, Listener
 
 __all__ = [
     "PRIORITIES",
@@ -38,15 +41,19 @@ __all__ = [
     "Chunk",
     "ChunkStream",
     "Constraint",
+    "EngineReport",
     "FinishReason",
     "Generation",
     "GenerationRequest",
     "JsonSchema",
+    "KvReport",
     "LanguageModel",
     "Lark",
+    "Listener",
+    "LocalLanguageModel",
     "Message",
     "ModelInfo",
-    "OnnxLanguageModel",
+    "OpenAILanguageModel",
     "Priority",
     "Regex",
     "Role",

@@ -102,7 +102,10 @@ class JsonSchema(msgspec.Struct, frozen=True, kw_only=True, tag="json_schema"):
 
 
 class Regex(msgspec.Struct, frozen=True, kw_only=True, tag="regex"):
-    """The whole answer matches this regular expression (no look-around, no references)."""
+    r"""The whole answer matches this regular expression (no look-around, no references).
+
+    ``\d`` is a digit from 0 to 9; ``\w`` and ``\s`` know all scripts.
+    """
 
     pattern: str
 
@@ -178,6 +181,9 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         How tokens are drawn.
     owner : str
         Whose thought it is (a character's id): for fairness between characters.
+    use : str
+        What it is for: ``"dialogue"``, ``"quest"``, ``"director"``, ``"decision"``, or a game's own
+        word. How long to wait for an answer is learnt for each.
     priority : str
         How urgent it is among others; the same request asked with another priority is the same
         question.
@@ -194,6 +200,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     stop: tuple[str, ...] = ()
     sampling: SamplingParams = SamplingParams()
     owner: str = ""
+    use: str = "dialogue"
     priority: Priority = "normal"
     constraint: Constraint | None = None
     tools: tuple[Tool, ...] = ()
@@ -251,6 +258,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
     first_token_ms: float = 0.0
     total_ms: float = 0.0
+    estimated: bool = False
+    """Whether the tokens are our own count or guess: the server did not say."""
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,8 +278,12 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int
     provider: str = ""
     slots: int = 1
+    continues_prefix: bool = True
+    """Whether it goes on from `GenerationRequest.prefix` as if it had said that itself."""
     keeps_prompts: bool = False
     """Whether the part of a prompt that came before costs nothing, and is worth asking ahead."""
+    instant: bool = False
+    """Whether `generate` has the answer at once: beginning it is then left to no other thread."""
 
 
 class Generation(Protocol):

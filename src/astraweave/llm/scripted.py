@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from astraweave.core.clock import SystemClock
 from astraweave.core.protocols import Clock
+from astraweave.core.threads import Crew
 from astraweave.errors import InputError, UsageError
 from astraweave.llm._requests import check_request
 from astraweave.llm.protocol import (
@@ -31,8 +33,9 @@ _TOKENS_OF_OPENING = 3
 class ScriptedModel:
     """Deterministic answers with everything that can happen to real ones. Thread-safe.
 
-    A word with the spaces before it is a token. Each answer comes from a thread of its own, so any
-    number of them run at once, as on a server.
+    A word with the spaces before it is a token. Answers that take time, and those of a function,
+    come from threads, so that any number of them run at once, as on a server. A row of answers
+    without delays needs none: what `generate` returns has ended.
 
     Parameters
     ----------
@@ -53,6 +56,8 @@ class ScriptedModel:
         Go on in spite of `cancel`, as a server that is out of control; only `close` ends it.
     slots, context_tokens : int
         As `info` tells them.
+    keep_requests : bool
+        Whether `requests` is written; a model that is asked for hours should not.
 
     Examples
     --------
@@ -77,6 +82,7 @@ class ScriptedModel:
         ignore_cancel: bool = False,
         slots: int = 1,
         context_tokens: int = 8192,
+        keep_requests: bool = True,
         clock: Clock | None = None,
     ) -> None:
         if not callable(responses) and not responses:
@@ -92,11 +98,19 @@ class ScriptedModel:
         self._hang_after = hang_after
         self._ignore_cancel = ignore_cancel
         self._clock = clock or SystemClock()
+        instant = not (callable(responses) or first_token_delay or delay or hang_after is not None)
         self._info = ModelInfo(
-            id="scripted", context_tokens=context_tokens, provider="script", slots=slots
+            id="scripted",
+            context_tokens=context_tokens,
+            provider="script",
+            slots=slots,
+            instant=instant,
         )
         self._lock = threading.Lock()
-        self._running: dict[threading.Thread, threading.Event] = {}
+        self._crew = Crew("astraweave-scripted")
+        self._running: set[threading.Event] = set()
+        self._keep_requests = keep_requests
+        self._turns = 0
         self._closed = False
         self.requests: list[GenerationRequest] = []
         """Every request that came, in order."""
@@ -118,47 +132,53 @@ class ScriptedModel:
     def generate(self, request: GenerationRequest) -> Generation:
         """Begin the next answer of the script."""
         check_request(request)
-        wake = threading.Event()
-        stream = ChunkStream(on_cancel=wake.set)
+        wake = None if self._info.instant else threading.Event()
+        stream = ChunkStream(on_cancel=wake.set if wake is not None else None)
         with self._lock:
             if self._closed:
                 raise UsageError("the language model is closed")
-            turn = len(self.requests)
-            self.requests.append(request)
-            thread = threading.Thread(
-                target=self._speak,
-                args=(request, turn, stream, wake),
-                name="astraweave-scripted",
-                daemon=True,
-            )
-            self._running[thread] = wake
-            thread.start()
+            turn = self._turns
+            self._turns += 1
+            if self._keep_requests:
+                self.requests.append(request)
+            if wake is not None:
+                self._running.add(wake)
+                self._crew.run(partial(self._speak, request, turn, stream, wake))
+        if wake is None:
+            self._speak(request, turn, stream, None)
         return stream
 
     def close(self) -> None:
         """End all answers as cancelled."""
         with self._lock:
             self._closed = True
-            running = dict(self._running)
-        for wake in running.values():
+            running = tuple(self._running)
+        for wake in running:
             wake.set()
-        for thread in running:
-            if thread is not threading.current_thread():
-                thread.join()
+        self._crew.close()
 
     def _speak(
-        self, request: GenerationRequest, turn: int, stream: ChunkStream, wake: threading.Event
+        self,
+        request: GenerationRequest,
+        turn: int,
+        stream: ChunkStream,
+        wake: threading.Event | None,
     ) -> None:
         try:
             self._answer(request, turn, stream, wake)
         except BaseException as error:  # noqa: BLE001 - it is raised again where the text is read
             stream.fail(error)
         finally:
-            with self._lock:
-                del self._running[threading.current_thread()]
+            if wake is not None:
+                with self._lock:
+                    self._running.discard(wake)
 
     def _answer(
-        self, request: GenerationRequest, turn: int, stream: ChunkStream, wake: threading.Event
+        self,
+        request: GenerationRequest,
+        turn: int,
+        stream: ChunkStream,
+        wake: threading.Event | None,
     ) -> None:
         started = self._clock.monotonic()
         first_token: float | None = None
@@ -182,10 +202,11 @@ class ScriptedModel:
                 raise self._error or RuntimeError("the script breaks here")
             if made == request.max_tokens:
                 return end("length", waiting)
-            if made == self._hang_after:
-                self._wait(None, stream, wake)
-            if self._wait(self._delay if made else self._first_token_delay, stream, wake):
-                return end("cancelled", waiting)
+            if wake is not None:
+                if made == self._hang_after:
+                    self._wait(None, stream, wake)
+                if self._wait(self._delay if made else self._first_token_delay, stream, wake):
+                    return end("cancelled", waiting)
             made += 1
             first_token = first_token or self._clock.monotonic()
             waiting += stops.push(token)

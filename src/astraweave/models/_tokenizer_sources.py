@@ -53,7 +53,7 @@ TIKTOKEN_ENCODINGS: Mapping[str, tuple[str, Mapping[str, int]]] = {
 }
 
 
-def _byte_alphabet() -> dict[int, str]:
+def byte_alphabet() -> dict[int, str]:
     """GPT-2's writing of bytes as printable characters, for `str.translate` of Latin-1."""
     printable = {*range(0x21, 0x7F), *range(0xA1, 0x100)} - {0xAD}
     others = [byte for byte in range(256) if byte not in printable]
@@ -272,7 +272,7 @@ def document_from_tiktoken(data: bytes, encoding: str) -> dict[str, Any]:
     are given and they are ranked by their results; here they are left out (see `with_merges`).
     """
     pattern, specials = TIKTOKEN_ENCODINGS[encoding]
-    alphabet = _byte_alphabet()
+    alphabet = byte_alphabet()
     vocab: dict[str, int] = {}
     for number, line in enumerate(data.splitlines(), 1):
         if not line.strip():

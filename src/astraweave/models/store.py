@@ -33,9 +33,10 @@ from astraweave.models._disk import place, remove, scratch, storage
 from astraweave.models._json import decode_json
 from astraweave.models._lock import FileLock
 from astraweave.models._seal import Manifest, Sealed, check, seal
-from astraweave.models.convert import CONVERTER_VERSION, convert
+from astraweave.models.convert import CONVERTER_VERSION, Precision, convert
 from astraweave.models.progress import Progress, no_progress
 from astraweave.models.registry import ModelCard, Registry
+from astraweave.models.weight_table import WeightTable
 
 __all__ = ["ModelFiles", "ModelRow", "ModelState", "ModelStore"]
 
@@ -72,6 +73,12 @@ class ModelFiles(msgspec.Struct, frozen=True, kw_only=True):
     def config(self) -> Path:
         """``config.json``; `read_config` gives what it says."""
         return self.directory / "config.json"
+
+    @property
+    def weights(self) -> Path | None:
+        """``weights.json`` of a decoder in 8 bits; None where there is none."""
+        path = self.directory / WeightTable.NAME
+        return path if path.is_file() else None
 
     @property
     def chat_template(self) -> Path | None:
@@ -119,6 +126,9 @@ class ModelStore:
         environment.
     registry : Registry or None
         The models that there are; None: astraweave's own. ``HOME/registry.toml`` adds to it.
+    precision : {"int8", "fp16", "fp32"}
+        In which numbers chat models are converted: what the processor, or a GPU, computes fastest
+        (see `astraweave.inference.precision_for`). Each form has a folder of its own.
 
     Raises
     ------
@@ -127,8 +137,13 @@ class ModelStore:
     """
 
     def __init__(
-        self, settings: Settings | None = None, *, registry: Registry | None = None
+        self,
+        settings: Settings | None = None,
+        *,
+        registry: Registry | None = None,
+        precision: Precision = "int8",
     ) -> None:
+        self._precision = precision
         settings = Settings.from_environment() if settings is None else settings
         self.home = Path(settings.home or _user_cache()).expanduser().absolute()
         self.offline = settings.offline
@@ -274,7 +289,10 @@ class ModelStore:
     def _converted(self, card: ModelCard) -> Path:
         if self._bundled is not None:
             return self.home / "models" / self._bundled.models.get(card.id, f"{card.id}-missing")
-        key = _key([CONVERTER_VERSION, card.task, card.context, card.dims, card.sha256])
+        parts: list[object] = [CONVERTER_VERSION, card.task, card.context, card.dims, card.sha256]
+        if card.task == "chat" and self._precision != "int8":
+            parts.append(self._precision)
+        key = _key(parts)
         return self.home / "models" / f"{card.id}-{key}"
 
     def _locked(self, card: ModelCard) -> FileLock:
@@ -335,7 +353,7 @@ class ModelStore:
             self._bring(card, progress)
         final = self._converted(card)
         with storage(final, "write"), scratch(final) as folder:
-            convert(card, sources, folder, progress=progress)
+            convert(card, sources, folder, precision=self._precision, progress=progress)
             files = seal(folder, progress)
             manifest = Manifest(
                 id=card.id, converter=CONVERTER_VERSION, source=card.sha256, files=files

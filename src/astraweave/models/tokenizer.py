@@ -13,6 +13,7 @@ from astraweave import _native
 from astraweave.errors import ConfigError, CorruptDataError, InputError, StorageError
 from astraweave.models import _tokenizer_parts as parts
 from astraweave.models import _tokenizer_sources as sources
+from astraweave.models._token_bytes import bytes_of_tokens
 from astraweave.models._tokenizer_streams import Appender, StreamDecoder, checked_text
 from astraweave.models.gguf_meta import GGUF_MAGIC, read_gguf_metadata
 
@@ -67,6 +68,7 @@ class Tokenizer:
         "__dict__",
         "_after",
         "_before",
+        "_decoder",
         "_document",
         "_finds_merges",
         "_native",
@@ -91,6 +93,7 @@ class Tokenizer:
             if not 0 <= token_id < len(tokens) or tokens[token_id] is None:
                 raise CorruptDataError(f"the post-processor's id {token_id} is of no token")
         splitter, byte_level = parts.splitter_specs(form.pre_tokenizer)
+        self._decoder = parts.decoder_spec(form.decoder)
         self._native = _native.Tokenizer(
             model="wordpiece" if isinstance(model, parts.WordPieceModel) else "bpe",
             tokens=tokens,
@@ -102,7 +105,7 @@ class Tokenizer:
                 (t.id, t.content, t.special, t.normalized, t.single_word, t.lstrip, t.rstrip)
                 for t in added
             ],
-            decoder=parts.decoder_spec(form.decoder),
+            decoder=self._decoder,
         )
         # In place of the method below: a call of its own for Python is a good part of a short text.
         self.__dict__["count"] = self._native.counter()
@@ -336,6 +339,24 @@ class Tokenizer:
             return self._native.id_to_token(token_id)
         except TypeError:
             raise InputError(f"no token has the id {token_id!r}") from None
+
+    def token_bytes(self) -> list[bytes]:
+        """What each token adds to a text, by id; empty for an id that no token has.
+
+        Control tokens stand as they are written in the file.
+
+        Raises
+        ------
+        ConfigError
+            The tokens of this vocabulary are not simply put side by side (WordPiece).
+        """
+        return bytes_of_tokens((self._written(at) for at in range(self.vocab_size)), self._decoder)
+
+    def _written(self, token_id: int) -> str | None:
+        try:
+            return self._native.id_to_token(token_id)
+        except InputError:  # a hole in the vocabulary
+            return None
 
     def to_json(self) -> bytes:
         """The whole tokenizer as a ``tokenizer.json``.

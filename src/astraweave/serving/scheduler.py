@@ -1,24 +1,25 @@
 """The one queue in front of a language model.
 
-Nobody calls a model around it. It decides what runs next (first in, first out), holds every request
-to its deadline whatever the model does, and writes down what came out, so that a session can be
-replayed without a model.
+Nobody calls a model around it. It decides what runs next when a place is free (`_order` says how),
+holds every request to its deadline whatever the model does, and writes down what came out, so that
+a session can be replayed without a model.
+
+No request costs a thread. Answers come through `ChunkStream.listen`, in the model's own thread,
+which also starts what is next. A thread is borrowed where a model's `generate` is called (it may
+read a prompt or compile a grammar), and kept only for answers of models that know no listeners.
 """
 
 from __future__ import annotations
 
-import hashlib
-import heapq
-import itertools
+import math
+import os
 import threading
-from collections import deque
-from collections.abc import Mapping
-from typing import Literal
-
-import msgspec
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from astraweave.core.clock import SystemClock
-from astraweave.core.protocols import Clock, Journal, NullJournal
+from astraweave.core.protocols import Clock, Journal
+from astraweave.core.threads import Crew
 from astraweave.errors import (
     CapacityError,
     DeadlineExceeded,
@@ -27,67 +28,40 @@ from astraweave.errors import (
     UsageError,
 )
 from astraweave.llm import (
+    Chunk,
     ChunkStream,
-    FinishReason,
     Generation,
     GenerationRequest,
     LanguageModel,
-    Usage,
+    Priority,
+    ScoreRequest,
+    Scoring,
+    ScoringModel,
 )
 from astraweave.observability import NULL_TELEMETRY, Telemetry
+from astraweave.serving._endings import Endings
+from astraweave.serving._order import ReadyQueue
+from astraweave.serving._ticket import (
+    LEVEL,
+    Run,
+    ScoreTicket,
+    Ticket,
+    TicketState,
+    addressed,
+    request_digest,
+)
+from astraweave.serving.timers import Timers
 
-__all__ = ["LlmScheduler", "Ticket", "request_digest"]
+__all__ = ["LlmScheduler", "ScoreTicket", "Ticket", "TicketState", "request_digest"]
 
-TicketState = Literal["waiting", "running", "done"]
-
-
-def request_digest(request: GenerationRequest) -> str:
-    """32 hexadecimal digits, equal for equal requests on every machine."""
-    return hashlib.blake2b(msgspec.json.encode(request), digest_size=16).hexdigest()
-
-
-class Ticket(ChunkStream):
-    """A request's place in the queue, and its answer: a `Generation`. Thread-safe.
-
-    Made by `LlmScheduler.submit`.
-
-    Attributes
-    ----------
-    request : GenerationRequest
-        What was asked.
-    deadline : float or None
-        Machine time (``clock.monotonic()``) at which it ends whatever happens.
-    late : bool
-        It was cut off at its deadline while running; its text is what had come by then.
-    """
-
-    def __init__(
-        self,
-        scheduler: LlmScheduler,
-        request: GenerationRequest,
-        deadline: float | None,
-        submitted: float,
-        *,
-        recorded: bool = True,
-    ) -> None:
-        super().__init__(on_cancel=lambda: scheduler._cancel(self))
-        self.request = request
-        self.deadline = deadline
-        self.late = False
-        self.submitted = submitted
-        self.recorded = recorded
-        self.state: TicketState = "waiting"
-        self._generation: Generation | None = None
-        self._spoke = False
-
-    @property
-    def owner(self) -> str:
-        """Whose thought it is."""
-        return self.request.owner
+_PUNCTUAL_S = 0.001
+"""No deadline is kept later than this."""
+_AT_ONCE = 16
+"""What a thread that came with one request starts for others before it hands that on."""
 
 
 class LlmScheduler:
-    """Hands requests to a model one after the other. Thread-safe.
+    """Hands requests to a model, the right one first. Thread-safe.
 
     Parameters
     ----------
@@ -99,12 +73,20 @@ class LlmScheduler:
         Gets one ``"llm"`` event for each request that ended, before its reader sees the end.
     telemetry : Telemetry
         Counters ``llm.queued``, ``started``, ``finished``, ``cancelled``, ``late``, ``expired``,
-        ``failed``, ``rejected``; spans ``llm.wait``, ``llm.first_token`` and ``llm.total``, all
-        measured from `submit`.
+        ``failed``, ``rejected``, ``shed``, ``stale``, ``coalesced``; spans ``llm.wait``,
+        ``llm.first_token`` and ``llm.total``, all measured from `submit`.
     max_queue : int
-        Requests that may wait.
-    concurrency : int
-        Requests that may run at once.
+        Requests that may wait. When one more comes, the youngest of the least urgent goes; only
+        critical ones may exceed it.
+    concurrency : int, optional
+        Requests that may run at once; by default as many as the model has slots.
+    per_owner : int, optional
+        How many of one owner (a character) may run at once; by default any number.
+    ageing_s : float
+        Seconds of waiting after which a request is in line for the elders' turn, every eighth
+        start (see `_order`): nothing starves.
+    world_version : callable, optional
+        Which version the world is at, for requests that say what theirs was.
     """
 
     def __init__(
@@ -115,33 +97,36 @@ class LlmScheduler:
         journal: Journal | None = None,
         telemetry: Telemetry = NULL_TELEMETRY,
         max_queue: int = 256,
-        concurrency: int = 1,
+        concurrency: int | None = None,
+        per_owner: int | None = None,
+        ageing_s: float = 2.0,
+        world_version: Callable[[], int] | None = None,
     ) -> None:
-        if max_queue < 1 or concurrency < 1:
+        concurrency = model.info.slots if concurrency is None else concurrency
+        if max_queue < 1 or concurrency < 1 or (per_owner is not None and per_owner < 1):
             raise InputError(
-                f"max_queue and concurrency must be 1 or more, not {max_queue} and {concurrency}"
+                f"max_queue, concurrency and per_owner must be 1 or more, not {max_queue}, "
+                f"{concurrency} and {per_owner}"
             )
         self._model = model
+        self._instant = model.info.instant
         self._clock = clock or SystemClock()
-        self._journal = journal or NullJournal()
+        self._endings = Endings(self._clock, journal, telemetry)
         self._telemetry = telemetry
         self._max_queue = max_queue
+        self._concurrency = concurrency
+        self._world_version = world_version
         self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
-        self._time = threading.Condition(self._lock)
-        self._waiting: deque[Ticket] = deque()
-        self._running: set[Ticket] = set()
-        self._deadlines: list[tuple[float, int, Ticket]] = []
-        self._order = itertools.count()
+        self._ended = threading.Condition(self._lock)
+        self._queue: ReadyQueue[Run] = ReadyQueue(per_owner=per_owner, ageing_s=ageing_s)
+        self._running: set[Run] = set()
+        self._shared: dict[str, Run] = {}
+        """Runs that an equal request may join, by digest."""
+        self._starting = threading.local()
+        self._crew = Crew("astraweave-llm")
+        self._timers = Timers(self._clock, resolution_s=_PUNCTUAL_S, name="astraweave-deadlines")
         self._closing = False
-        self._threads = [
-            threading.Thread(target=self._keep_deadlines, name="astraweave-deadlines", daemon=True)
-        ] + [
-            threading.Thread(target=self._serve_all, name=f"astraweave-llm-{n}", daemon=True)
-            for n in range(concurrency)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._pid = os.getpid()
 
     @property
     def model(self) -> LanguageModel:
@@ -149,9 +134,14 @@ class LlmScheduler:
         return self._model
 
     @property
+    def clock(self) -> Clock:
+        """The one that deadlines are in."""
+        return self._clock
+
+    @property
     def waiting(self) -> int:
         """Requests that have not begun."""
-        return len(self._waiting)
+        return len(self._queue)
 
     @property
     def running(self) -> int:
@@ -164,7 +154,11 @@ class LlmScheduler:
         *,
         deadline: float | None = None,
         owner: str = "",
+        priority: Priority | None = None,
         recorded: bool = True,
+        coalesce: bool | None = None,
+        valid_while: Callable[[], bool] | None = None,
+        world_version: int | None = None,
     ) -> Ticket:
         """Queue a request; returns at once.
 
@@ -176,37 +170,61 @@ class LlmScheduler:
             and ends with what came, its ticket marked `late`.
         owner : str
             Whose thought it is, where the request does not say.
+        priority : str, optional
+            How urgent it is, instead of what the request says.
         recorded : bool
             False: its answer changes nothing in the game, so the journal does not get it.
+        coalesce : bool, optional
+            Share one run with a request that asks the same (whoever asks it, however urgently).
+            By default only where the answer would be the same anyway: with a seed, or at
+            temperature 0.
+        valid_while : callable, optional
+            Whether the answer is still wanted. Asked before it begins and whenever text comes, in
+            the thread that brings it; must be quick. Once it says no, the request ends as
+            cancelled, its ticket marked `stale`.
+        world_version : int, optional
+            The version of the world that was asked about; a later one makes it stale, too.
 
         Raises
         ------
         CapacityError
-            `max_queue` requests are waiting.
+            `max_queue` requests are waiting, none of them less urgent than this one.
         UsageError
-            The scheduler is closed.
+            The scheduler is closed, or this is a forked child, which has none of its threads.
         """
-        if owner and not request.owner:
-            request = msgspec.structs.replace(request, owner=owner)
-        ticket = Ticket(self, request, deadline, self._clock.monotonic(), recorded=recorded)
-        with self._lock:
-            if self._closing:
-                raise UsageError("the scheduler is closed")
-            if len(self._waiting) >= self._max_queue:
-                self._telemetry.count("llm.rejected")
-                raise CapacityError(
-                    f"{len(self._waiting)} requests wait for the model already (max_queue); "
-                    "ask less often, or use what can be composed without it",
-                    waiting=len(self._waiting),
-                    max_queue=self._max_queue,
-                )
-            self._telemetry.count("llm.queued")
-            self._waiting.append(ticket)
-            self._work.notify()
-            if deadline is not None:
-                heapq.heappush(self._deadlines, (deadline, next(self._order), ticket))
-                self._time.notify()
-        return ticket
+        request = addressed(request, owner, priority)
+        if coalesce is None:
+            coalesce = request.sampling.seed is not None or not request.sampling.temperature
+        key = request_digest(request) if coalesce else ""
+        is_valid = self._validity(valid_while, world_version)
+        return self._submit(request, deadline, key, recorded, is_valid)
+
+    def score(
+        self,
+        request: ScoreRequest,
+        *,
+        deadline: float | None = None,
+        owner: str = "",
+        priority: Priority | None = None,
+        valid_while: Callable[[], bool] | None = None,
+        world_version: int | None = None,
+    ) -> ScoreTicket:
+        """Queue a question for likelihoods; it stands in the same queue. As `submit`.
+
+        Scores are not journalled: they come from the model's weights alone.
+
+        Raises
+        ------
+        UsageError
+            The model cannot score; or as `submit`.
+        CapacityError
+            As `submit`.
+        """
+        if not isinstance(self._model, ScoringModel):
+            raise UsageError(f"the model {self._model.info.id!r} cannot score texts")
+        request = addressed(request, owner, priority)
+        is_valid = self._validity(valid_while, world_version)
+        return ScoreTicket(self._submit(request, deadline, "", False, is_valid))
 
     def close(self, timeout: float | None = 10.0) -> None:
         """Cancel everything and join the threads. Closing twice is allowed.
@@ -216,82 +234,274 @@ class LlmScheduler:
         timeout : float or None
             Longest wait in seconds for a model that does not react to being cancelled.
         """
+        if os.getpid() != self._pid:
+            return  # a forked child has none of the threads
         with self._lock:
             self._closing = True
-            left = [*self._waiting, *self._running]
-            self._work.notify_all()
-            self._time.notify_all()
-        for ticket in left:
+            tickets = [t for run in self._running for t in run.tickets]
+            while (run := self._queue.shed(-1)) is not None:
+                tickets += run.tickets
+        for ticket in tickets:
             ticket.cancel()
-        give_up = None if timeout is None else self._clock.monotonic() + timeout
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(
-                    None if give_up is None else max(0.0, give_up - self._clock.monotonic())
-                )
+        with self._lock:
+            self._ended.wait_for(lambda: not self._running, timeout)
+            stuck = bool(self._running)
+        self._timers.close()
+        self._crew.close(0.0 if stuck else timeout)
 
-    # -- threads
+    # -- into the queue
 
-    def _serve_all(self) -> None:
-        while True:
-            with self._lock:
-                self._work.wait_for(lambda: self._closing or self._waiting)
-                if self._closing:
-                    return
-                ticket = self._waiting.popleft()
-                now = self._clock.monotonic()
-                expired = ticket.deadline is not None and ticket.deadline <= now
-                if not expired:
-                    ticket.state = "running"
-                    self._running.add(ticket)
-                    self._telemetry.count("llm.started")
-                    self._telemetry.observe("llm.wait", (now - ticket.submitted) * 1e3)
-            if expired:
-                self._expire(ticket)
-            else:
-                self._serve(ticket)
+    def _submit(
+        self,
+        request: GenerationRequest | ScoreRequest,
+        deadline: float | None,
+        key: str,
+        recorded: bool,
+        is_valid: Callable[[], bool] | None,
+    ) -> Ticket:
+        if os.getpid() != self._pid:
+            raise UsageError(
+                "this process was forked after the scheduler was made, and its threads did not "
+                "come along; make one in the child",
+                made_in=self._pid,
+            )
+        now = self._clock.monotonic()
+        run = Run(
+            request,
+            level=LEVEL[request.priority],
+            deadline=math.inf if deadline is None else deadline,
+            since=now,
+            key=key,
+        )
+        ticket = Ticket(self, run, request, request.priority, deadline, now, recorded, is_valid)
+        run.tickets.append(ticket)
+        with self._lock:
+            if self._closing:
+                raise UsageError("the scheduler is closed")
+            joined = bool(key) and self._join(run, ticket)
+            begins = not joined and self._may_begin(run)
+            shed = None if joined or begins else self._queue_up(run)
+        self._telemetry.count("llm.queued")
+        if deadline is not None:
+            ticket._alarm = self._timers.at(deadline, partial(self._expire, ticket))
+            if ticket.state == "done":  # it has ended meanwhile, and nobody saw the alarm
+                ticket._quiet()
+        if shed is not None:
+            self._drop(shed)
+        # Not by `run.running`: whoever made room meanwhile may have started it.
+        if begins:
+            self._start(run)
+        elif not joined and len(self._running) < self._concurrency:
+            self._fill()  # those before it wait only for their owners' sake
+        return ticket
 
-    def _serve(self, ticket: Ticket) -> None:
-        """Let the model answer. The ticket may end earlier than the model does."""
+    def _join(self, run: Run, ticket: Ticket) -> bool:
+        """Let a ticket share the run of an equal request, if there is one."""
+        shared = self._shared.get(run.key)
+        if shared is None:
+            self._shared[run.key] = run
+            return False
+        ticket._run = shared
+        level, deadline = min(run.level, shared.level), min(run.deadline, shared.deadline)
+        if (level, deadline) != (shared.level, shared.deadline) and self._queue.remove(shared):
+            shared.level, shared.deadline = level, deadline
+            self._queue.add(shared)
+        ticket._append(shared.chunks)
+        shared.tickets.append(ticket)
+        self._telemetry.count("llm.coalesced")
+        if shared.running:
+            self._telemetry.count("llm.started")
+        return True
+
+    def _may_begin(self, run: Run) -> bool:
+        """Give it a place where there is one and nobody waits for it."""
+        if len(self._queue) or len(self._running) >= self._concurrency:
+            return False
+        if not self._queue.may_run(run.owner):
+            return False
+        self._queue.begin(run.owner)
+        run.running = True
+        self._running.add(run)
+        return True
+
+    def _queue_up(self, run: Run) -> Run | None:
+        """Let it wait; who had to go for it."""
+        shed = None
+        if len(self._queue) >= self._max_queue:
+            shed = self._queue.shed(run.level)
+            if shed is None and run.level > 0:
+                self._unshare(run)
+                self._telemetry.count("llm.rejected")
+                raise self._full()
+        self._queue.add(run)
+        return shed
+
+    def _full(self) -> CapacityError:
+        return CapacityError(
+            f"{len(self._queue)} requests wait for the model already (max_queue); "
+            "ask less often, or use what can be composed without it",
+            waiting=len(self._queue),
+            max_queue=self._max_queue,
+        )
+
+    # -- out of the queue
+
+    def _fill(self) -> None:
+        """Start what may start now; called by whoever has made room."""
+        if getattr(self._starting, "here", False):
+            return  # further up in this thread somebody is at it
+        self._starting.here = True
         try:
-            generation = self._model.generate(ticket.request)
-            with self._lock:
-                ticket._generation = generation
-                ended = ticket.state == "done"
-            if ended or ticket.cancelled:
-                generation.cancel()
-            for chunk in generation:
-                if chunk.finish_reason is not None:
-                    self._end(ticket, chunk.finish_reason, text=chunk.text, usage=chunk.usage)
-                else:
-                    self._pass_on(ticket, chunk.text)
-            self._end(ticket, "error", error=InvalidResponse("the model's answer has no end"))
-        except Exception as error:  # noqa: BLE001 - it is raised again where the ticket is read
-            self._end(ticket, "error", error=error)
-        finally:
-            with self._lock:
-                self._running.discard(ticket)
-
-    def _keep_deadlines(self) -> None:
-        while True:
-            with self._lock:
-                if self._closing:
+            for _ in range(_AT_ONCE):
+                with self._lock:
+                    run = self._next()
+                if run is None:
                     return
-                now = self._clock.monotonic()
-                while self._deadlines and self._deadlines[0][2].state == "done":
-                    heapq.heappop(self._deadlines)
-                if not self._deadlines or self._deadlines[0][0] > now:
-                    self._time.wait(self._deadlines[0][0] - now if self._deadlines else None)
-                    continue
-                ticket = heapq.heappop(self._deadlines)[2]
-            self._expire(ticket)
+                self._start(run)
+        finally:
+            self._starting.here = False
+        self._crew.run(self._fill)
+
+    def _next(self) -> Run | None:
+        if self._closing or not len(self._queue) or len(self._running) >= self._concurrency:
+            return None
+        run = self._queue.pop(self._clock.monotonic())
+        if run is not None:
+            run.running = True
+            self._running.add(run)
+        return run
+
+    def _start(self, run: Run) -> None:
+        """Begin a run that has its place, for those of its tickets that still want it."""
+        now = self._clock.monotonic()
+        for ticket in tuple(run.tickets):
+            if ticket.deadline is not None and ticket.deadline <= now:
+                self._expire(ticket, begun=False)
+            elif self._holds(ticket):
+                self._telemetry.count("llm.started")
+                self._telemetry.observe("llm.wait", (now - ticket.submitted) * 1e3)
+        if run.abandoned:
+            self._finished(run)
+        elif self._instant and isinstance(run.request, GenerationRequest):
+            self._begin(run)
+        else:
+            self._crew.run(partial(self._begin, run))
+
+    def _begin(self, run: Run) -> None:
+        """Ask the model."""
+        try:
+            if isinstance(run.request, ScoreRequest):
+                self._score(run, run.request)
+                return
+            generation = self._model.generate(run.request)
+        except BaseException as error:
+            self._deliver(run, (), error)
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C in the thread that asked
+            return
+        self._attach(run, generation)
+        if isinstance(generation, ChunkStream):
+            generation.listen(partial(self._deliver, run))
+        else:
+            self._read(run, generation)
+
+    def _attach(self, run: Run, answer: Generation | Scoring) -> None:
+        with self._lock:
+            run.generation = answer
+            abandoned = run.abandoned
+        if abandoned and not (isinstance(answer, ChunkStream) and answer.done):
+            answer.cancel()
+
+    def _read(self, run: Run, generation: Generation) -> None:
+        """Read an answer that knows no listeners, in this thread."""
+        try:
+            for chunk in generation:
+                self._deliver(run, (chunk,), None)
+                if chunk.finish_reason is not None:
+                    return
+            error: Exception = InvalidResponse("the model's answer has no end")
+        except Exception as problem:  # noqa: BLE001 - it is raised again where the ticket is read
+            error = problem
+        self._deliver(run, (), error)
+
+    def _score(self, run: Run, request: ScoreRequest) -> None:
+        assert isinstance(self._model, ScoringModel), "`score` has seen to it"
+        scoring = self._model.score(request)
+        self._attach(run, scoring)
+        run.scores = scoring.result()
+        self._deliver(run, (Chunk(finish_reason="stop"),), None)
+
+    # -- from the model
+
+    def _deliver(self, run: Run, chunks: Sequence[Chunk], error: BaseException | None) -> None:
+        """Hand on what the model has brought. In the model's thread, one call a run at a time."""
+        ended = error is not None or chunks[-1].finish_reason is not None
+        with self._lock:
+            if ended:
+                self._unshare(run)
+            elif run.key:
+                run.chunks += chunks
+            tickets = tuple(run.tickets)
+        text = chunks[:-1] if ended and error is None else chunks
+        for ticket in tickets:
+            if not self._holds(ticket):
+                continue
+            if text:
+                self._endings.show(ticket, text)
+            if error is not None:
+                self._endings.end(ticket, "failed", error=error)
+            elif ended:
+                self._endings.end(ticket, "finished", chunks[-1])
+        if ended:
+            self._finished(run)
+
+    def _finished(self, run: Run) -> None:
+        """Give its place to the next."""
+        with self._lock:
+            self._running.discard(run)
+            self._queue.release(run.owner)
+            run.tickets.clear()
+            run.generation = None
+            if self._closing:
+                self._ended.notify_all()
+        self._fill()
+
+    def _holds(self, ticket: Ticket) -> bool:
+        """Whether the world still wants it; it has ended if not."""
+        is_valid = ticket._is_valid
+        if is_valid is None:
+            return True
+        error: Exception | None = None
+        try:
+            if is_valid():
+                return True
+        except Exception as problem:  # noqa: BLE001 - it is raised again where the ticket is read
+            error = problem
+        self._endings.end(ticket, "stale" if error is None else "failed", error=error)
+        self._leave(ticket)
+        return False
+
+    def _validity(
+        self, valid_while: Callable[[], bool] | None, asked_about: int | None
+    ) -> Callable[[], bool] | None:
+        if asked_about is None:
+            return valid_while
+        version = self._world_version
+        if version is None:
+            raise UsageError("this scheduler was not told how to learn the world's version")
+        if valid_while is None:
+            return lambda: version() <= asked_about
+        return lambda: version() <= asked_about and valid_while()
 
     # -- ways to end
 
-    def _expire(self, ticket: Ticket) -> None:
-        if ticket.state == "running":
-            self._end(ticket, "cancelled", late=True)
-            self._stop_model(ticket)
+    def _cancel(self, ticket: Ticket) -> None:
+        self._endings.end(ticket, "cancelled")
+        self._leave(ticket)
+
+    def _expire(self, ticket: Ticket, begun: bool | None = None) -> None:
+        if ticket._run.running if begun is None else begun:
+            self._endings.end(ticket, "late")
         else:
             late_ms = (self._clock.monotonic() - ticket.submitted) * 1e3
             error = DeadlineExceeded(
@@ -300,90 +510,37 @@ class LlmScheduler:
                 waited_ms=late_ms,
                 deadline=ticket.deadline,
             )
-            self._end(ticket, "error", error=error)
-            self._stop_model(ticket)  # it may have begun meanwhile
+            self._endings.end(ticket, "expired", error=error)
+        self._leave(ticket)
 
-    def _cancel(self, ticket: Ticket) -> None:
-        self._end(ticket, "cancelled")
-        self._stop_model(ticket)
+    def _drop(self, run: Run) -> None:
+        """End what more urgent requests have driven out of the queue."""
+        for ticket in tuple(run.tickets):
+            error = CapacityError(
+                f"{self._max_queue} requests wait for the model (max_queue), and a more urgent one "
+                f"came; this one was {ticket.priority!r}",
+                priority=ticket.priority,
+                max_queue=self._max_queue,
+            )
+            self._endings.end(ticket, "shed", error=error)
+            self._leave(ticket)
 
-    def _stop_model(self, ticket: Ticket) -> None:
+    def _leave(self, ticket: Ticket) -> None:
+        """Take a ticket that has ended from its run; the last one ends the run."""
+        run = ticket._run
         with self._lock:
-            generation = ticket._generation
-        if generation is not None:  # else `_serve` looks once it has one
+            if ticket in run.tickets:
+                run.tickets.remove(ticket)
+            if run.tickets or run.abandoned:
+                return
+            run.abandoned = True
+            self._unshare(run)
+            if not run.running:
+                self._queue.remove(run)
+            generation = run.generation  # None: `_attach` looks once it has one
+        if generation is not None:
             generation.cancel()
 
-    def _pass_on(self, ticket: Ticket, text: str) -> None:
-        with self._lock:
-            if ticket.state == "done":
-                return
-            self._note_text(ticket, text)
-            ticket.push(text)
-
-    def _end(
-        self,
-        ticket: Ticket,
-        reason: FinishReason,
-        *,
-        text: str = "",
-        usage: Usage | None = None,
-        error: BaseException | None = None,
-        late: bool = False,
-    ) -> None:
-        """End a ticket once; whoever comes later changes nothing."""
-        with self._lock:
-            if ticket.state == "done":
-                return
-            ticket.late = late
-            self._note_text(ticket, text)
-            self._note_end(ticket, reason, error)
-            ticket.state = "done"
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-        usage = usage or Usage(total_ms=(self._clock.monotonic() - ticket.submitted) * 1e3)
-        try:
-            if ticket.recorded:
-                self._journal.record("llm", _event(ticket, reason, text, usage, error))
-        except Exception as problem:  # noqa: BLE001 - what is not written down is not shown
-            error = error or problem
-        if error is not None:
-            ticket.fail(error)
-        else:
-            ticket.finish(reason, text=text, usage=usage)
-
-    def _note_text(self, ticket: Ticket, text: str) -> None:
-        if text and not ticket._spoke:
-            ticket._spoke = True
-            waited = self._clock.monotonic() - ticket.submitted
-            self._telemetry.observe("llm.first_token", waited * 1e3)
-
-    def _note_end(self, ticket: Ticket, reason: FinishReason, error: BaseException | None) -> None:
-        begun = ticket.state == "running"
-        if error is not None:
-            outcome = "failed" if begun else "expired"
-        elif ticket.late:
-            outcome = "late"
-        else:
-            outcome = "cancelled" if reason == "cancelled" else "finished"
-        self._telemetry.count(f"llm.{outcome}")
-        if begun:
-            total = self._clock.monotonic() - ticket.submitted
-            self._telemetry.observe("llm.total", total * 1e3)
-
-
-def _event(
-    ticket: Ticket,
-    reason: FinishReason,
-    text: str,
-    usage: Usage,
-    error: BaseException | None,
-) -> Mapping[str, object]:
-    return {
-        "request": request_digest(ticket.request),
-        "owner": ticket.owner,
-        "text": ticket.text + text,
-        "finish_reason": reason,
-        "late": ticket.late,
-        "error": None if error is None else f"{type(error).__name__}: {error}",
-        "usage": msgspec.to_builtins(usage),
-    }
+    def _unshare(self, run: Run) -> None:
+        if run.key and self._shared.get(run.key) is run:
+            del self._shared[run.key]

@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from astraweave.core.settings import Settings
-from astraweave.embeddings import EmbeddingClient, MockEmbeddingClient
+from astraweave.core.settings import Settings, server_address
+from astraweave.embeddings import EmbeddingClient, MockEmbeddingClient, OpenAIEmbedder
 from astraweave.errors import AstraweaveError
 from astraweave.llm import LanguageModel
 from astraweave.models.progress import Progress
@@ -96,6 +96,8 @@ def load_brains(
                 closers.insert(0, model.close)
         if wanted_embedder != "mock":
             embedder = attempt("embedding model", wanted_embedder, loader.embedder)
+            if isinstance(embedder, OpenAIEmbedder):
+                closers.insert(0, embedder.close)
     return Brains(
         model,
         embedder or MockEmbeddingClient(),
@@ -105,7 +107,7 @@ def load_brains(
 
 
 class _Loader:
-    """Opens models from the store; both share one set of onnxruntime sessions."""
+    """Opens models from the store, which share one set of onnxruntime sessions, or on servers."""
 
     def __init__(self, settings: Settings, telemetry: Telemetry, progress: Progress | None) -> None:
         from astraweave.inference import Sessions
@@ -116,12 +118,37 @@ class _Loader:
         self._sessions = Sessions(settings)
 
     def model(self) -> LanguageModel:
-        from astraweave.llm import OnnxLanguageModel
+        settings = self._settings
+        if (server := server_address(settings.model)) is not None:
+            from astraweave.llm import OpenAILanguageModel
+
+            # Not asked yet: a server that is not there now may be when somebody speaks.
+            return OpenAILanguageModel(
+                *server,
+                api_key=settings.model_key(),
+                proxy=settings.proxy or None,
+                telemetry=self._telemetry,
+            )
+        from astraweave.llm import LocalLanguageModel
 
         files = self._files(self._settings.model)
-        return OnnxLanguageModel(files, sessions=self._sessions, telemetry=self._telemetry)
+        return LocalLanguageModel(files, sessions=self._sessions, telemetry=self._telemetry)
 
     def embedder(self) -> EmbeddingClient:
+        settings = self._settings
+        if (server := server_address(settings.embedder)) is not None:
+            embedder = OpenAIEmbedder(
+                *server,
+                api_key=settings.embedder_key(),
+                proxy=settings.proxy or None,
+                telemetry=self._telemetry,
+            )
+            try:
+                _ = embedder.dimensions  # vectors of two kinds in one memory are of no use
+            except BaseException:
+                embedder.close()
+                raise
+            return embedder
         from astraweave.embeddings import OnnxEmbedder
 
         files = self._files(self._settings.embedder)
@@ -131,7 +158,9 @@ class _Loader:
         self._sessions.close()
 
     def _files(self, model_id: str) -> ModelFiles:
+        from astraweave.inference import precision_for
         from astraweave.models import ModelStore
 
-        self._sessions.report()  # what cannot run here is not worth a download
-        return ModelStore(self._settings).ensure(model_id, self._progress)
+        report = self._sessions.report()  # what cannot run here is not worth a download
+        store = ModelStore(self._settings, precision=precision_for(report.provider))
+        return store.ensure(model_id, self._progress)

@@ -24,6 +24,7 @@ from astraweave.dialogue import (
     memory_text,
     retrieval_query,
 )
+from astraweave.llm import Priority
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.rag import Memory, Retrieved
@@ -61,6 +62,7 @@ class Utterance:
     asked_at: float
     """Machine time."""
     deadline_s: float
+    priority: Priority = "high"
 
 
 class Conversations:
@@ -77,7 +79,7 @@ class Conversations:
         clock: Clock,
         rng: RandomStreams,
         telemetry: Telemetry,
-        post: Callable[[Callable[[], None]], None],
+        post: Callable[[Callable[[], None], Priority], None],
     ) -> None:
         self._runtime = runtime
         self._generator = generator
@@ -119,15 +121,22 @@ class Conversations:
         line = self._generator.begin(
             self._situation(mind, said, memories, now),
             deadline_s=max(0.0, said.deadline_s - self._elapsed_ms(said) / 1e3),
+            priority=said.priority,
+            valid_while=self._while_it_lasts(),
         )
         try:
             async for clause in line:
                 elapsed = self._elapsed_ms(said)
-                self._post(partial(reply._show, clause, elapsed))
+                self._post(partial(reply._show, clause, elapsed), said.priority)
         finally:
             self._write_down(mind, said, now, self._heard(said, earlier), line.text)
         telemetry.count("lines")
         return line.report
+
+    def _while_it_lasts(self) -> Callable[[], bool]:
+        """Whether the moment of now is still in the past: no world closed, no older save loaded."""
+        began = self._clock.now()
+        return lambda: not self._runtime.closed and self._clock.now() >= began
 
     def _situation(
         self, mind: Mind, said: Utterance, memories: list[Retrieved], now: float

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from astraweave.context import Turn
+from astraweave.llm import Priority
 from astraweave.persona import Persona
 from astraweave.rag import Memory, Retrieved
 from astraweave.world.reply import Reply
@@ -16,7 +17,9 @@ __all__ = ["Npc"]
 class _World(Protocol):
     """What a character asks of its world."""
 
-    def _say(self, npc: str, text: str, speaker: str, deadline_s: float | None) -> Reply: ...
+    def _say(
+        self, npc: str, text: str, speaker: str, deadline_s: float | None, priority: Priority
+    ) -> Reply: ...
     def _tell(self, memory: Memory) -> None: ...
     def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]: ...
     def _memory(self, npc: str, memory_id: int) -> Memory | None: ...
@@ -43,7 +46,14 @@ class Npc:
     def __repr__(self) -> str:
         return f"<Npc {self.id!r}>"
 
-    def say(self, text: str, speaker: str = "player", *, deadline_s: float | None = None) -> Reply:
+    def say(
+        self,
+        text: str,
+        speaker: str = "player",
+        *,
+        deadline_s: float | None = None,
+        priority: Priority = "high",
+    ) -> Reply:
         """Say something to this character; returns at once.
 
         Parameters
@@ -54,6 +64,9 @@ class Npc:
             Id of who speaks.
         deadline_s : float, optional
             When the whole line must stand, in seconds from now; the world's default otherwise.
+        priority : str
+            How urgent it is beside what others say and think: ``"critical"``, ``"high"``,
+            ``"normal"``, ``"low"`` or ``"background"``. Small talk of passers-by can wait.
 
         Returns
         -------
@@ -63,11 +76,11 @@ class Npc:
         Raises
         ------
         InputError
-            Nothing sayable is in `text`, or `speaker` is no id.
+            Nothing sayable is in `text`, `speaker` is no id, or there is no such priority.
         UsageError
             The world is closed, or this is not the game's thread.
         """
-        return self._world._say(self.id, text, speaker, deadline_s)
+        return self._world._say(self.id, text, speaker, deadline_s, priority)
 
     def remember(
         self, text: str, *, importance: float = 0.5, tags: Sequence[str] = (), speaker: str = ""

@@ -79,7 +79,9 @@ class WarmUps:
             ticket = None
             try:
                 with self._telemetry.span("dialogue.warm_up"):
-                    ticket = self._scheduler.submit(prepare(), recorded=False)
+                    ticket = self._scheduler.submit(
+                        prepare(), priority="background", recorded=False, coalesce=False
+                    )
                     async for _ in ticket:
                         pass
                 self._telemetry.count("dialogue.warmed_up")

@@ -29,7 +29,7 @@ from astraweave.errors import (
     InputError,
     UsageError,
 )
-from astraweave.llm import LanguageModel, ModelInfo
+from astraweave.llm import PRIORITIES, LanguageModel, ModelInfo, Priority
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
@@ -117,6 +117,7 @@ class World:
         self._runtime = runtime
         self._keeper = keeper
         self._brains = brains
+        self._scheduler = scheduler
         self._thread = threading.get_ident()
         self._mailbox = Mailbox()
         self._speaking: set[Reply] = set()
@@ -218,7 +219,11 @@ class World:
             scheduler = None
             if brains.model is not None:
                 scheduler = LlmScheduler(
-                    brains.model, clock=clock, journal=slot.journal, telemetry=telemetry
+                    brains.model,
+                    clock=clock,
+                    journal=slot.journal,
+                    telemetry=telemetry,
+                    world_version=lambda: view.version,
                 )
                 runtime.at_end(scheduler.close)
             return cls(
@@ -367,6 +372,14 @@ class World:
         return self._brains.model.info if self._brains.model is not None else None
 
     @property
+    def scheduler(self) -> LlmScheduler | None:
+        """The road to the language model, for thoughts of the game's own; None without a model.
+
+        What goes through it stands in one queue with the lines of all characters.
+        """
+        return self._scheduler
+
+    @property
     def recoverable(self) -> bool:
         """Whether a crash left work that ``open(recover=True)`` would bring back."""
         return self._block(lambda: self._keeper.slot.recoverable)
@@ -383,21 +396,29 @@ class World:
         self._check()
         return self._mailbox.deliver_until(done, timeout_s)
 
-    def _say(self, npc: str, text: str, speaker: str, deadline_s: float | None) -> Reply:
+    def _say(
+        self, npc: str, text: str, speaker: str, deadline_s: float | None, priority: Priority
+    ) -> Reply:
         self._check()
         _check_id("a speaker", speaker)
+        if priority not in PRIORITIES:
+            raise InputError(
+                f"{priority!r} is no priority; there are: {', '.join(PRIORITIES)}",
+                priority=priority,
+            )
         said = Utterance(
             text=sanitize(text),
             speaker=speaker,
             asked_at=self.clock.monotonic(),
             deadline_s=self.deadline_s if deadline_s is None else deadline_s,
+            priority=priority,
         )
         reply = Reply(self, npc, said.text.text)
 
         def ended(task: asyncio.Task[LineReport]) -> None:  # on the runtime's thread
             elapsed_ms = (self.clock.monotonic() - said.asked_at) * 1e3
             report, error = self._outcome(npc, task)
-            self._mailbox.post(lambda: self._end(reply, report, error, elapsed_ms))
+            self._mailbox.post(lambda: self._end(reply, report, error, elapsed_ms), priority)
 
         answer = self._conversations.answer(self._minds[npc], said, reply)
         reply._begin(self._runtime.spawn(answer, ended))

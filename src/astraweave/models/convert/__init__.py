@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -16,9 +16,12 @@ from astraweave.models.progress import Progress, no_progress
 if TYPE_CHECKING:
     from astraweave.models.registry import ModelCard
 
-__all__ = ["CONVERTER_VERSION", "NOTICES", "convert"]
+__all__ = ["CONVERTER_VERSION", "NOTICES", "Precision", "convert"]
 
-CONVERTER_VERSION = 2
+Precision: TypeAlias = Literal["int8", "fp16", "fp32"]
+"""In which numbers a decoder computes."""
+
+CONVERTER_VERSION = 3
 """Grows with every change of what is written; older results are then converted anew."""
 
 NOTICES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
@@ -30,6 +33,7 @@ def convert(
     sources: Path,
     folder: Path,
     *,
+    precision: Precision = "int8",
     progress: Progress = no_progress,
 ) -> None:
     """Write everything that running a model needs into an empty folder.
@@ -41,8 +45,10 @@ def convert(
     sources : Path
         Folder of the card's files.
     folder : Path
-        Gets ``model.onnx``, ``tokenizer.json``, ``config.json``, the licence texts, and
-        ``chat_template.jinja`` where the model is for chats and has one.
+        Gets ``model.onnx``, ``tokenizer.json``, ``config.json``, the licence texts, and where
+        the model is for chats ``weights.json`` and, if it has one, ``chat_template.jinja``.
+    precision : {"int8", "fp16", "fp32"}
+        In which numbers a chat model computes (see `convert_decoder`); embedders have one form.
 
     Raises
     ------
@@ -56,13 +62,17 @@ def convert(
     for pattern in NOTICES:
         for notice in sources.glob(pattern):
             shutil.copyfile(notice, folder / notice.name)
-    config = _decoder if card.task == "chat" else _encoder
-    written = config(card, sources, folder, progress)
+    if card.task == "chat":
+        written = _decoder(card, sources, folder, precision, progress)
+    else:
+        written = _encoder(card, sources, folder, progress)
     text = msgspec.json.format(msgspec.json.encode({"id": card.id, **written}), indent=1)
     (folder / "config.json").write_bytes(text)
 
 
-def _decoder(card: ModelCard, sources: Path, folder: Path, progress: Progress) -> Mapping[str, Any]:
+def _decoder(
+    card: ModelCard, sources: Path, folder: Path, precision: Precision, progress: Progress
+) -> Mapping[str, Any]:
     from astraweave.models.convert.gguf_file import GgufFile
     from astraweave.models.convert.llama import convert_decoder
     from astraweave.models.convert.vocabulary import vocabulary_config
@@ -77,7 +87,13 @@ def _decoder(card: ModelCard, sources: Path, folder: Path, progress: Progress) -
     tokenizer.write_tokenizer_json(folder / "tokenizer.json")
     if template := file.get("tokenizer.chat_template"):
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8", newline="")
-    shape = convert_decoder(path, folder / "model.onnx", context=card.context, progress=progress)
+    shape = convert_decoder(
+        path,
+        folder / "model.onnx",
+        context=card.context,
+        precision=precision,
+        progress=progress,
+    )
     if shape.width != card.dims:
         raise _misfit(card, "dims", f"the file's own is {shape.width}")
     return {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from astraweave.errors import CorruptDataError, UnsupportedModel
 from astraweave.models.convert.gguf_file import GgufFile
 from astraweave.models.convert.quantize import BLOCK
+from astraweave.models.weight_table import DecoderNumbers
 
 __all__ = ["ARCHITECTURES", "DecoderShape", "unsupported"]
 
@@ -16,20 +15,8 @@ ARCHITECTURES = ("llama", "qwen2", "qwen3")
 """What ``general.architecture`` may be; Mistral and SmolLM call themselves llama."""
 
 
-class DecoderShape(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of a decoder."""
-
-    layers: int
-    width: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    hidden: int
-    vocabulary: int
-    context: int
-    epsilon: float
-    rope_base: float
-    rope_factor: float
+class DecoderShape(DecoderNumbers, frozen=True, kw_only=True):
+    """The numbers of a decoder, from its file."""
 
     @classmethod
     def of(cls, file: GgufFile, context: int) -> DecoderShape:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astraweave.errors import MissingExtraError
+from astraweave.models.weight_table import TensorRow
 
 __all__ = ["MICROSOFT", "GraphBuilder"]
 
@@ -36,9 +37,16 @@ class GraphBuilder:
         The graph's file; large tensors go to ``PATH.data``.
     name : str
         The graph's name.
+    outside : tuple of str
+        Types of tensors that go there however small they are, for a reader that has no `onnx`.
+
+    Attributes
+    ----------
+    stored : dict of str to TensorRow
+        What has gone there so far.
     """
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, *, outside: tuple[str, ...] = ()) -> None:
         try:
             import onnx
         except ImportError:
@@ -47,7 +55,9 @@ class GraphBuilder:
         self._path = path
         self._name = name
         self._nodes: list[Any] = []
+        self._outside = outside
         self._tensors: dict[str, Any] = {}
+        self.stored: dict[str, TensorRow] = {}
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._data_path = path.with_name(path.name + ".data")
@@ -79,7 +89,8 @@ class GraphBuilder:
         if name in self._tensors:
             return name
         array = np.ascontiguousarray(value) if value.ndim else value
-        if array.nbytes < _INLINE_BYTES:
+        inline = array.ndim == 0 or array.dtype.name not in self._outside
+        if inline and array.nbytes < _INLINE_BYTES:
             self._tensors[name] = self._onnx.numpy_helper.from_array(array, name)
             return name
         tensor = self._onnx.TensorProto(
@@ -89,6 +100,9 @@ class GraphBuilder:
             data_location=self._onnx.TensorProto.EXTERNAL,
         )
         self._data.write(b"\0" * (-self._data.tell() % _ALIGNMENT))
+        self.stored[name] = TensorRow(
+            dtype=array.dtype.name, shape=array.shape, offset=self._data.tell()
+        )
         place = {
             "location": self._data_path.name,
             "offset": str(self._data.tell()),

@@ -9,7 +9,8 @@ input               shape, dtype               meaning
 ``seqlens_k``       (B,) int32                 tokens of each row after this step, less one
 ``total_len``       () int32                   the longest row after this step
 ``logit_pos``       (B, 1) int64               which of the S tokens the logits are wanted for
-``past_k{i}``       (B, kv_heads, P, head)     keys of layer i, room for P tokens; float32
+``past_k{i}``       (B, kv_heads, P, head)     keys of layer i, room for P tokens; float32, or
+                                               float16 where the weights are
 ``past_v{i}``       (B, kv_heads, P, head)     values likewise
 ==================  =========================  ===================================================
 
@@ -21,20 +22,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from astraweave.models.convert import Precision
 from astraweave.models.convert.decoder_shape import DecoderShape, unsupported
 from astraweave.models.convert.gguf_file import GgufFile
 from astraweave.models.convert.graph import GraphBuilder
 from astraweave.models.convert.quantize import BLOCK, Blocks, asymmetric, symmetric
 from astraweave.models.progress import Progress, no_progress
+from astraweave.models.weight_table import WeightTable
 
-__all__ = ["Precision", "convert_decoder"]
-
-Precision = Literal["int8", "fp32"]
+__all__ = ["convert_decoder"]
 
 _ROWS = 8192
 """Rows of a matrix that are dequantised at a time."""
@@ -53,14 +55,18 @@ def convert_decoder(
 ) -> DecoderShape:
     """Write the decoder of `gguf` to `graph` (and ``GRAPH.data`` beside it).
 
+    In 8 bits a table of what is where in that file goes beside it too (``weights.json``, see
+    `WeightTable`), for whoever computes with the weights and has no `onnx`.
+
     Parameters
     ----------
     gguf, graph : Path
         What is read and what is written.
     context : int
         Longest context in tokens; the file's own limit holds too.
-    precision : {"int8", "fp32"}
-        Weights and matrix products in 8 bits, or all in float32 (for comparison: slow and large).
+    precision : {"int8", "fp16", "fp32"}
+        Weights and matrix products in 8 bits, for processors; everything but the logits in float16,
+        for GPUs; or all in float32 (for comparison: slow and large).
     progress : Progress
         Hears the layers.
 
@@ -73,7 +79,7 @@ def convert_decoder(
     """
     file = GgufFile(gguf)
     shape = DecoderShape.of(file, context)
-    with GraphBuilder(graph, file.architecture) as builder:
+    with GraphBuilder(graph, file.architecture, outside=("float32", "uint8")) as builder:
         decoder = _Decoder(file, shape, builder, precision)
         hidden, residual = decoder.begin()
         for layer in range(shape.layers):
@@ -83,6 +89,9 @@ def convert_decoder(
         if unknown := file.unused(_IGNORED):
             raise unsupported(file, f"the tensor {unknown[0]!r}", "it would have been left out")
         builder.save()
+        if precision == "int8":
+            table = WeightTable(shape=shape, tensors=builder.stored)
+            (graph.with_name(WeightTable.NAME)).write_bytes(msgspec.json.encode(table))
     progress("convert", shape.layers, shape.layers)
     return shape
 
@@ -97,6 +106,8 @@ class _Decoder:
         self.shape = shape
         self.graph = graph
         self.int8 = precision == "int8"
+        self.half = precision == "fp16"
+        self.dtype = "float16" if self.half else "float32"
         # llama.cpp reorders the rows of Q and K of this architecture for interleaved rotary.
         self.interleaved = file.architecture == "llama"
 
@@ -109,8 +120,8 @@ class _Decoder:
         g.input("logit_pos", "int64", ["B", 1])
         g.output("logits", "float32", ["B", s.vocabulary])
         angles = np.arange(s.context)[:, None] * self._frequencies()[None, :]
-        g.constant("rope.cos", np.cos(angles).astype(np.float32))
-        g.constant("rope.sin", np.sin(angles).astype(np.float32))
+        g.constant("rope.cos", np.cos(angles).astype(self.dtype))
+        g.constant("rope.sin", np.sin(angles).astype(self.dtype))
         embedded = self._embedding()
         hidden = g.node(
             "SimplifiedLayerNormalization",
@@ -142,15 +153,18 @@ class _Decoder:
         """The head, on the wanted position of each row only."""
         g = self.graph
         wanted = g.node("GatherND", [hidden, "logit_pos"], "wanted", batch_dims=1)
+        logits = "logits.half" if self.half else "logits"
         if "output.weight" in self.file:
-            self._linear(wanted, ["output"], "logits")
+            self._linear(wanted, ["output"], logits)
         elif self.int8:
             self._matmul_int8(
                 wanted, "embedding", self.shape.vocabulary, self.shape.width, "logits"
             )
         else:
             head = g.node("Transpose", ["embedding"], "head", perm=[1, 0])
-            g.node("MatMul", [wanted, head], "logits")
+            g.node("MatMul", [wanted, head], logits)
+        if self.half:
+            g.node("Cast", [logits], "logits", to=1)
 
     def _frequencies(self) -> NDArray[np.float64]:
         s = self.shape
@@ -163,7 +177,7 @@ class _Decoder:
     def _embedding(self) -> str:
         g, s = self.graph, self.shape
         if not self.int8:
-            table = g.constant("embedding", self.file.tensor("token_embd.weight"))
+            table = g.constant("embedding", self._tensor("token_embd.weight"))
             return g.node("Gather", [table, "input_ids"], "embedded")
         # The same table serves as the head where that is tied; its zero point is 128 everywhere.
         blocks = self._quantised("token_embd.weight", symmetric)
@@ -187,7 +201,7 @@ class _Decoder:
         for kind in "kv":
             for when, port in (("past", g.input), ("present", g.output)):
                 room = "P" if when == "past" else "Q"
-                port(f"{when}_{kind}{i}", "float32", ["B", s.kv_heads, room, s.head_size])
+                port(f"{when}_{kind}{i}", self.dtype, ["B", s.kv_heads, room, s.head_size])
         parts = [f"blk.{i}.attn_{part}" for part in "qkv"]
         packed = self._linear(hidden, parts, f"{name}.qkv", [s.heads, s.kv_heads, 0])
         queries = [packed, "", ""]
@@ -262,7 +276,7 @@ class _Decoder:
             self._store(name, _stacked(blocks, orders))
             self._matmul_int8(x, name, rows, columns, product)
         else:
-            weights = [self.file.tensor(f"{part}.weight") for part in parts]
+            weights = [self._tensor(f"{part}.weight") for part in parts]
             stacked = np.concatenate([w[o] for w, o in zip(weights, orders, strict=True)])
             g.node("MatMul", [x, g.constant(f"{name}.w", stacked.T)], product)
         if not any(biases):
@@ -275,7 +289,7 @@ class _Decoder:
                 for part, order, there in zip(parts, orders, biases, strict=True)
             ]
         )
-        return g.node("Add", [product, g.constant(f"{name}.bias", bias)], name)
+        return g.node("Add", [product, g.constant(f"{name}.bias", bias.astype(self.dtype))], name)
 
     def _order(self, heads: int) -> slice | NDArray[np.int64]:
         if not heads or not self.interleaved:
@@ -314,7 +328,14 @@ class _Decoder:
         )
 
     def _vector(self, name: str) -> str:
-        return self.graph.constant(name, self.file.tensor(name))
+        return self.graph.constant(name, self._tensor(name))
+
+    def _tensor(self, name: str) -> NDArray[Any]:
+        with np.errstate(over="ignore"):
+            tensor = self.file.tensor(name).astype(self.dtype, copy=False)
+        if self.half and not np.isfinite(tensor).all():
+            raise unsupported(self.file, f"{name} in half precision", "its weights are too large")
+        return tensor
 
     def _sizes(self, name: str, *sizes: int) -> str:
         return self.graph.constant(f"sizes.{name}", np.array(sizes, np.int64))

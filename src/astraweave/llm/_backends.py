@@ -1,0 +1,120 @@
+"""Which backend runs a model, by a name that a player can type."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from astraweave.errors import ConfigError, UnsupportedModel
+from astraweave.inference import Session, Sessions, device_of, provider_name
+from astraweave.inference.kv_memory import KvShape
+from astraweave.llm._backend import DecoderBackend
+from astraweave.llm._config import DecoderConfig
+from astraweave.llm._graph_backend import GraphBackend, kv_shape
+from astraweave.models import ModelFiles
+
+__all__ = ["BackendName", "open_backend"]
+
+BackendName: TypeAlias = Literal["auto", "native", "graph"]
+
+_KEPT_ROWS = 16
+"""Sequences that the graph keeps beyond those that run: each has memory of its own."""
+
+_KEPT_PAGED = 240
+"""The same for the native decoder, where a sequence costs what it does not share."""
+
+_NATIVE_KV_BYTES = 256 << 20
+"""Tokens of the default model that fit into it: 11,000."""
+
+
+def open_backend(
+    files: ModelFiles,
+    config: DecoderConfig,
+    sessions: Sessions,
+    *,
+    kind: BackendName,
+    max_sequences: int,
+    context_tokens: int,
+    kv_bytes: int | None,
+    alone: bool,
+) -> DecoderBackend:
+    """Load a model for `max_sequences` answers at once, with room for as many kept ones again.
+
+    Raises
+    ------
+    ConfigError
+        `kind` is unknown, or a number is impossible for this model.
+    ModelUnavailable, UnsupportedModel, CorruptDataError
+        The files cannot be used, by this backend at least.
+    CapacityError
+        Weights, keys and values do not fit into the memory budget.
+    MissingExtraError
+        onnxruntime is not installed.
+    """
+    if kind not in ("auto", "native", "graph"):
+        raise ConfigError(
+            f"backend must be 'auto', 'native' or 'graph', not {kind!r}", backend=kind
+        )
+    if kind == "native" or (kind == "auto" and sessions.requested == provider_name("cpu")):
+        from astraweave.llm._native_backend import open_native
+
+        size = _NATIVE_KV_BYTES if kv_bytes is None else kv_bytes
+        weights = files.graph.with_name(f"{files.graph.name}.data")
+        shares = [
+            sessions.memory.reserve(
+                f"'{config.id}'", weights.stat().st_size if weights.is_file() else 0
+            ),
+            sessions.memory.reserve(f"keys and values of '{config.id}'", size),
+        ]
+        try:
+            native = open_native(
+                files,
+                threads=sessions.threads,
+                max_sequences=max_sequences + _KEPT_PAGED,
+                kv_bytes=size,
+                context_tokens=context_tokens,
+            )
+        except UnsupportedModel:
+            if kind == "native":
+                raise
+            for given in shares:
+                given.release()
+        else:
+            native.shares = tuple(shares)
+            return native
+    session = sessions.open(files.graph)
+    try:
+        shape = kv_shape(
+            session, config, rows=max_sequences + _KEPT_ROWS, row_tokens=context_tokens
+        )
+        shape, size = _fitting(shape, session, sessions, max_sequences, kv_bytes)
+        budget = sessions.memory if device_of(session.provider) == "cpu" else sessions.gpu_memory
+        share = budget.reserve(f"keys and values of '{config.id}'", size)
+        graph = GraphBackend(
+            session,
+            config,
+            max_sequences=shape.rows,
+            context_tokens=context_tokens,
+            kv_bytes=size,
+            alone=alone,
+        )
+    except BaseException:
+        session.close()
+        raise
+    graph.shares = (share,)
+    return graph
+
+
+def _fitting(
+    shape: KvShape, session: Session, sessions: Sessions, needed: int, kv_bytes: int | None
+) -> tuple[KvShape, int]:
+    """As many rows as there is memory for, `needed` ones at least, and the bytes that they take."""
+    device = device_of(session.provider)
+    budget = sessions.memory if device == "cpu" else sessions.gpu_memory
+    most = budget.left // 2 if kv_bytes is None else kv_bytes  # others come after us
+    if device == "cpu":  # mapped: a row costs what is in it
+        return shape, min(shape.total_bytes, most)
+    row = shape.total_bytes // shape.rows
+    rows = max(needed, min(shape.rows, most // row - 1))  # one more for exchanging two
+    return msgspec.structs.replace(shape, rows=rows), (rows + 1) * row
