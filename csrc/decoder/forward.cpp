@@ -133,7 +133,7 @@ void Forward::embed(std::size_t row, std::int32_t token) noexcept {
 }
 
 void Forward::normalise(const float* x, const Numbers& weight, float* scratch,
-                        std::byte* out) noexcept {
+                        std::byte* out) const noexcept {
   row_.rms_norm(x, weight.data(), shape_.epsilon, shape_.width, scratch);
   product_.quantise(scratch, 0, shape_.width, out);
 }
@@ -210,8 +210,8 @@ bool Forward::run_head(Step& step, std::span<const std::int32_t> wanted, float* 
   return good.load(std::memory_order_relaxed);
 }
 
-void Forward::multiply(Step& step, const Linear& linear, Quantised& rows, std::size_t count,
-                       float* out, std::size_t stride, bool add) noexcept {
+void Forward::multiply(Step& step, const Linear& linear, const Quantised& rows, std::size_t count,
+                       float* out, std::size_t stride, bool add) const noexcept {
   if (count == 0) return;
   const auto work = [&](std::size_t first, std::size_t panels, std::size_t) {
     float* to = out + first * kPanelOutputs;

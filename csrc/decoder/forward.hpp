@@ -50,17 +50,19 @@ class Forward {
     simd::AlignedVector<std::byte> data;
     std::size_t row_bytes = 0;
     std::byte* row(std::size_t r) noexcept { return data.data() + r * row_bytes; }
+    const std::byte* row(std::size_t r) const noexcept { return data.data() + r * row_bytes; }
   };
 
   void embed(std::size_t row, std::int32_t token) noexcept;
-  void normalise(const float* x, const Numbers& weight, float* scratch, std::byte* out) noexcept;
+  void normalise(const float* x, const Numbers& weight, float* scratch,
+                 std::byte* out) const noexcept;
   void turn(std::size_t row, std::uint32_t position, const LayerWeights& layer) noexcept;
   void run_attention(Step& step, std::size_t layer, std::span<const std::uint32_t> positions,
                      const LayerWeights& weights) noexcept;
   void run_gated(Step& step, std::size_t rows, const Linear& gate_up) noexcept;
   bool run_head(Step& step, std::span<const std::int32_t> wanted, float* logits) noexcept;
-  void multiply(Step& step, const Linear& linear, Quantised& rows, std::size_t count, float* out,
-                std::size_t stride, bool add) noexcept;
+  void multiply(Step& step, const Linear& linear, const Quantised& rows, std::size_t count,
+                float* out, std::size_t stride, bool add) const noexcept;
 
   const Weights& weights_;
   const Shape& shape_;

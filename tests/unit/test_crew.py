@@ -17,20 +17,20 @@ def test_jobs_that_block_hold_up_no_other() -> None:
     assert crew.threads == 0
 
 
-def test_a_thread_without_work_is_used_again_and_goes_in_the_end() -> None:
+def test_threads_without_work_are_used_again_and_go_in_the_end() -> None:
     crew = Crew("crew", patience_s=0.05)
     names: list[int | None] = []
-    for _ in range(3):
+    for _ in range(20):
         done = threading.Event()
         crew.run(lambda done=done: (names.append(threading.current_thread().ident), done.set()))
         assert done.wait(60)
-        while not crew._free:
+        while crew._free < 2:
             threading.Event().wait(0.001)
-    assert len(set(names)) == crew.threads == 1
+    assert len(set(names)) <= crew.threads == 2  # one that works and one that waits
     while crew.threads:
         threading.Event().wait(0.005)
     crew.run(lambda: names.append(None))
-    while len(names) < 4:
+    while len(names) < 21:
         threading.Event().wait(0.001)
     crew.close()
 

@@ -98,3 +98,19 @@ def test_steps_of_an_actor_never_overlap_and_none_is_lost() -> None:
     assert sorted(outside) == sorted(expected)
     for base in range(0, 4000, 1000):  # in the order in which each thread posted
         assert [n for n in done if base <= n < base + 1000] == list(range(base, base + 500))
+
+
+def test_nobody_wakes_for_what_was_cancelled() -> None:
+    clock = Clock()
+    timers = Timers(clock, threaded=False)
+    rung: list[int] = []
+    alarms = [timers.at(51.0 + n, lambda n=n: rung.append(n)) for n in range(9)]
+    for alarm in alarms[:-1]:
+        alarm.cancel()
+    assert timers.run_due() == 59.0
+    again = timers.at(52.0, lambda: rung.append(100))
+    assert timers.run_due() == 52.0
+    again.cancel()
+    clock.at = 60.0
+    assert timers.run_due() is None
+    assert rung == [8]

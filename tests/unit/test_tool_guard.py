@@ -283,7 +283,7 @@ def test_an_exception_gives_back_what_the_rule_says(world: WorldView, charge: An
         outcome.require()
     again = refusal(guard, {"action": "fail"})
     assert again == ("failed" if charge == "success" else "cooldown")
-    assert [entry.verdict for entry in guard.audit.entries()][0] == "failed"
+    assert guard.audit.entries()[0].verdict == "failed"
 
 
 def test_a_struct_is_an_action_too(guard: ToolGuard) -> None:

@@ -30,7 +30,7 @@ ASTRAWEAVE_TARGET_AVX2 inline __m256i pinned(__m256i value) noexcept {
 
 // kRows rows times one panel. vpmaddubsw would saturate on codes of eight bits, so even and odd
 // ones are widened to 16 bits, once for all rows.
-template <int kRows>
+template <std::size_t kRows>
 ASTRAWEAVE_TARGET_AVX2 inline void multiply_rows(const std::uint8_t* codes, const float* scales,
                                                  const std::uint8_t* zeros, std::size_t blocks,
                                                  const std::byte* rows, std::size_t row_bytes,
@@ -39,43 +39,43 @@ ASTRAWEAVE_TARGET_AVX2 inline void multiply_rows(const std::uint8_t* codes, cons
   const __m256i low_byte = _mm256_set1_epi16(0x00ff);
   __m256 sum[kRows][2];
   ASTRAWEAVE_UNROLL
-  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+  for (std::size_t r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
   for (std::size_t b = 0; b < blocks; ++b) {
     const WordRecord* block[kRows];
     __m256i dot[kRows][2];
     ASTRAWEAVE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      block[r] = record<WordRecord>(rows + static_cast<std::size_t>(r) * row_bytes, b);
+    for (std::size_t r = 0; r < kRows; ++r) {
+      block[r] = record<WordRecord>(rows + r * row_bytes, b);
       const __m256i minus_sum = _mm256_set1_epi32(block[r]->minus_sum);
       ASTRAWEAVE_UNROLL
-      for (int h = 0; h < 2; ++h) {
+      for (std::size_t h = 0; h < 2; ++h) {
         const __m256i zero =
             _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(zeros + h * 8)));
         dot[r][h] = _mm256_madd_epi16(zero, minus_sum);
       }
     }
     ASTRAWEAVE_UNROLL
-    for (int g = 0; g < 8; ++g) {
+    for (std::size_t g = 0; g < 8; ++g) {
       _mm_prefetch(reinterpret_cast<const char*>(codes + kAhead + g * 64), _MM_HINT_T0);
       const __m256i left = load(codes + g * 64), right = load(codes + g * 64 + 32);
       const __m256i even[2] = {_mm256_and_si256(left, low_byte), _mm256_and_si256(right, low_byte)};
       const __m256i odd[2] = {_mm256_srli_epi16(left, 8), _mm256_srli_epi16(right, 8)};
       ASTRAWEAVE_UNROLL
-      for (int r = 0; r < kRows; ++r) {
+      for (std::size_t r = 0; r < kRows; ++r) {
         const __m256i evens = pair(block[r]->codes + g * 4);
         const __m256i odds = pair(block[r]->codes + g * 4 + 2);
         ASTRAWEAVE_UNROLL
-        for (int h = 0; h < 2; ++h) {
+        for (std::size_t h = 0; h < 2; ++h) {
           dot[r][h] = pinned(_mm256_add_epi32(dot[r][h], _mm256_madd_epi16(even[h], evens)));
           dot[r][h] = pinned(_mm256_add_epi32(dot[r][h], _mm256_madd_epi16(odd[h], odds)));
         }
       }
     }
     ASTRAWEAVE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
+    for (std::size_t r = 0; r < kRows; ++r) {
       const __m256 scale = _mm256_broadcast_ss(&block[r]->scale);
       ASTRAWEAVE_UNROLL
-      for (int h = 0; h < 2; ++h) {
+      for (std::size_t h = 0; h < 2; ++h) {
         sum[r][h] =
             _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][h]),
                             _mm256_mul_ps(_mm256_load_ps(scales + h * 8), scale), sum[r][h]);
@@ -86,10 +86,10 @@ ASTRAWEAVE_TARGET_AVX2 inline void multiply_rows(const std::uint8_t* codes, cons
     zeros += kPanelOutputs;
   }
   ASTRAWEAVE_UNROLL
-  for (int r = 0; r < kRows; ++r) {
+  for (std::size_t r = 0; r < kRows; ++r) {
     ASTRAWEAVE_UNROLL
-    for (int h = 0; h < 2; ++h) {
-      float* to = out + static_cast<std::size_t>(r) * stride + h * 8;
+    for (std::size_t h = 0; h < 2; ++h) {
+      float* to = out + r * stride + h * 8;
       _mm256_storeu_ps(to, add ? _mm256_add_ps(_mm256_loadu_ps(to), sum[r][h]) : sum[r][h]);
     }
   }
@@ -113,7 +113,7 @@ ASTRAWEAVE_TARGET_AVX2 void quantise_row_avx2(const float* x, std::size_t first,
     to->scale = block.scale;
     to->minus_sum = block.minus_sum;
     ASTRAWEAVE_UNROLL
-    for (int i = 0; i < 2; ++i) {
+    for (std::size_t i = 0; i < 2; ++i) {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(to->codes + i * 16),
                           _mm256_shuffle_epi8(block.words[i], evens_first));
     }

@@ -25,7 +25,7 @@ ASTRAWEAVE_TARGET_AVX512 inline __m512i add_products(__m512i sum, __m512i codes,
 }
 
 // kRows rows times one panel. Codes stay in registers while the rows pass by.
-template <int kRows>
+template <std::size_t kRows>
 ASTRAWEAVE_TARGET_AVX512 inline void multiply_rows(const std::uint8_t* codes, const float* scales,
                                                    const std::uint8_t* zeros, std::size_t blocks,
                                                    const std::byte* rows, std::size_t row_bytes,
@@ -33,11 +33,11 @@ ASTRAWEAVE_TARGET_AVX512 inline void multiply_rows(const std::uint8_t* codes, co
                                                    bool add) noexcept {
   __m512 sum[kRows];
   ASTRAWEAVE_UNROLL
-  for (int r = 0; r < kRows; ++r) sum[r] = _mm512_setzero_ps();
+  for (std::size_t r = 0; r < kRows; ++r) sum[r] = _mm512_setzero_ps();
   for (std::size_t b = 0; b < blocks; ++b) {
     __m512i code[8];
     ASTRAWEAVE_UNROLL
-    for (int g = 0; g < 8; ++g) {
+    for (std::size_t g = 0; g < 8; ++g) {
       _mm_prefetch(reinterpret_cast<const char*>(codes + kAhead + g * 64), _MM_HINT_T0);
       code[g] = _mm512_load_si512(codes + g * 64);
     }
@@ -45,13 +45,12 @@ ASTRAWEAVE_TARGET_AVX512 inline void multiply_rows(const std::uint8_t* codes, co
         _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(zeros)));
     const __m512 scale = _mm512_load_ps(scales);
     ASTRAWEAVE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      const ByteRecord& block =
-          *record<ByteRecord>(rows + static_cast<std::size_t>(r) * row_bytes, b);
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const ByteRecord& block = *record<ByteRecord>(rows + r * row_bytes, b);
       // The upper halves of the lanes of `zero` are 0, so only the low half of the sum counts.
       __m512i dot = _mm512_madd_epi16(zero, _mm512_set1_epi32(block.minus_sum));
       ASTRAWEAVE_UNROLL
-      for (int g = 0; g < 8; ++g) dot = add_products(dot, code[g], block.codes + g * 4);
+      for (std::size_t g = 0; g < 8; ++g) dot = add_products(dot, code[g], block.codes + g * 4);
       sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot),
                                _mm512_mul_ps(scale, _mm512_set1_ps(block.scale)), sum[r]);
     }
@@ -60,8 +59,8 @@ ASTRAWEAVE_TARGET_AVX512 inline void multiply_rows(const std::uint8_t* codes, co
     zeros += kPanelOutputs;
   }
   ASTRAWEAVE_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    float* to = out + static_cast<std::size_t>(r) * stride;
+  for (std::size_t r = 0; r < kRows; ++r) {
+    float* to = out + r * stride;
     _mm512_storeu_ps(to, add ? _mm512_add_ps(_mm512_loadu_ps(to), sum[r]) : sum[r]);
   }
 }

@@ -34,7 +34,7 @@ ASTRAWEAVE_TARGET_AVX2 inline QuantisedBlock quantise_block(const float* x) noex
   __m256 part[4];
   __m256i most_of = _mm256_setzero_si256();
   ASTRAWEAVE_UNROLL
-  for (int i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < 4; ++i) {
     part[i] = _mm256_loadu_ps(x + i * 8);
     most_of = _mm256_max_epi32(most_of, _mm256_and_si256(_mm256_castps_si256(part[i]), sign));
   }
@@ -44,7 +44,7 @@ ASTRAWEAVE_TARGET_AVX2 inline QuantisedBlock quantise_block(const float* x) noex
   __m256i codes[4];
   __m256i sum = _mm256_setzero_si256();
   ASTRAWEAVE_UNROLL
-  for (int i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < 4; ++i) {
     codes[i] = _mm256_cvtps_epi32(_mm256_mul_ps(part[i], inverse));
     sum = _mm256_add_epi32(sum, codes[i]);
   }
@@ -52,7 +52,7 @@ ASTRAWEAVE_TARGET_AVX2 inline QuantisedBlock quantise_block(const float* x) noex
   block.scale = most < kSmallestBlock ? 0.0F : most / kLargestCode;
   block.minus_sum = -total(sum);
   ASTRAWEAVE_UNROLL
-  for (int i = 0; i < 2; ++i) {
+  for (std::size_t i = 0; i < 2; ++i) {
     const __m256i words = _mm256_packs_epi32(codes[2 * i], codes[2 * i + 1]);
     block.words[i] = _mm256_permute4x64_epi64(words, 0xd8);
   }

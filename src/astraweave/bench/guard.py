@@ -14,9 +14,11 @@ from astraweave.guard import (
     Between,
     Effect,
     EntityRef,
+    OutputGuard,
     Requires,
     Text,
     ToolGuard,
+    injection_report,
 )
 
 __all__ = ["CASES"]
@@ -111,4 +113,32 @@ def sanitize_line() -> Pair:
     return Pair(ours=lambda: sanitize(f"Do you still have my hammer, after {next(days)} days?"))
 
 
-CASES: tuple[Case, ...] = (compile_actions, compile_again, check_call, sanitize_line)
+@case("guard.injection", unit="us")
+def score_line() -> Pair:
+    """How likely a player's line is an injection."""
+    days = count()
+    return Pair(
+        ours=lambda: injection_report(f"Do you still have my hammer, after {next(days)} days?")
+    )
+
+
+@case("guard.output", unit="us")
+def check_line() -> Pair:
+    """One clause of a character, with a card of sixty words and a list of fifty."""
+    guard = OutputGuard(
+        card="You are Tam, the smith of Oakford, gruff and kind and proud of the forge. " * 4,
+        words=[f"word{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(50)],
+        names=["Mira", "Brandt"],
+    )
+    days = count()
+    return Pair(ours=lambda: guard.check(f"The gate took me {next(days)} days, and it holds."))
+
+
+CASES: tuple[Case, ...] = (
+    compile_actions,
+    compile_again,
+    check_call,
+    sanitize_line,
+    score_line,
+    check_line,
+)

@@ -43,6 +43,8 @@ _BACKSLASH = re.compile(
 _ESCAPED = re.compile(r"&#?\w{2,8};?|%[0-9a-fA-F]{2}|\\[uUx0-7]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{8,}={1,2}|[A-Za-z0-9+/_\-]{14,}")
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2}[ :,]?){6,})")
+_DIGIT = re.compile(r"[0-9]")
+_SHORTEST = 9
 _MAX_BLOBS = 32
 
 
@@ -79,7 +81,7 @@ def folded(text: str) -> str:
     return text
 
 
-_SILENT = frozenset({"Mn", "Me", "Cf", "Cc", "Co", "Cs"}) - {"Cc"}
+_SILENT = frozenset({"Mn", "Me", "Cf", "Co", "Cs"})
 
 
 def _character(match: re.Match[str]) -> str:
@@ -90,7 +92,13 @@ def _character(match: re.Match[str]) -> str:
 
 def _without_blobs(text: str, forbidden: Callable[[str], bool]) -> str:
     """Without runs of base64 or hex that decode to what is forbidden."""
-    for pattern, decode in ((_BASE64, _from_base64), (_HEX, _from_hex)):
+    # Most lines have no word long enough for the one, or no digit, which "<" in hex would need.
+    searched = []
+    if max(map(len, text.split()), default=0) >= _SHORTEST:
+        searched.append((_BASE64, _from_base64))
+    if _DIGIT.search(text):
+        searched.append((_HEX, _from_hex))
+    for pattern, decode in searched:
         for match in list(pattern.finditer(text))[:_MAX_BLOBS]:
             decoded = decode(match)
             if decoded and (forbidden(decoded) or forbidden(folded(decoded))):

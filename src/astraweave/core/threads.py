@@ -72,8 +72,9 @@ def _give_way() -> None:
 class Crew:
     """Threads that come when there is work and go when there has been none for a while.
 
-    Any number of jobs run at once, so a job that blocks holds up no other. A job must not raise.
-    Thread-safe.
+    Any number of jobs run at once, so a job that blocks holds up no other. There is always one
+    thread more than work, started by the one that takes a job: so handing over a job is one step
+    into a queue, and waits for nothing. A job must not raise. Thread-safe.
 
     Parameters
     ----------
@@ -87,10 +88,11 @@ class Crew:
         self._name = name
         self._patience_s = patience_s
         self._lock = threading.Lock()
+        self._left = threading.Condition(self._lock)
         self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._threads: set[threading.Thread] = set()
         self._free = 0
-        """Threads that wait and have not been promised a job."""
+        """Threads that wait, or are about to."""
         self._closed = False
 
     @property
@@ -103,46 +105,59 @@ class Crew:
         with self._lock:
             if self._closed:
                 return
-            if self._free:
-                self._free -= 1
-                self._jobs.put(job)
-                return
-            thread = threading.Thread(target=self._work, args=(job,), name=self._name, daemon=True)
-            self._threads.add(thread)
-            thread.start()
+            self._jobs.put(job)
+            first = None if self._threads else self._new_thread()
+        if first is not None:
+            first.start()
 
     def close(self, timeout: float | None = None) -> None:
-        """Let every thread end after its job, and wait for that, each for `timeout` seconds."""
+        """Let every thread end after its job, and wait for that, for `timeout` seconds."""
         with self._lock:
             self._closed = True
             threads = tuple(self._threads)
-            for _ in range(self._free):
+            for _ in threads:
                 self._jobs.put(None)
-            self._free = 0
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(timeout)
+            me = threading.current_thread()
+            # One may not even have started: only of those that have left is `join` allowed.
+            self._left.wait_for(lambda: not self._threads - {me}, timeout)
+            left = [each for each in threads if each not in self._threads]
+        for thread in left:
+            thread.join()
 
-    def _work(self, job: Callable[[], object] | None) -> None:
-        try:
-            while job is not None:
-                job()
-                job = None  # keep nothing alive while waiting
-                job = self._next()
-        finally:
+    def _new_thread(self) -> threading.Thread:
+        thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+        self._threads.add(thread)
+        self._free += 1
+        return thread
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            job()
+            del job  # keep nothing alive while waiting
             with self._lock:
-                self._threads.discard(threading.current_thread())
+                self._free += 1
 
     def _next(self) -> Callable[[], object] | None:
-        with self._lock:
-            if self._closed:
-                return None
-            self._free += 1
-        try:
-            return self._jobs.get(timeout=self._patience_s)
-        except Empty:
+        """A job; None: it is time to go."""
+        while True:
+            with contextlib.suppress(Empty):
+                job = self._jobs.get(timeout=self._patience_s)
+                break
             with self._lock:
-                if self._free:
-                    self._free -= 1
+                if self._jobs.empty():
+                    self._leave()
                     return None
-        return self._jobs.get()  # one was promised meanwhile
+        with self._lock:
+            if job is None:
+                self._leave()
+                return None
+            self._free -= 1
+            other = self._new_thread() if not self._free and not self._closed else None
+        if other is not None:
+            other.start()
+        return job
+
+    def _leave(self) -> None:
+        self._free -= 1
+        self._threads.discard(threading.current_thread())
+        self._left.notify_all()

@@ -6,6 +6,7 @@ from astraweave.guard.actions import Action, ActionContext, Actors, Budget, Cool
 from astraweave.guard.audit import AuditEntry, AuditLog
 from astraweave.guard.injection import InjectionReport, injection_report
 from astraweave.guard.legal import LegalAction, LegalActions
+from astraweave.guard.output import OutputGuard, OutputStream, OutputVerdict
 from astraweave.guard.refusal import Outcome, Refusal
 from astraweave.guard.registry import ActionRegistry
 from astraweave.guard.request import RequestPolicy, ToolSignature
@@ -31,6 +32,9 @@ __all__ = [
     "LegalActions",
     "Origin",
     "Outcome",
+    "OutputGuard",
+    "OutputStream",
+    "OutputVerdict",
     "PlanRun",
     "Refusal",
     "RequestPolicy",

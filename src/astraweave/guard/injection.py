@@ -55,9 +55,11 @@ _RULES: tuple[tuple[str, float, str], ...] = (
     ("asks to set aside earlier instructions", 0.75,
      rf"\b{_DROP}\b(?: \S+){{0,4}}? {_BEFORE}\b(?: \S+){{0,3}}? {_TOLD}\b"),
     ("asks to set aside earlier instructions", 0.75,
-     rf"\b{_DROP}\b(?: \S+){{0,3}}? (?:everything|all|anything|whatever|what)(?: \S+){{0,5}}?"
+     rf"\b{_DROP}\b(?: \S+){{0,3}}? (?:everything|all|anything)(?: \S+){{0,5}}?"
      r" (?:above|before(?: this)?|previously|(?:was|were|been|have) (?:said|told|given|instructed)"
      r"|you(?:'ve| have| were| had)(?: been)? (?:told|instructed|given|taught|said))"),
+    ("asks to set aside its instructions", 0.4,
+     rf"\b{_DROP}\b(?: \S+){{0,3}}? what(?:ever)? you(?:'ve| have| were| had)(?: been)? (?:told|given)"),
     ("asks to set aside its instructions", 0.55,
      rf"\b{_DROP}\b(?: \S+){{0,2}}? (?:all|any|your|these|those) (?:of )?(?:your |the |its )?"
      rf"(?:\w+ )?{_TOLD}\b"),
@@ -65,6 +67,12 @@ _RULES: tuple[tuple[str, float, str], ...] = (
      rf"\b{_SHOW}\b(?: \S+){{0,5}}? (?:your|the|its|this)(?: \w+)? ?(?:system|initial|hidden|"
      r"original|developer|internal|confidential|starting|base|secret|exact|full|pre-?)[ -]?"
      r"(?:\w+ )?(?:prompt|instructions?|message|card|rules|configuration|directives?|guidelines)\b"),
+    ("asks about its prompt", 0.55,
+     r"\byour (?:\w+ )?prompt\b(?! (?:\w+ )?(?:reply|response|answer|attention|arrival|action|help))"
+     rf"|\b{_SHOW}\b(?: \S+){{0,2}}? system prompt\b"),
+    ("says that instructions are void", 0.55,
+     rf"\b{_BEFORE} {_TOLD}\b(?: \S+){{0,3}}? (?:no longer (?:apply|applies|hold|valid)|void|outdated"
+     r"|obsolete|cancelled|canceled|expired|a test|replaced)"),
     ("asks for the hidden prompt", 0.65,
      rf"\b{_SHOW}\b(?: \S+){{0,3}}? (?:your|its) (?:prompt|instructions|configuration|guidelines"
      r"|programming|directives)\b"),
@@ -81,14 +89,13 @@ _RULES: tuple[tuple[str, float, str], ...] = (
      r"\b(?:act|behave|respond|answer|speak|roleplay|role-play|pretend|simulate|imagine)(?: \S+){0,2}?"
      r" (?:as|like|to be|you are|you're|being|that you)\b"),
     ("asks to drop all limits", 0.55,
-     r"\b(?:without|no|free (?:from|of)|remove|disable|lift|ignore|not bound by|turn off|deactivate)"
-     r"(?: \S+){0,3}? (?:restrictions?|limitations?|filters?|guardrails?|censorship|safeguards?"
-     r"|moderation|safety|ethic(?:s|al)|content polic(?:y|ies))\b(?=.*\b(?:you|your|mode|respond"
-     r"|answer|ai|model)\b)"),
+     r"^(?=.*\b(?:you|your|mode|respond|answer|act|ai|model)\b).*\b(?:without|no|free (?:from|of)|remove"
+     r"|disable|lift|ignore|not bound by|turn off|deactivate)(?: \S+){0,3}? (?:restrictions?|limitations?"
+     r"|limits|filters?|guardrails?|censorship|safeguards?|moderation|safety|content polic(?:y|ies))\b"),
     ("names a jailbreak", 0.25, r"\bjailbr(?:eak|oken)"),
-    ("names a jailbreak", 0.45,
+    ("names a jailbreak", 0.5,
      r"\b(?:do anything now|developer mode|dev mode|god mode|debug mode"
-     r"|admin(?:istrator)? mode|maintenance mode|sudo mode|unrestricted mode|unfiltered mode|dan mode"
+     r"|admin(?:istrator)? mode|maintenance mode|sudo mode|unrestricted mode|dan mode"
      r"|evil mode|opposite mode)\b"),
     ("gives new instructions", 0.5,
      r"\b(?:new|updated|revised|real|actual|true|following|additional|further|special|secret|hidden)"
@@ -100,7 +107,7 @@ _RULES: tuple[tuple[str, float, str], ...] = (
     ("puts itself before the task", 0.4,
      r"\bbefore you (?:can )?(?:solve|do|continue|proceed|answer|complete|finish|start|begin|respond"
      r"|reply)\b"),
-    ("puts itself before the task", 0.5,
+    ("puts itself before the task", 0.4,
      r"\b(?:do|execute|complete|perform|carry out|follow) (?:the following|this|these)(?: \w+){0,2}?"
      r" (?:first|before|immediately|instead|exactly)\b"),
     ("puts itself before the task", 0.35,
@@ -114,6 +121,9 @@ _RULES: tuple[tuple[str, float, str], ...] = (
      rf" (?:to|for))[,:]? (?:you,? |all |any |the |every )?{_MODEL}s?\b|^{_MODEL}[,:] )"),
     ("speaks to the model", 0.3,
      rf"\byou(?:'re| are) (?:just |only |really |actually )?an? (?:\w+ ){{0,2}}{_MODEL}\b"),
+    ("speaks to the model", 0.3,
+     r"\b(?:as|are|be|called|enabled?|become) (?:\S+ ){0,4}?(?:an? )?(?:ai|chatgpt|gpt|language model|bot"
+     r"|llm|helpful assistant|terminal|chatbot)\b"),
     ("pretends that the prompt ends here", 0.6,
      r"(?:\b(?:end|start|begin(?:ning)?) (?:of )?(?:the )?(?:user|system|prompt|input|instructions?"
      r"|conversation|context|document|data)(?: \w+)?\b.{0,3}(?:[-=*#\]>]|$)|[-=*#<\[]{2,} ?(?:end|begin"
@@ -143,9 +153,9 @@ _RULES: tuple[tuple[str, float, str], ...] = (
     ("asks to decode and obey", 0.5,
      r"\b(?:decode|decipher|decrypt|unscramble|rot13|base64|reverse)\b.{0,80}?\b(?:and|then)\b.{0,30}?\b"
      r"(?:follow|execute|obey|do|run|comply|answer|act on)\b"),
-    ("breaks out of the story", 0.4,
-     r"\b(?:break|drop|leave|exit|step out of|stop (?:playing|being)|quit)(?: \S+){0,2}? (?:character"
-     r"|role-?play(?:ing)?|persona|the game master|this act)\b"),
+    ("breaks out of the story", 0.5,
+     r"\b(?:break|drop|leave|exit|step out of|stop|quit|ignore)(?: \S+){0,2}? (?:character|role-?play(?:ing)?"
+     r"|persona|role|act,)(?=\W|$)"),
 )  # fmt: skip
 _COMPILED = tuple((reason, weight, re.compile(rule)) for reason, weight, rule in _RULES)
 _CHANGES = {
@@ -157,7 +167,7 @@ _CHANGES = {
 }
 _ANY = re.compile(
     r"ignor|disregard|forget|overr|bypass|neglect|overlook|set aside|skip|discard|drop|cancel|delet"
-    r"|eras|follow|obey|attention|prompt|instruct|rules|config|guidelin|program|directive|message"
+    r"|eras|follow|obey|attention|prompt|rul|stop|break|quit|exit|step|leave|as |be |instruct|rules|config|guidelin|program|directive|message"
     r"|card|above|verbatim|so far|preceding|before|now|longer|henceforth|from |act|behav|respon"
     r"|answer|speak|role|pretend|simul|imagin|restrict|limit|filter|guard|censor|safe|moderat|ethic"
     r"|polic|jailbr|mode|anything|new|real|task|goal|after|once|import|urgent|critical|priorit|ai|a\.i"

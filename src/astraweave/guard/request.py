@@ -414,9 +414,7 @@ _FORBIDDEN = re.compile(
     r"(?:do not|don't|never|without|remind(?:s|er)?(?: \w+)? to|reminding \w+ to)\s+\w+",
     re.IGNORECASE,
 )
-_LATER = re.compile(
-    r"\bI(?:'ll| will| want to|'m (?:looking|planning|going) to| am (?:looking|planning|going) to)\s+\w+"
-)
+_LATER = re.compile(r"\bI(?:'ll| will| want to|(?:'m| am) (?:looking|planning|going) to)\s+\w+")
 """What somebody says that they will do themselves."""
 _CLAUSE_ENDS = re.compile(r"[.;!?\n]+(?=\s|$)|,\s*(?:then|and)\s|\s+and\s+(?:then\s+)?(?=[a-z]+\s)")
 

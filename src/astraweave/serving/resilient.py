@@ -144,7 +144,7 @@ class Resilient:
         return call
 
     def score(self, request: ScoreRequest) -> Scoring:
-        """Score, where the model can; the breaker guards and learns, nothing is retried.
+        """Score, where the model can; refused while it is left alone, and nothing is retried.
 
         Raises
         ------

@@ -123,7 +123,7 @@ class LlmScheduler:
         self._shared: dict[str, Run] = {}
         """Runs that an equal request may join, by digest."""
         self._starting = threading.local()
-        self._crew = Crew("astraweave-llm")
+        self._crew = Crew("astraweave-llm", patience_s=60.0)
         self._timers = Timers(self._clock, resolution_s=_PUNCTUAL_S, name="astraweave-deadlines")
         self._closing = False
         self._pid = os.getpid()

@@ -95,6 +95,8 @@ class Timers:
         """Ring what is due; when the next slot is, or None."""
         while True:
             with self._changed:
+                while self._order and not self._slots[self._order[0]]:
+                    del self._slots[heapq.heappop(self._order)]  # nobody wakes for the cancelled
                 if not self._order:
                     return None
                 due = self._order[0] * self._resolution
