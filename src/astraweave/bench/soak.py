@@ -40,6 +40,8 @@ _GRACE_S = 5.0
 """A thread of the operating system ends a moment after it was joined."""
 _LONG_ENOUGH_S = 300.0
 """Below that, the share by which memory grew is too much noise to be held to anything."""
+_NOVELTIES = 150
+"""Grammars; a model keeps fewer."""
 _PROCESS = Path("/proc/self")
 
 
@@ -110,8 +112,9 @@ def measure_soak(
     settings : Settings, optional
         The models; default: what the environment says.
     warm_up_s : float, optional
-        The same load before that, from when memory for keys and values is full (which is waited for
-        `seconds` at most); default: a tenth of `seconds`.
+        The same load before that, from when memory for keys and values is full and more grammars
+        were seen than are kept (which is waited for `seconds` at most); default: a tenth of
+        `seconds`.
     thinkers : int
         Thoughts at once, beside what is said and scored.
     seed : int
@@ -210,10 +213,14 @@ class _Soak:
         return self._counts + Counter(scores=self._scorer.done)
 
     def fill(self, at_most: float) -> float:
-        """Full load until memory for keys and values is full; the seconds that it took."""
+        """Full load until all that is meant to fill is full; the seconds that it took."""
         start = self._clock.monotonic()
-        while not self.forgotten and self._clock.monotonic() < start + at_most:
+        usual, self._thinkers.novel = self._thinkers.novel, 1.0
+        while not (self.forgotten and self._thinkers.novelties > _NOVELTIES):
             self.go_on(0.5)
+            if self._clock.monotonic() > start + at_most:
+                break
+        self._thinkers.novel = usual
         return self._clock.monotonic() - start
 
     def go_on(self, seconds: float) -> list[float]:

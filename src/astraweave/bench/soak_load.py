@@ -52,11 +52,41 @@ _SAID = (
 )
 
 
+def _order(**fields: list[str]) -> JsonSchema:
+    """An object of these fields, each of them one of some texts."""
+    properties = {name: {"type": "string", "enum": options} for name, options in fields.items()}
+    return JsonSchema(
+        schema={
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+    )
+
+
+_KNOWN: tuple[Constraint, ...] = (
+    _order(deed=_DEEDS, where=_PLACES),
+    Choice(options=tuple(_PLACES)),
+    Regex(pattern=r"[A-Z][a-z ]{3,40}\."),
+    Lark(grammar='start: "I " DEED " " PLACE\nDEED: /[a-z]{2,8}/\nPLACE: /[a-z]{2,8}/'),
+)
+
+
 class Thinkers:
     """Characters that think without a pause: one ends, the next question is asked.
 
     Used from the game's thread.
+
+    Attributes
+    ----------
+    novel : float
+        Share of the thoughts that are held to a grammar which was never seen before.
+    novelties : int
+        How many there were.
     """
+
+    novel = 0.2
 
     def __init__(
         self,
@@ -72,6 +102,7 @@ class Thinkers:
         self._counts = counts
         self._failed = failed
         self._asked = 0
+        self.novelties = 0
 
     def frame(self, now: float) -> None:
         """Bring every thought up to date; ask and drop some."""
@@ -108,32 +139,16 @@ class Thinkers:
             sampling=SamplingParams(temperature=draw.choice((0.0, 0.8))),
             owner=f"npc{number}",
             priority=draw.choice(PRIORITIES),
-            constraint=self._constraint() if draw.random() < 0.4 else None,
+            constraint=self._constraint(),
         )
 
-    def _constraint(self) -> Constraint:
-        """Half of them never seen before."""
+    def _constraint(self) -> Constraint | None:
         draw = self._draw
-        names = tuple(f"{trade} {draw.randrange(10_000)}" for trade in draw.sample(_TRADES, 4))
-        deed = {"type": "string", "enum": _DEEDS}
-        fresh: dict[str, object] = {"deed": deed, "whom": {"type": "string", "enum": list(names)}}
-        known: dict[str, object] = {"deed": deed, "where": {"type": "string", "enum": _PLACES}}
-        fields = draw.choice((fresh, known))
-        return draw.choice(
-            (
-                JsonSchema(
-                    schema={
-                        "type": "object",
-                        "properties": fields,
-                        "required": list(fields),
-                        "additionalProperties": False,
-                    }
-                ),
-                Choice(options=names),
-                Regex(pattern=r"[A-Z][a-z ]{3,40}\."),
-                Lark(grammar='start: "I " DEED " " PLACE\nDEED: /[a-z]{2,8}/\nPLACE: /[a-z]{2,8}/'),
-            )
-        )
+        if draw.random() < self.novel:
+            self.novelties += 1
+            names = [f"{trade} {draw.randrange(10_000)}" for trade in draw.sample(_TRADES, 4)]
+            return draw.choice((_order(whom=names), Choice(options=tuple(names))))
+        return draw.choice((None, None, None, *_KNOWN))
 
 
 class Talkers:
