@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -177,7 +177,8 @@ def open_road(
     journal: Journal | None = None,
     streams: RandomStreams | None = None,
     max_queue: int = 256,
-    concurrency: int = 1,
+    concurrency: int | None = None,
+    world_version: Callable[[], int] | None = None,
 ) -> Road:
     """Build the road to a model: the one obvious way.
 
@@ -198,8 +199,12 @@ def open_road(
         What the game knows to answer: a composer, a rule.
     lines : sequence of str
         What is said when nobody has an answer; the first is the last resort.
-    max_queue, concurrency : int
-        Of the scheduler; as many requests run at once.
+    max_queue : int
+        Requests that may wait in the scheduler.
+    concurrency : int, optional
+        Requests that may run at once; by default as many as the model has slots.
+    world_version : callable, optional
+        Which version the world is at (see `LlmScheduler`).
 
     Raises
     ------
@@ -245,6 +250,7 @@ def open_road(
                 telemetry=telemetry,
                 max_queue=max_queue,
                 concurrency=concurrency,
+                world_version=world_version,
             )
         )
         on_answer = remembering.remember if remembering is not None else None
