@@ -284,6 +284,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it goes on from `GenerationRequest.prefix` as if it had said that itself."""
     keeps_prompts: bool = False
     """Whether the part of a prompt that came before costs nothing, and is worth asking ahead."""
+    remote: bool = False
+    """Whether a server answers: where one call fails, another may not."""
     instant: bool = False
     """Whether `generate` has the answer at once: beginning it is then left to no other thread."""
 

@@ -17,7 +17,7 @@ from astraweave.serving.breaker import BreakerState, CircuitBreakers
 from astraweave.serving.fallback import Answering, FallbackChain
 from astraweave.serving.health import HealthCheck
 from astraweave.serving.limits import RateLimiter
-from astraweave.serving.policies import RoadSettings, SettingsFile
+from astraweave.serving.policies import IN_PROCESS, RoadSettings, SettingsFile
 from astraweave.serving.prompt_cache import PromptCache
 from astraweave.serving.resilient import Resilient
 from astraweave.serving.responders import CacheResponder, ModelResponder, TemplateResponder
@@ -124,6 +124,11 @@ class Road:
             raise UsageError("this road was opened without a settings file")
         self.apply(self._file.read())
 
+    @property
+    def watches(self) -> bool:
+        """Whether there is a file for `poll` to look at."""
+        return self._file is not None
+
     def poll(self) -> bool:
         """Take over the settings file where it has changed; cheap enough for every tick."""
         settings = self._file.poll() if self._file is not None else None
@@ -191,6 +196,7 @@ def open_road(
         Who answers. It and `smaller` stay open when the road closes.
     settings : RoadSettings or Path, optional
         The policies, or a TOML file of them that may change while the game runs (`Road.poll`).
+        By default what fits the model: only servers are asked again.
     smaller : LanguageModel, optional
         Who answers when `model` does not.
     cache : PromptCache or SemanticCache, optional
@@ -214,11 +220,12 @@ def open_road(
     clock = clock or SystemClock()
     streams = streams or RandomStreams(0)
     file = None
+    base = RoadSettings() if model.info.remote else IN_PROCESS
     if isinstance(settings, Path):
-        file = SettingsFile(settings)
+        file = SettingsFile(settings, base)
         settings = file.read()
         file.poll()
-    settings = settings or RoadSettings()
+    settings = settings or base
     template = TemplateResponder(lines)
     remembering = CacheResponder(cache, model=model.info.id) if cache is not None else None
     timers = Timers(clock, name="astraweave-patience")
