@@ -15,10 +15,19 @@ import msgspec
 
 from astraweave.errors import ConfigError
 
-__all__ = ["DEFAULT_EMBEDDER", "DEFAULT_MODEL", "Settings", "cores", "server_address"]
+__all__ = [
+    "DEFAULT_EMBEDDER",
+    "DEFAULT_MODEL",
+    "Settings",
+    "cores",
+    "server_address",
+    "thread_variables",
+]
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_EMBEDDER = "all-minilm-l6-v2"
+
+_THREAD_VARIABLES = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,6 +179,12 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def thread_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the environment tells other libraries about their threads; only what is set."""
+    environ = os.environ if environ is None else environ
+    return {name: environ[name] for name in _THREAD_VARIABLES if environ.get(name)}
 
 
 def _key(variable: str) -> str | None:
