@@ -23,10 +23,13 @@ __all__ = [
     "cores",
     "keep_onnxruntime_quiet",
     "server_address",
+    "thread_variables",
 ]
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_EMBEDDER = "all-minilm-l6-v2"
+
+_THREAD_VARIABLES = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -188,6 +191,12 @@ def keep_onnxruntime_quiet() -> None:
     begins a thread that uploads. What the variable says already stays as it is.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+def thread_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the environment tells other libraries about their threads; only what is set."""
+    environ = os.environ if environ is None else environ
+    return {name: environ[name] for name in _THREAD_VARIABLES if environ.get(name)}
 
 
 def _key(variable: str) -> str | None:

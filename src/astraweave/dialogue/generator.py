@@ -117,6 +117,8 @@ class LineReport(msgspec.Struct, frozen=True, kw_only=True):
         For questions: ``"known"``, ``"confirmed"``, ``"denied"``, ``"about"``, ``"unknown"``.
     drafted, passed, shown : int
         Clauses that the model drafted, that passed the check, that were shown.
+    tier : str
+        Who answered: ``"model"`` where it added anything, else ``"composed"``.
     tiers : dict of str to int
         Shown clauses of each tier.
     failed : dict of str to int
@@ -136,6 +138,7 @@ class LineReport(msgspec.Struct, frozen=True, kw_only=True):
     drafted: int = 0
     passed: int = 0
     shown: int = 0
+    tier: Tier = "composed"
     tiers: dict[str, int] = {}
     failed: dict[str, int] = {}
     first_clause_ms: float = 0.0
@@ -156,8 +159,8 @@ class DialogueGenerator:
     clock : Clock
         For deadlines and measurements.
     telemetry : Telemetry
-        Counters ``dialogue.lines``, ``drafted``, ``passed``, ``shown``, ``refused.REASON``; spans
-        ``dialogue.first_clause`` and ``dialogue.line``.
+        Counters ``dialogue.lines``, ``tier.TIER``, ``drafted``, ``passed``, ``shown``,
+        ``refused.REASON``; spans ``dialogue.first_clause`` and ``dialogue.line``.
     embedder : EmbeddingClient or None
         Judges words that the lexicon does not know.
     sampling : SamplingParams
@@ -239,6 +242,7 @@ class DialogueGenerator:
             messages=self._prompt.messages(situation),
             max_tokens=1,
             owner=persona.id,
+            use="warm_up",  # how long it takes says nothing about lines
             priority="background",
         )
 
@@ -263,6 +267,7 @@ class DialogueGenerator:
             stop=_STOP,
             sampling=msgspec.structs.replace(self.sampling, seed=situation.rng.randrange(2**31)),
             owner=situation.persona.id,
+            use="dialogue",
             priority=priority,
         )
 
@@ -326,6 +331,7 @@ class Line:
         finally:
             self._finish(plan)
             telemetry.count("dialogue.lines")
+            telemetry.count(f"dialogue.tier.{self.report.tier}")
             telemetry.observe("dialogue.line", self.report.total_ms)
 
     # -- the model's part -----------------------------------------------------------------------
@@ -441,6 +447,7 @@ class Line:
             drafted=self._drafted,
             passed=self._passed,
             shown=self._model_count(),
+            tier="model" if self._model_count() else "composed",
             tiers=tiers,
             failed=dict(self._failed),
             first_clause_ms=self._first_ms,

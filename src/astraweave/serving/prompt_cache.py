@@ -91,8 +91,8 @@ def request_key(
 
     Two keys are equal exactly when all parts are, the user's lines compared as `normalize_line`
     leaves them. Everything else (the system's messages, the character's own lines, `prefix`) is
-    compared to the letter. `GenerationRequest.owner`, `priority` and `use` are left out: they say who
-    asks, how urgently and what for, not what.
+    compared to the letter. `GenerationRequest.owner`, `priority` and `use` are left out: they say
+    who asks, how urgently and what for, not what.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -35,7 +36,7 @@ from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.prompts import PromptLibrary
 from astraweave.rag import Memory, Retrieved, checked_memory
-from astraweave.serving import LlmScheduler
+from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
 from astraweave.world.conversation import Conversations, Mind, Utterance
 from astraweave.world.keeper import Keeper, SavedWorld
@@ -51,6 +52,9 @@ __all__ = ["TickReport", "World"]
 
 DEFAULT_DEADLINE_S = 0.45
 """A line stands within half a second: this, and a frame to show it."""
+
+_LOOK_NS = 500_000_000
+"""So often the road's settings file is looked at."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -101,7 +105,7 @@ class World:
         runtime: Runtime,
         keeper: Keeper,
         brains: Brains,
-        scheduler: LlmScheduler | None,
+        road: Road | None,
         clock: Clock,
         telemetry: Telemetry,
         view: WorldView,
@@ -117,7 +121,8 @@ class World:
         self._runtime = runtime
         self._keeper = keeper
         self._brains = brains
-        self._scheduler = scheduler
+        self._road = road
+        self._look_at = 0 if road is not None and road.watches else math.inf
         self._thread = threading.get_ident()
         self._mailbox = Mailbox()
         self._speaking: set[Reply] = set()
@@ -125,7 +130,7 @@ class World:
         self._minds: dict[str, Mind] = {}
         self._rng = RandomStreams(seed or 0)
         self._generator = DialogueGenerator(
-            scheduler,
+            self.scheduler,
             clock=clock,
             telemetry=telemetry,
             embedder=brains.embedder,
@@ -135,7 +140,7 @@ class World:
             runtime=runtime,
             generator=self._generator,
             keeper=keeper,
-            warm_ups=WarmUps(scheduler, telemetry),
+            warm_ups=WarmUps(self.scheduler, telemetry),
             view=self.view,
             clock=clock,
             rng=self._rng,
@@ -157,6 +162,7 @@ class World:
         model: LanguageModel | None = None,
         embedder: EmbeddingClient | None = None,
         prompts: PromptLibrary | str | Path | None = None,
+        road: RoadSettings | str | Path | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
         progress: Progress | None = None,
     ) -> World:
@@ -182,6 +188,11 @@ class World:
         prompts : PromptLibrary or path, optional
             Your own prompts, or the file or folder that they are in: its ``dialogue``, which may
             extend the built-in one, is what a language model is asked.
+        road : RoadSettings or path, optional
+            Limits and failures on the way to the model, or the TOML file that they stand in, which
+            may change while the game runs: it is looked at twice a second as long as the world
+            ticks. A file that is wrong then changes nothing; ``world.road.report().problem`` says
+            why.
         deadline_s : float
             When a whole line must stand, in seconds after `say`.
         progress : callable, optional
@@ -190,7 +201,7 @@ class World:
         Raises
         ------
         ConfigError
-            `prompts` cannot be used; names file and line.
+            `prompts` or `road` cannot be used; names file and line.
         MissingExtraError
             There is a language model, and minijinja, which prompts are written in, is missing.
         SlotInUseError
@@ -216,21 +227,23 @@ class World:
             runtime.at_end(brains.close)
             view = WorldView()
             keeper = runtime.blocking.run(Keeper, slot, brains.embedder, view, telemetry)
-            scheduler = None
+            way = None
             if brains.model is not None:
-                scheduler = LlmScheduler(
+                way = open_road(
                     brains.model,
+                    settings=Path(road) if isinstance(road, str) else road,
                     clock=clock,
-                    journal=slot.journal,
                     telemetry=telemetry,
+                    journal=slot.journal,
                     world_version=lambda: view.version,
                 )
-                runtime.at_end(scheduler.close)
+                runtime.at_end(way.close)
+                runtime.blocking.run(keeper.follow, way)
             return cls(
                 runtime=runtime,
                 keeper=keeper,
                 brains=brains,
-                scheduler=scheduler,
+                road=way,
                 clock=clock,
                 telemetry=telemetry,
                 view=view,
@@ -297,6 +310,8 @@ class World:
         """
         start = monotonic_ns()
         self._check()
+        if start >= self._look_at:
+            self._look(start)
         delivered = self._mailbox.deliver(budget_us)
         return TickReport(
             delivered=delivered,
@@ -372,12 +387,18 @@ class World:
         return self._brains.model.info if self._brains.model is not None else None
 
     @property
-    def scheduler(self) -> LlmScheduler | None:
-        """The road to the language model, for thoughts of the game's own; None without a model.
+    def road(self) -> Road | None:
+        """The road to the language model, for questions of the game's own; None without a model.
 
-        What goes through it stands in one queue with the lines of all characters.
+        What is asked there is answered by its deadline, whoever has to (see `Road.ask`), and stands
+        in one queue with the lines of all characters.
         """
-        return self._scheduler
+        return self._road
+
+    @property
+    def scheduler(self) -> LlmScheduler | None:
+        """The road's queue, for thoughts that have fallbacks of their own; None without a model."""
+        return self._road.scheduler if self._road is not None else None
 
     @property
     def recoverable(self) -> bool:
@@ -493,6 +514,12 @@ class World:
             self.clock.set(saved.now)
         for npc_id, persona in self._block(self._keeper.personas).items():
             self._add(npc_id, persona, self._block(self._keeper.turns, npc_id))
+
+    def _look(self, now: int) -> None:
+        """Have the road's settings looked at, where a slow disk holds up no frame."""
+        assert self._road is not None, "nobody looks without a file"
+        self._look_at = now + _LOOK_NS
+        self._runtime.blocking.post(self._road.poll)
 
     def _state(self) -> SavedWorld:
         return SavedWorld(seed=self._rng.seed, now=self.clock.now())
