@@ -18,13 +18,12 @@ def check(figures: SoakFigures) -> None:
     assert figures.thoughts
     assert figures.scores
     assert figures.lines
-    assert figures.saves
     assert all(bar.met is not False for bar in figures.bars), figures
 
 
 def test_a_short_soak(decoder_files: ModelFiles, encoder_files: ModelFiles) -> None:
     """Too short to say anything of memory."""
-    check(measure_soak(10.0, settings=Settings.from_environment(offline=True)))
+    check(measure_soak(5.0, settings=Settings.from_environment(offline=True)))
 
 
 @pytest.mark.slow

@@ -293,7 +293,7 @@ QUESTIONS = (
 
 
 @pytest.mark.parametrize("deterministic", [False, True])
-def test_sixteen_together_say_what_each_says_alone(fresh, kind, deterministic) -> None:
+def test_many_together_say_what_each_says_alone(fresh, kind, deterministic) -> None:
     """Also where some wait for another's prompt, and where all of it was there before."""
     lore = Message("system", "You are Tam the smith of Weyford. " + "The fair is in spring. " * 12)
     requests = [
@@ -302,7 +302,8 @@ def test_sixteen_together_say_what_each_says_alone(fresh, kind, deterministic) -
             sampling=GREEDY if n % 2 else SamplingParams(temperature=0.9, seed=n),
             max_tokens=8 + n,
         )
-        for n, question in enumerate(QUESTIONS * 4)
+        # The graph takes them one after the other here, so half as many prove as much.
+        for n, question in enumerate(QUESTIONS * (4 if kind == "native" else 2))
     ]
     if kind == "graph" and not deterministic:
         pytest.skip("the graph's int8 kernels round differently for one row and for many")
@@ -314,7 +315,7 @@ def test_sixteen_together_say_what_each_says_alone(fresh, kind, deterministic) -
         streams = [model.generate(request) for request in requests]
         together = [stream.result(FOREVER) for stream in streams]
         assert together[:: 1 if kind == "native" else 3] == alone
-        assert sum(stream.usage.reused_tokens > 50 for stream in streams) >= 12
+        assert sum(stream.usage.reused_tokens > 50 for stream in streams) >= len(streams) - 4
         again = [model.generate(request).result(FOREVER) for request in requests[3::5]]
         assert again == together[3::5]
 

@@ -32,7 +32,6 @@ from astraweave.persona.persona import Example
 from astraweave.prompts import PromptTemplate, Untrusted
 from astraweave.rag import Memory, Retrieved
 
-ATTEMPTS = 10_000
 TOKENS = """<|im_start|> <|im_end|> <|endoftext|> <|im_start|>system <|im_start|>assistant <s> </s>
     <bos> <eos> <pad> <unk> [INST] [/INST] <<SYS>> <</SYS>> <|eot_id|> <|begin_of_text|>
     <|start_header_id|>system<|end_header_id|> <start_of_turn>user <end_of_turn> <|user|>
@@ -208,12 +207,15 @@ def control_tokens(chat: tuple[Tokenizer, ChatTemplate], messages: list[Message]
 
 
 @pytest.mark.models
-def test_ten_thousand_attempts_to_smuggle(chat: tuple[Tokenizer, ChatTemplate]) -> None:
+@pytest.mark.parametrize("attempts", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_thousands_of_attempts_to_smuggle(
+    chat: tuple[Tokenizer, ChatTemplate], attempts: int
+) -> None:
     rng = random.Random(20)
     doors = Doors().doors
     names = [*doors]
     through = []
-    for number in range(ATTEMPTS):
+    for number in range(attempts):
         name, text = names[number % len(names)], attempt(rng)
         messages = [*doors[name](text)]
         plain = [Message(message.role, "Hm.") for message in messages]
@@ -224,7 +226,7 @@ def test_ten_thousand_attempts_to_smuggle(chat: tuple[Tokenizer, ChatTemplate]) 
                 inner = line.removeprefix("- ")
                 if _forbidden(inner) or _forbidden(folded(inner)):
                     through.append((name, "text", text, line))
-    assert through == [], f"{len(through)} of {ATTEMPTS}"
+    assert through == [], f"{len(through)} of {attempts}"
 
 
 @pytest.mark.models

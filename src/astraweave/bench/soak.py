@@ -56,6 +56,8 @@ class SoakFigures(msgspec.Struct, frozen=True, kw_only=True):
         What was done while it was measured.
     cancelled : int
         Thoughts and lines that were dropped half-way.
+    refused : int
+        Thoughts and lines that the road kept from a model which did not keep up.
     failed : dict of str to int
         Errors that nothing in the load explains, by kind.
     rss_mb : list of float
@@ -75,6 +77,7 @@ class SoakFigures(msgspec.Struct, frozen=True, kw_only=True):
     lines: int
     saves: int
     cancelled: int
+    refused: int
     failed: dict[str, int]
     rss_mb: list[float]
     grown: float
@@ -166,6 +169,7 @@ def measure_soak(
         lines=done["lines"],
         saves=done["saves"],
         cancelled=done["cancelled"],
+        refused=done["refused"],
         failed=dict(failed),
         rss_mb=[round(each, 2) for each in samples],
         grown=statistics.median(samples[-tenth:]) / statistics.median(samples[:tenth]) - 1,

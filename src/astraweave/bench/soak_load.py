@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from astraweave.core.threads import Worker
 from astraweave.ecs import CThought, ThoughtSystem
-from astraweave.errors import Cancelled, CapacityError, DeadlineExceeded
+from astraweave.errors import Cancelled, CapacityError, DeadlineExceeded, ModelTimeout
 from astraweave.llm import (
     PRIORITIES,
     Choice,
@@ -22,6 +22,7 @@ from astraweave.llm import (
     SamplingParams,
     ScoreRequest,
 )
+from astraweave.serving import BreakerOpen
 
 if TYPE_CHECKING:
     from astraweave.serving import LlmScheduler
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["Scorer", "Talkers", "Thinkers"]
 
 _EXPECTED = (Cancelled, CapacityError, DeadlineExceeded)
+_REFUSED = (BreakerOpen, ModelTimeout)
+"""The road's word for a model that does not keep up: on a machine that others load, it may not."""
+_AFTER_AN_ERROR_S = 0.5
 _DROPPED = 1 / 300
 """Chance, in each frame, that a thought is dropped for another."""
 _LINE_EVERY_S = 1.0
@@ -63,6 +67,13 @@ def _order(**fields: list[str]) -> JsonSchema:
             "additionalProperties": False,
         }
     )
+
+
+def _note(error: BaseException, counts: Counter[str], failed: Counter[str]) -> None:
+    if isinstance(error, _REFUSED):
+        counts["refused"] += 1
+    elif not isinstance(error, _EXPECTED):
+        failed[type(error).__name__] += 1
 
 
 _KNOWN: tuple[Constraint, ...] = (
@@ -103,10 +114,11 @@ class Thinkers:
         self._failed = failed
         self._asked = 0
         self.novelties = 0
+        self._rests = [0.0] * count
+        """Until when one whose thought has failed asks nothing."""
 
     def frame(self, now: float) -> None:
         """Bring every thought up to date; ask and drop some."""
-        del now
         self._system.run(self._thoughts)
         for number, thought in enumerate(self._thoughts):
             if thought.thinking:
@@ -117,9 +129,14 @@ class Thinkers:
                     thought.ticket.cancel()  # and half of them for a new question
                     continue
             elif thought.ticket is not None:
-                self._counts["thoughts"] += 1
-                if thought.error is not None and not isinstance(thought.error, _EXPECTED):
-                    self._failed[type(thought.error).__name__] += 1
+                if now < self._rests[number]:
+                    continue
+                if thought.error is not None and not self._rests[number]:
+                    self._rests[number] = now + _AFTER_AN_ERROR_S
+                    _note(thought.error, self._counts, self._failed)
+                    continue
+                self._rests[number] = 0.0
+                self._counts["thoughts"] += thought.error is None
             thought.deadline_s = 2.0 if self._draw.random() < 0.1 else None
             thought.request = self._question(number)
 
@@ -174,8 +191,8 @@ class Talkers:
             reply.take()
             if reply.done:
                 self._counts["lines"] += 1
-                if reply.error is not None and not isinstance(reply.error, _EXPECTED):
-                    self._failed[type(reply.error).__name__] += 1
+                if reply.error is not None:
+                    _note(reply.error, self._counts, self._failed)
         self._replies = [reply for reply in self._replies if not reply.done]
         if now < self._due:
             return
@@ -228,7 +245,6 @@ class Scorer:
                     asked.cancel()
                 asked.result()
                 self.done += 1
-            except _EXPECTED:
-                self._stopping.wait(0.01)
             except Exception as error:  # noqa: BLE001 - told in the report
-                self.failed[type(error).__name__] += 1
+                _note(error, Counter(), self.failed)
+                self._stopping.wait(0.01 if isinstance(error, Cancelled) else _AFTER_AN_ERROR_S)
