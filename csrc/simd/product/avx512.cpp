@@ -24,8 +24,8 @@ ASTRAWEAVE_TARGET_AVX512 inline __m512i add_products(__m512i sum, __m512i codes,
 #endif
 }
 
-// kRows rows times one panel, side by side: a dot product is a chain of eight instructions that wait
-// for each other, and eight rows keep as many chains under way.
+// kRows rows times one panel, side by side: a dot product is a chain of eight instructions that
+// wait for each other, and eight rows keep as many chains under way.
 template <std::size_t kRows>
 ASTRAWEAVE_TARGET_AVX512 inline void multiply_rows(const std::uint8_t* codes, const float* scales,
                                                    const std::uint8_t* zeros, std::size_t blocks,

@@ -28,6 +28,7 @@ from astraweave.bench.soak_load import Scorer, Talkers, Thinkers
 from astraweave.core.clock import SystemClock
 from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import Settings
+from astraweave.serving import Resilient
 
 if TYPE_CHECKING:
     from astraweave.world import World
@@ -192,7 +193,8 @@ class _Soak:
         if world.scheduler is None:
             raise Unavailable("; ".join(world.notices) or "the settings name no language model")
         self._world = world
-        self._model = world.scheduler.model
+        model = world.scheduler.model
+        self._model = model.model if isinstance(model, Resilient) else model
         self._clock = SystemClock()
         self._progress = progress
         draws = RandomStreams(seed)
