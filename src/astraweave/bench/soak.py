@@ -117,8 +117,8 @@ def measure_soak(
         The models; default: what the environment says.
     warm_up_s : float, optional
         The same load before that, from when memory for keys and values is full and more grammars
-        were seen than are kept (which is waited for `seconds` at most); default: a tenth of
-        `seconds`.
+        were seen than are kept (which is waited for `seconds` at most); default: a fifth of
+        `seconds`, in which caches fill that keep the latest of something.
     thinkers : int
         Thoughts at once, beside what is said and scored.
     seed : int
@@ -136,7 +136,7 @@ def measure_soak(
 
     if not (_PROCESS / "fd").is_dir():
         raise Unavailable("threads, open files and memory are read from /proc, which is not here")
-    warm_up_s = seconds / 10 if warm_up_s is None else warm_up_s
+    warm_up_s = seconds / 5 if warm_up_s is None else warm_up_s
     # What an event loop makes once in a process (libuv: a pipe) belongs to no world.
     with (
         tempfile.TemporaryDirectory(prefix="astraweave-") as folder,
