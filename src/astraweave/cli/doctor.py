@@ -216,8 +216,7 @@ def _decoder(settings: Settings, machine: Machine) -> Finding:
             name="decoder",
             value="the ONNX graph: these weights are not in eight bits, or an older astraweave "
             "converted them",
-            advice="the native decoder is faster: remove the model's folder and "
-            f"astraweave models fetch {settings.model}",
+            advice="the native decoder is faster: convert the model again, in eight bits",
         )
     weaker = _native.simd_tier() != _native.simd_tiers()[-1]
     return Finding(
