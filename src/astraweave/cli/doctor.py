@@ -75,7 +75,7 @@ def examine(settings: Settings, machine: Machine | None = None) -> list[Finding]
         *([quota] if quota else []),
         spinning(thread_variables()),
         *machine.power(),
-        *_packages(),
+        *_packages(settings),
         *_providers(settings, machine),
         *_models(settings),
         _decoder(settings, machine),
@@ -100,12 +100,15 @@ def _threads(settings: Settings, machine: Machine) -> Finding:
     )
 
 
-def _packages() -> list[Finding]:
+def _packages(settings: Settings) -> list[Finding]:
     findings = []
+    served = any(server_address(name) for name in (settings.model, settings.embedder))
     wanted = (
         ("onnxruntime", "cpu", True),
+        ("llguidance", "cpu", True),
         ("minijinja", "cpu", True),
         ("platformdirs", "cpu", True),
+        ("aiohttp", "http", served),
         ("onnx", "convert", False),
         ("gguf", "convert", False),
         ("uvloop", "uvloop", False),
@@ -241,8 +244,7 @@ def converted_files(settings: Settings, model_id: str) -> ModelFiles | None:
 
 
 def _models(settings: Settings) -> list[Finding]:
-    if find_spec("platformdirs") is None and settings.home is None:
-        return []
+    homeless = find_spec("platformdirs") is None and settings.home is None
     findings = []
     for kind, model_id in (("model", settings.model), ("embedder", settings.embedder)):
         if server := server_address(model_id):
@@ -250,6 +252,8 @@ def _models(settings: Settings) -> list[Finding]:
             continue
         if model_id not in settings.registry_models:
             findings.append(Finding(name="model", value=f"{model_id} (by your settings)"))
+            continue
+        if homeless:
             continue
         state = _state(settings, model_id)
         ready = state == "converted"
