@@ -12,6 +12,7 @@ import pytest
 
 import astraweave as aw
 from astraweave.errors import ConfigError, ModelUnavailable
+from astraweave.guard import OutputGuard
 from astraweave.llm import GenerationRequest, ScriptedModel
 from astraweave.serving import BreakerSettings, HealthSettings, RoadSettings
 from astraweave.serving.policies import IN_PROCESS
@@ -195,3 +196,18 @@ def _tick_until(world: aw.World, done) -> None:
             return
         time.sleep(0.005)
     pytest.fail("nothing came of the change")
+
+
+def test_a_studios_guard_holds_for_the_model_and_for_what_is_composed(tmp_path: Path) -> None:
+    guard = OutputGuard(words=["turnip"], rules=[lambda text: "heat" if "hot" in text else None])
+    model = ScriptedModel(["The fire is hot today.", "The fire is a turnip."])
+    with opened(tmp_path, model, output_guard=guard) as world:
+        npc = world.npc("tam", "tam")
+        reply = npc.say("How is the forge?").wait()
+        assert reply.report.tier == "composed"
+        assert reply.report.failed.keys() >= {"heat", "word"}
+        for line in ("My brother Bren hid a turnip under the mill.", "Where did Bren hide it?"):
+            reply = npc.say(line).wait()
+            assert reply.text
+            assert "turn" not in reply.text
+            assert "word" in reply.report.failed, reply.text
