@@ -148,6 +148,24 @@ def test_doctor_is_content_without_models():
     assert done.returncode == 0
 
 
+def test_doctor_measures_nothing_without_a_model():
+    done = run("doctor", "--measure", "--json", ASTRAWEAVE_THREADS="1", **BARE)
+    found = {each["name"]: each for each in json.loads(done.stdout)}
+    assert found["decoder"]["value"].startswith("none")
+    assert found["decoding"]["value"].startswith("not measured")
+    assert done.returncode == 0
+
+
+@pytest.mark.models
+def test_doctor_measures_a_line_and_eight(decoder_files):
+    done = run("doctor", "--measure", "--json", ASTRAWEAVE_THREADS="1")
+    found = {each["name"]: each for each in json.loads(done.stdout)}
+    assert "GB/s with 1 thread" in found["reading memory"]["value"]
+    assert "tokens/s" in found["one line"]["value"]
+    assert "times one line" in found["eight lines"]["value"]
+    assert found["decoder"]["value"].startswith(("native", "the ONNX graph"))
+
+
 def test_doctor_is_plain_when_piped():
     done = run("doctor", ASTRAWEAVE_THREADS="1", **BARE)
     assert "\x1b" not in done.stdout

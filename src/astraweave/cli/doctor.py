@@ -1,4 +1,4 @@
-"""`astraweave doctor`: what this machine has, what is missing, and what to do about it."""
+"""`astraweave doctor`: what this machine has, what is missing or slow, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,48 +8,42 @@ import json
 import platform
 import sys
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import msgspec
 
 import astraweave
 from astraweave import _native
+from astraweave.cli._finding import Finding
+from astraweave.cli._machine import Machine, spinning
 from astraweave.cli.console import Console
-from astraweave.core.settings import Settings, cores
+from astraweave.core.settings import Settings, cores, server_address, thread_variables
 from astraweave.errors import AstraweaveError
 
-__all__ = ["Finding", "examine", "run"]
+if TYPE_CHECKING:
+    from astraweave.models import ModelFiles
 
+__all__ = ["Finding", "converted_files", "examine", "run"]
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the doctor's report.
-
-    Attributes
-    ----------
-    name : str
-        What was looked at.
-    value : str
-        What was found.
-    ok : bool
-        Whether it is as it should be.
-    advice : str
-        What to do; empty where nothing needs doing.
-    """
-
-    name: str
-    value: str
-    ok: bool = True
-    advice: str = ""
+_FASTER = {"CUDA": "cuda", "Dml": "directml"}
+"""Providers that are worth naming where they are there and not used."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the report; 1 when something needs doing."""
     console = Console(quiet=arguments.json)
-    findings = examine(Settings.from_environment())
+    settings = Settings.from_environment()
+    findings = examine(settings)
+    if arguments.measure:
+        from astraweave.cli._measure import measure
+
+        with console.progress() as progress:
+            findings += measure(settings, lambda text: progress(text, 0, 0))
     if arguments.json:
         print(json.dumps([msgspec.to_builtins(finding) for finding in findings], indent=2))
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        mark, style = ("ok", "green") if finding.ok else ("!!", "bold red")
+        mark, style = _mark(finding)
         console.say(f"{mark}  ", style=style, end="")
         console.say(f"{finding.name.ljust(width)}  {finding.value}")
         if finding.advice:
@@ -57,8 +51,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-def examine(settings: Settings) -> list[Finding]:
+def _mark(finding: Finding) -> tuple[str, str]:
+    if not finding.ok:
+        return "!!", "bold red"
+    return ("..", "yellow") if finding.advice else ("ok", "green")
+
+
+def examine(settings: Settings, machine: Machine | None = None) -> list[Finding]:
     """Look at everything; never raises, never downloads."""
+    machine = machine or Machine()
+    quota = machine.quota_finding(settings.thread_budget)
     return [
         Finding(
             name="astraweave",
@@ -68,21 +70,32 @@ def examine(settings: Settings) -> list[Finding]:
             name="SIMD",
             value=f"{_native.simd_tier()} (this processor has {', '.join(_native.simd_tiers())})",
         ),
-        _threads(settings),
+        _threads(settings, machine),
+        *([quota] if quota else []),
+        spinning(thread_variables()),
+        *machine.power(),
         *_packages(),
-        *_providers(settings),
+        *_providers(settings, machine),
         *_models(settings),
+        _decoder(settings, machine),
     ]
 
 
-def _threads(settings: Settings) -> Finding:
-    budget, have = settings.thread_budget, cores()
+def _threads(settings: Settings, machine: Machine) -> Finding:
+    budget, have, physical = settings.thread_budget, cores(), machine.physical_cores()
     crowded = budget >= have > 1
+    doubled = not crowded and 0 < physical < budget
+    advice = ""
+    if crowded:
+        advice = f"leave the game a core: ASTRAWEAVE_THREADS={have - 1}"
+    elif doubled:
+        advice = f"two threads of one core share its arithmetic: try ASTRAWEAVE_THREADS={physical}"
+    said = f"{have} processors ({physical} cores)" if physical and physical != have else ""
     return Finding(
         name="threads",
-        value=f"models use {budget} of {have} cores",
+        value=f"models use {budget} of {said or f'{have} cores'}",
         ok=not crowded,
-        advice="leave the game a core: ASTRAWEAVE_THREADS=" + str(have - 1) if crowded else "",
+        advice=advice,
     )
 
 
@@ -134,7 +147,7 @@ def _version(module: str) -> str:
     return "installed"
 
 
-def _providers(settings: Settings) -> list[Finding]:
+def _providers(settings: Settings, machine: Machine) -> list[Finding]:
     if find_spec("onnxruntime") is None:
         return []
     from astraweave.inference import Sessions
@@ -144,20 +157,87 @@ def _providers(settings: Settings) -> list[Finding]:
     except AstraweaveError as error:
         return [Finding(name="provider", value=str(error), ok=False)]
     missing = report.requested != report.provider
+    faster = next((name for name in _FASTER if f"{name}ExecutionProvider" in report.available), "")
+    advice = ""
+    if missing:
+        advice = f"{report.requested} is not in this onnxruntime build"
+    elif faster and report.provider == "CPUExecutionProvider":
+        advice = f"a large model is faster on the GPU: ASTRAWEAVE_PROVIDER={_FASTER[faster]}"
     return [
         Finding(
             name="provider",
             value=f"{report.provider} (available: {', '.join(report.available)})",
             ok=not missing,
-            advice=f"{report.requested} is not in this onnxruntime build" if missing else "",
+            advice=advice,
         ),
-        Finding(name="memory budget", value=_budgets(report.memory.total, report.gpu_memory.total)),
+        _budgets(report.memory.total, report.gpu_memory.total, machine.free_memory()),
     ]
 
 
-def _budgets(main: int, device: int) -> str:
-    text = f"{main >> 20} MB for all models"
-    return f"{text}, {device >> 20} MB on the device" if device else text
+def _budgets(main: int, device: int, free: int) -> Finding:
+    value = f"{main >> 20} MB for all models"
+    if free:
+        value += f", and {free >> 20} MB are free now"
+    if device:
+        value += f"; {device >> 20} MB on the device"
+    tight = 0 < free < main
+    return Finding(
+        name="memory budget",
+        value=value,
+        advice="the machine begins to swap before the budget is used up: close something, or "
+        f"ASTRAWEAVE_MEMORY_MB={max(256, free * 3 // 4 >> 20)}"
+        if tight
+        else "",
+    )
+
+
+def _decoder(settings: Settings, machine: Machine) -> Finding:
+    """What computes a language model's words, and why."""
+    from astraweave.inference import provider_name
+
+    if settings.model == "none":
+        return Finding(name="decoder", value="none: lines are composed")
+    if server := server_address(settings.model):
+        return Finding(name="decoder", value=f"a server, {server[0]}")
+    try:
+        on_cpu = provider_name(settings.provider) == provider_name("cpu")
+    except AstraweaveError as error:
+        return Finding(name="decoder", value=str(error), ok=False)
+    if not on_cpu:
+        return Finding(
+            name="decoder", value=f"the ONNX graph, for the provider {settings.provider}"
+        )
+    native = f"native, {_native.simd_tier()}, {machine.integer_products(_native.simd_tier())}"
+    files = converted_files(settings, settings.model)
+    if files is None:
+        return Finding(name="decoder", value=f"{native}, once the model is here")
+    if files.weights is None:
+        return Finding(
+            name="decoder",
+            value="the ONNX graph: these weights are not in eight bits, or an older astraweave "
+            "converted them",
+            advice="the native decoder is faster: remove the model's folder and "
+            f"astraweave models fetch {settings.model}",
+        )
+    weaker = _native.simd_tier() != _native.simd_tiers()[-1]
+    return Finding(
+        name="decoder",
+        value=native,
+        advice="ASTRAWEAVE_SIMD holds it to a weaker tier: unset it" if weaker else "",
+    )
+
+
+def converted_files(settings: Settings, model_id: str) -> ModelFiles | None:
+    """A model's files where they are ready to be loaded; nothing is fetched or converted."""
+    from astraweave.models import ModelStore
+
+    try:
+        store = ModelStore(settings)
+        if _state(settings, model_id) != "converted":
+            return None
+        return store.ensure(model_id, offline=True)
+    except AstraweaveError:
+        return None
 
 
 def _models(settings: Settings) -> list[Finding]:

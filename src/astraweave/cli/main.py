@@ -114,8 +114,13 @@ def _parser() -> argparse.ArgumentParser:
         if action == "bundle":
             sub.add_argument("--out", type=Path, required=True, metavar="DIR")
 
-    doctor = add("doctor", "doctor", "What this machine has, what is missing, and what to do.")
+    doctor = add("doctor", "doctor", "What this machine has, what is missing or slow, and why.")
     doctor.add_argument("--json", action="store_true", help="for scripts")
+    doctor.add_argument(
+        "--measure",
+        action="store_true",
+        help="also how fast it decodes, beside what its memory allows (five seconds)",
+    )
 
     bench = add("bench", "bench", "Measure on this machine.")
     bench.add_argument(

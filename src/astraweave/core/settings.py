@@ -1,6 +1,7 @@
 """Settings, and the only place that reads the environment.
 
-One more variable, ``ASTRAWEAVE_SIMD``, is read by the native core when it is loaded.
+One more variable, ``ASTRAWEAVE_SIMD``, is read by the native core when it is loaded, and one is
+written: ``ORT_DISABLE_TELEMETRY``, for onnxruntime.
 """
 
 from __future__ import annotations
@@ -15,10 +16,20 @@ import msgspec
 
 from astraweave.errors import ConfigError
 
-__all__ = ["DEFAULT_EMBEDDER", "DEFAULT_MODEL", "Settings", "cores", "server_address"]
+__all__ = [
+    "DEFAULT_EMBEDDER",
+    "DEFAULT_MODEL",
+    "Settings",
+    "cores",
+    "keep_onnxruntime_quiet",
+    "server_address",
+    "thread_variables",
+]
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_EMBEDDER = "all-minilm-l6-v2"
+
+_THREAD_VARIABLES = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "GOMP_SPINCOUNT")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,6 +181,22 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def keep_onnxruntime_quiet() -> None:
+    """Have onnxruntime report nothing; to be called before it is imported.
+
+    Since 1.32 its wheels for Linux report to their maker unless ``ORT_DISABLE_TELEMETRY`` is set:
+    the import alone makes an id for the device and a database in the user's cache folder, and
+    begins a thread that uploads. What the variable says already stays as it is.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+def thread_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the environment tells other libraries about their threads; only what is set."""
+    environ = os.environ if environ is None else environ
+    return {name: environ[name] for name in _THREAD_VARIABLES if environ.get(name)}
 
 
 def _key(variable: str) -> str | None:
