@@ -1,4 +1,4 @@
-"""The engine: steps, first words and pauses, beside nobody and over a backend that costs nothing."""
+"""The engine: steps, first words and pauses."""
 
 from ._suites import Cases
 

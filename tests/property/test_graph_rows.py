@@ -9,25 +9,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from astraweave.errors import CapacityError
-from astraweave.llm._config import DecoderConfig
+from astraweave.inference.kv_memory import HostKv, KvShape
 from astraweave.llm._graph_rows import KvRows
 
 ROWS, TOKENS = 5, 12
-CONFIG = DecoderConfig(
-    id="tiny", layers=2, kv_heads=2, head_size=32, vocab_size=9, context_tokens=64, eos_ids=(0,)
-)
+SHAPE = KvShape(layers=2, kv_heads=2, head_size=32, rows=ROWS, row_tokens=TOKENS)
 
 
 class RowsMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.rows = KvRows(CONFIG, rows=ROWS, row_tokens=TOKENS)
+        self.memory = HostKv(SHAPE)
+        self.rows = KvRows(self.memory)
         self.plain: dict[int, list[float]] = {}
         self.counter = 0.0
 
     def at(self, sequence: int) -> np.ndarray:
         row = self.rows._row_of[sequence]
-        return self.rows.memory[:, :, row]
+        return self.memory.memory[:, :, row]
 
     @rule()
     def open(self) -> None:
@@ -51,7 +50,7 @@ class RowsMachine(RuleBasedStateMachine):
         for row, sequence in enumerate(order, start):
             self.counter += 1
             known = self.plain[sequence]
-            self.rows.memory[:, :, row, :, len(known)] = self.counter
+            self.memory.memory[:, :, row, :, len(known)] = self.counter
             known.append(self.counter)
             self.rows.grow(sequence, len(known))
 

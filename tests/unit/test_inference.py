@@ -138,6 +138,25 @@ def test_without_onnxruntime_the_extra_is_named(
         Sessions(ONE).open(graph)
 
 
+def test_onnxruntime_reports_nothing_and_writes_nothing(
+    graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone, its Linux wheels keep a database under the user's home, and send it."""
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    program = """
+        from pathlib import Path
+        with Sessions(Settings(threads=1)) as sessions:
+            assert add(sessions.open(graph))
+            handles = Path("/proc/self/fd")
+            opened = [str(h.resolve()) for h in handles.iterdir()] if handles.is_dir() else []
+        print(*(name for name in opened if name.endswith(".db")))
+        """
+    assert run_alone(program, graph) == ""
+    assert not list(tmp_path.rglob("*.db"))
+
+
 def run_alone(program: str, graph: Path) -> str:
     """The pool is made once per process, so each of these tests has a process of its own."""
     lines = """

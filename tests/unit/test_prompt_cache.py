@@ -21,7 +21,7 @@ from astraweave.errors import (
     StorageError,
     UsageError,
 )
-from astraweave.llm import GenerationRequest, Message, SamplingParams
+from astraweave.llm import Choice, GenerationRequest, Message, Regex, SamplingParams, Tool
 from astraweave.serving import PromptCache, normalize_line, request_key
 
 ASK = GenerationRequest(messages=(Message("system", "You are Tam."), Message("user", "Hello")))
@@ -147,6 +147,10 @@ def test_everything_that_changes_the_answer_is_in_the_key():
         GenerationRequest(messages=ASK.messages, max_tokens=65),
         GenerationRequest(messages=ASK.messages, stop=("a", "b")),
         GenerationRequest(messages=ASK.messages, stop=("ab",)),
+        GenerationRequest(messages=ASK.messages, constraint=Choice(options=("a", "b"))),
+        GenerationRequest(messages=ASK.messages, constraint=Choice(options=("ab",))),
+        GenerationRequest(messages=ASK.messages, constraint=Regex(pattern="ab")),
+        GenerationRequest(messages=ASK.messages, tools=(Tool(name="ab"),)),
         *(
             GenerationRequest(messages=ASK.messages, sampling=SamplingParams(**{name: value}))
             for name, value in [
@@ -170,7 +174,9 @@ def test_everything_that_changes_the_answer_is_in_the_key():
         request_key(ASK, model="m", world_version="1"),
     }
     assert len(keys) == len(requests) + 6
-    asked_by_another = GenerationRequest(messages=ASK.messages, owner="tam")
+    asked_by_another = GenerationRequest(
+        messages=ASK.messages, owner="tam", priority="low", use="quest"
+    )
     assert request_key(asked_by_another, model="m") == request_key(ASK, model="m")
 
 

@@ -107,6 +107,7 @@ def test_the_journal_knows_the_end_before_the_reader(road) -> None:
     assert (event["late"], event["error"]) == (False, None)
     assert event["usage"]["completion_tokens"] == 1  # type: ignore[index]
     assert request_digest(request) != request_digest(ask("My hammer!", owner="tam"))
+    assert request_digest(ask(use="quest")) == request_digest(ask())
 
 
 def test_a_deadline_that_passed_in_the_queue_is_never_begun(road) -> None:
@@ -328,3 +329,57 @@ def test_a_request_that_begins_as_it_expires_leaves_the_model_idle(road) -> None
     with pytest.raises(DeadlineExceeded):
         ticket.result(5)
     assert one.scheduler.submit(request).result(5) == "said"
+
+
+class Punctual(ScriptedModel):
+    """Writes down by when it is asked to answer, and can give an answer up by itself."""
+
+    takes_deadline = True
+
+    def __init__(self, *script: object, **options: object) -> None:
+        super().__init__(*script, **options)  # type: ignore[arg-type]
+        self.deadlines: list[float | None] = []
+
+    def generate(  # type: ignore[override]
+        self, request: GenerationRequest, *, deadline: float | None = None
+    ) -> ChunkStream:
+        self.deadlines.append(deadline)
+        return super().generate(request)
+
+
+def test_a_model_that_takes_deadlines_is_told_the_last_one_of_a_run(road) -> None:
+    r = road(Punctual(echo, delay=0.05))
+    soon, later = r.soon(20.0), r.soon(30.0)
+    first = r.scheduler.submit(ask("first"))
+    shared = [
+        r.scheduler.submit(ask("shared"), deadline=when, coalesce=True) for when in (later, soon)
+    ]
+    assert [ticket.result(FOREVER) for ticket in (first, *shared)] == ["first", "shared", "shared"]
+    assert r.model.deadlines == [None, later]
+
+
+def test_nobody_joins_a_run_that_its_model_ends_too_early(road) -> None:
+    r = road(Punctual(echo, delay=0.05), concurrency=2)
+    soon, later = r.soon(20.0), r.soon(30.0)
+    tickets = [
+        r.scheduler.submit(ask("the same"), deadline=when, coalesce=True)
+        for when in (soon, soon, later)
+    ]
+    assert [ticket.result(FOREVER) for ticket in tickets] == ["the same"] * 3
+    assert sorted(r.model.deadlines) == [soon, later]
+
+
+def test_an_answer_that_its_model_gave_up_at_the_deadline_is_late_and_no_failure(road) -> None:
+    class GivesUp(Punctual):
+        def generate(  # type: ignore[override]
+            self, request: GenerationRequest, *, deadline: float | None = None
+        ) -> ChunkStream:
+            assert deadline is not None
+            while r.clock.monotonic() < deadline:
+                pass
+            raise DeadlineExceeded("too late")
+
+    r = road(GivesUp(["never"]))
+    ticket = r.scheduler.submit(ask(), deadline=r.soon(0.02))
+    assert ticket.result(FOREVER) == ""
+    assert ticket.late

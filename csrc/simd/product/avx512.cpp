@@ -24,7 +24,8 @@ ASTRAWEAVE_TARGET_AVX512 inline __m512i add_products(__m512i sum, __m512i codes,
 #endif
 }
 
-// kRows rows times one panel. Codes stay in registers while the rows pass by.
+// kRows rows times one panel, side by side: a dot product is a chain of eight instructions that wait
+// for each other, and eight rows keep as many chains under way.
 template <std::size_t kRows>
 ASTRAWEAVE_TARGET_AVX512 inline void multiply_rows(const std::uint8_t* codes, const float* scales,
                                                    const std::uint8_t* zeros, std::size_t blocks,
@@ -35,24 +36,30 @@ ASTRAWEAVE_TARGET_AVX512 inline void multiply_rows(const std::uint8_t* codes, co
   ASTRAWEAVE_UNROLL
   for (std::size_t r = 0; r < kRows; ++r) sum[r] = _mm512_setzero_ps();
   for (std::size_t b = 0; b < blocks; ++b) {
-    __m512i code[8];
-    ASTRAWEAVE_UNROLL
-    for (std::size_t g = 0; g < 8; ++g) {
-      _mm_prefetch(reinterpret_cast<const char*>(codes + kAhead + g * 64), _MM_HINT_T0);
-      code[g] = _mm512_load_si512(codes + g * 64);
-    }
     const __m512i zero =
         _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(zeros)));
     const __m512 scale = _mm512_load_ps(scales);
+    __m512i dot[kRows];
+    const ByteRecord* block[kRows];
     ASTRAWEAVE_UNROLL
     for (std::size_t r = 0; r < kRows; ++r) {
-      const ByteRecord& block = *record<ByteRecord>(rows + r * row_bytes, b);
+      block[r] = record<ByteRecord>(rows + r * row_bytes, b);
       // The upper halves of the lanes of `zero` are 0, so only the low half of the sum counts.
-      __m512i dot = _mm512_madd_epi16(zero, _mm512_set1_epi32(block.minus_sum));
+      dot[r] = _mm512_madd_epi16(zero, _mm512_set1_epi32(block[r]->minus_sum));
+    }
+    ASTRAWEAVE_UNROLL
+    for (std::size_t g = 0; g < 8; ++g) {
+      _mm_prefetch(reinterpret_cast<const char*>(codes + kAhead + g * 64), _MM_HINT_T0);
+      const __m512i code = _mm512_load_si512(codes + g * 64);
       ASTRAWEAVE_UNROLL
-      for (std::size_t g = 0; g < 8; ++g) dot = add_products(dot, code[g], block.codes + g * 4);
-      sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot),
-                               _mm512_mul_ps(scale, _mm512_set1_ps(block.scale)), sum[r]);
+      for (std::size_t r = 0; r < kRows; ++r) {
+        dot[r] = add_products(dot[r], code, block[r]->codes + g * 4);
+      }
+    }
+    ASTRAWEAVE_UNROLL
+    for (std::size_t r = 0; r < kRows; ++r) {
+      sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r]),
+                               _mm512_mul_ps(scale, _mm512_set1_ps(block[r]->scale)), sum[r]);
     }
     codes += kPanelBlockCodes;
     scales += kPanelOutputs;

@@ -45,6 +45,9 @@ _LORE = Message(
 """About 300 tokens."""
 
 _WORDS = "the hammer was left by the old well near the mill".split()
+_FRAME = 8
+"""Tokens around a message."""
+
 _GREEDY = SamplingParams(temperature=0)
 
 
@@ -151,7 +154,7 @@ def first_words(model: LocalLanguageModel, new_tokens: int, times: int = 15) -> 
     found = []
     for n in range(times):
         text = f"{n}"
-        while model.count_messages((Message("user", text),)) < new_tokens:
+        while model.count(text) + _FRAME < new_tokens:
             text += f" {_WORDS[len(text) % len(_WORDS)]}"
         stream = _ask(model, text, 2)
         stream.result()

@@ -1,6 +1,7 @@
 """Settings, and the only place that reads the environment.
 
-One more variable, ``ASTRAWEAVE_SIMD``, is read by the native core when it is loaded.
+One more variable, ``ASTRAWEAVE_SIMD``, is read by the native core when it is loaded, and one is
+written: ``ORT_DISABLE_TELEMETRY``, for onnxruntime.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "Settings",
     "cores",
+    "keep_onnxruntime_quiet",
     "server_address",
     "thread_variables",
 ]
@@ -179,6 +181,16 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def keep_onnxruntime_quiet() -> None:
+    """Have onnxruntime report nothing; to be called before it is imported.
+
+    Since 1.32 its wheels for Linux report to their maker unless ``ORT_DISABLE_TELEMETRY`` is set:
+    the import alone makes an id for the device and a database in the user's cache folder, and
+    begins a thread that uploads. What the variable says already stays as it is.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def thread_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:

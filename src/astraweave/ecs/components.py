@@ -87,6 +87,8 @@ class CThought:
         What went wrong, once it has ended.
     ticket : Ticket or None
         The request's place in the queue: ``ticket.cancel()`` ends it.
+    heard : int
+        How many of the ticket's chunks `text` holds.
     """
 
     request: GenerationRequest | None = None
@@ -99,3 +101,4 @@ class CThought:
     stale: bool = False
     error: BaseException | None = None
     ticket: Ticket | None = None
+    heard: int = 0

@@ -48,6 +48,7 @@ class ThoughtSystem:
         if thought.ticket is not None:
             thought.ticket.cancel()
         thought.new_text = thought.text = ""
+        thought.heard = 0
         thought.late = thought.stale = False
         thought.error = thought.ticket = None
         wait, now = thought.deadline_s, self.scheduler.clock.monotonic()
@@ -66,8 +67,11 @@ def _poll(thought: CThought) -> None:
     ticket = thought.ticket
     assert ticket is not None, "who thinks has a place in the queue"
     ended = ticket.done  # before the text is read, or its end might be missed
-    text = ticket.text
-    thought.new_text, thought.text = text[len(thought.text) :], text
+    fresh = ticket.since(thought.heard)
+    thought.new_text = "".join([chunk.text for chunk in fresh]) if fresh else ""
+    if fresh:
+        thought.heard += len(fresh)
+        thought.text += thought.new_text
     if ended:
         thought.thinking = False
         thought.late, thought.stale, thought.error = ticket.late, ticket.stale, ticket.error

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from astraweave.core.settings import keep_onnxruntime_quiet
 from astraweave.errors import MissingExtraError
 
 __all__ = ["first_line", "load_onnxruntime"]
 
 
 def load_onnxruntime() -> Any:
-    """The module onnxruntime.
+    """The module onnxruntime, which reports nothing to anybody.
 
     Raises
     ------
     MissingExtraError
         It is not installed.
     """
+    keep_onnxruntime_quiet()
     try:
         import onnxruntime
     except ImportError as error:

@@ -190,6 +190,7 @@ class OpenAILanguageModel:
                 else self._context_tokens or _CONTEXT_TOKENS
             ),
             provider=self._place,
+            remote=True,
             slots=self._slots,
         )
 

@@ -16,7 +16,9 @@ __all__ = [
     "PRIORITIES",
     "Choice",
     "Chunk",
+    "ConstrainingModel",
     "Constraint",
+    "DeadlineModel",
     "FinishReason",
     "Generation",
     "GenerationRequest",
@@ -282,6 +284,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it goes on from `GenerationRequest.prefix` as if it had said that itself."""
     keeps_prompts: bool = False
     """Whether the part of a prompt that came before costs nothing, and is worth asking ahead."""
+    remote: bool = False
+    """Whether a server answers: where one call fails, another may not."""
     instant: bool = False
     """Whether `generate` has the answer at once: beginning it is then left to no other thread."""
 
@@ -329,6 +333,27 @@ class LanguageModel(Protocol):
 
     def close(self) -> None:
         """Stop cleanly; running generations end as cancelled. Closing twice is allowed."""
+        ...
+
+
+@runtime_checkable
+class DeadlineModel(Protocol):
+    """A model that wants to know by when an answer is of use: it waits and asks again."""
+
+    takes_deadline: bool
+    """Whether it does; what tells such a model from others."""
+
+    def generate(self, request: GenerationRequest, *, deadline: float | None = None) -> Generation:
+        """Begin an answer; what cannot be done by `deadline` (machine time) is not begun."""
+        ...
+
+
+@runtime_checkable
+class ConstrainingModel(Protocol):
+    """A model that can get ready for constrained answers before the first of them."""
+
+    def prepare_constraints(self) -> None:
+        """Take in the vocabulary now: some tenths of a second, most of it with the GIL held."""
         ...
 
 

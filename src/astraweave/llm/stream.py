@@ -99,6 +99,14 @@ class ChunkStream:
         with self._lock:
             return "".join([chunk.text for chunk in self._chunks])
 
+    def since(self, at: int) -> list[Chunk]:
+        """Chunks from place `at` on, for readers that poll; takes no lock.
+
+        A game's thread that waited for a lock would wait for the thread that holds it to get the
+        interpreter back. Look at `done` first: then nothing is missing after an end.
+        """
+        return self._chunks[at:]
+
     @property
     def finish_reason(self) -> FinishReason | None:
         """How it ended; None: not yet, or with an error (which has ``"error"``)."""

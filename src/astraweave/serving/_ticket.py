@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
@@ -63,10 +64,12 @@ def addressed(request: R, owner: str, priority: Priority | None) -> R:
 def request_digest(request: GenerationRequest | ScoreRequest) -> str:
     """32 hexadecimal digits, equal for equal questions on every machine.
 
-    Who asks and how urgently (`owner`, `priority`) is no part of the question. A session that is
-    replayed finds its answers by owner and digest, which the journal's events both have, so it
-    replays also after somebody has changed a priority.
+    Who asks, what for and how urgently (`owner`, `use`, `priority`) is no part of the question. A
+    session that is replayed finds its answers by owner and digest, which the journal's events both
+    have, so it replays also after somebody has changed a priority.
     """
+    if isinstance(request, GenerationRequest):
+        request = msgspec.structs.replace(request, use="dialogue")
     question = msgspec.structs.replace(request, owner="", priority="normal")
     return hashlib.blake2b(msgspec.json.encode(question), digest_size=16).hexdigest()
 
@@ -96,6 +99,7 @@ class Run:
         "seq",
         "since",
         "tickets",
+        "until",
     )
 
     def __init__(
@@ -116,6 +120,8 @@ class Run:
         self.key = key
         self.tickets: list[Ticket] = []
         self.running = False
+        self.until = math.inf
+        """While it runs: when its last ticket's deadline is."""
         self.abandoned = False
         """Nobody waits for it any more."""
         self.generation: _Stoppable | None = None

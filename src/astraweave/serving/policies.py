@@ -23,6 +23,7 @@ from astraweave.core.toml import TomlText
 from astraweave.errors import ConfigError, StorageError
 
 __all__ = [
+    "IN_PROCESS",
     "BreakerSettings",
     "BulkheadSettings",
     "ChainSettings",
@@ -361,11 +362,19 @@ class RoadSettings(_Checked, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return DEFAULT_TIMEOUTS | self.timeouts
 
 
+IN_PROCESS = RoadSettings(retry=RetrySettings(attempts=1))
+"""For models of this process: what fails there fails again, and asking costs the game's own time.
+The breaker still leaves such a model alone, and the health check still finds it well again."""
+
 _AT = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
 
-def read_road_settings(text: str, source: str) -> RoadSettings:
-    """Settings from TOML.
+def read_road_settings(
+    text: str,
+    source: str,
+    base: RoadSettings = RoadSettings(),  # noqa: B008 - immutable
+) -> RoadSettings:
+    """Settings from TOML; what it does not name is as in `base`.
 
     A table of timeouts that names a known use changes that use's defaults.
 
@@ -377,6 +386,9 @@ def read_road_settings(text: str, source: str) -> RoadSettings:
     document = TomlText(text, source)
     data = dict(document.data)
     document.check_keys(data, RoadSettings.__struct_fields__)
+    for name, values in msgspec.to_builtins(base).items():
+        table = data.get(name, {})
+        data[name] = values | table if isinstance(table, dict) else table
     timeouts = data.get("timeouts")
     if isinstance(timeouts, dict):
         for use, table in timeouts.items():
@@ -407,6 +419,8 @@ class SettingsFile:
     ----------
     path : Path
         The TOML file.
+    base : RoadSettings
+        What holds where it says nothing.
 
     Attributes
     ----------
@@ -414,8 +428,9 @@ class SettingsFile:
         Why the last change was not taken over; what held before still holds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, base: RoadSettings = RoadSettings()) -> None:  # noqa: B008
         self.path = path
+        self.base = base
         self.problem: ConfigError | StorageError | None = None
         self._seen: tuple[int, int, int] | None = None
 
@@ -438,7 +453,7 @@ class SettingsFile:
             ) from error
         except UnicodeDecodeError:
             raise ConfigError(f"the settings {self.path.name} are not UTF-8") from None
-        return read_road_settings(text, self.path.name)
+        return read_road_settings(text, self.path.name, self.base)
 
     def poll(self) -> RoadSettings | None:
         """New settings where the file has changed since the last look; one `stat` where not.

@@ -21,7 +21,7 @@ __all__ = ["Admission", "CacheStats", "PromptCache", "normalize_line", "request_
 Admission = Literal["lru", "tinylfu"]
 
 _BLANKS = re.compile(r"[ \t]{2,}|\t")
-_KEY_VERSION = 1
+_KEY_VERSION = 2
 
 
 class CacheStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +91,8 @@ def request_key(
 
     Two keys are equal exactly when all parts are, the user's lines compared as `normalize_line`
     leaves them. Everything else (the system's messages, the character's own lines, `prefix`) is
-    compared to the letter. `GenerationRequest.owner` is left out: it says who asks, not what.
+    compared to the letter. `GenerationRequest.owner`, `priority` and `use` are left out: they say
+    who asks, how urgently and what for, not what.
 
     Parameters
     ----------
@@ -100,9 +101,10 @@ def request_key(
     model : str
         Which model; its `ModelInfo.id`, and its version where that does not tell.
     grammar : str
-        What the answer is held to.
+        What the answer is held to, beside the request's own constraint.
     tools : sequence of str
-        The actions that the model may choose among, in the order in which it sees them.
+        The actions that the model may choose among, in the order in which it sees them, beside the
+        request's own tools.
     world_version : int or str
         Answers from other versions of the world are never found.
 
@@ -123,6 +125,8 @@ def request_key(
         request.stop,
         msgspec.structs.astuple(request.sampling),
         request.prefix,
+        request.constraint,
+        request.tools,
         [_message_parts(message) for message in request.messages],
     )
     try:

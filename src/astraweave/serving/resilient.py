@@ -80,6 +80,7 @@ class Resilient:
         self.model_id = model.info.id
         self.continues_prefix = model.info.continues_prefix
         self.is_instant = model.info.instant
+        self.takes_deadline = True
         self.telemetry = telemetry
         self.settings = settings
         self.now = self._clock.monotonic

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,7 @@ from astraweave.serving.breaker import BreakerState, CircuitBreakers
 from astraweave.serving.fallback import Answering, FallbackChain
 from astraweave.serving.health import HealthCheck
 from astraweave.serving.limits import RateLimiter
-from astraweave.serving.policies import RoadSettings, SettingsFile
+from astraweave.serving.policies import IN_PROCESS, RoadSettings, SettingsFile
 from astraweave.serving.prompt_cache import PromptCache
 from astraweave.serving.resilient import Resilient
 from astraweave.serving.responders import CacheResponder, ModelResponder, TemplateResponder
@@ -124,6 +124,11 @@ class Road:
             raise UsageError("this road was opened without a settings file")
         self.apply(self._file.read())
 
+    @property
+    def watches(self) -> bool:
+        """Whether there is a file for `poll` to look at."""
+        return self._file is not None
+
     def poll(self) -> bool:
         """Take over the settings file where it has changed; cheap enough for every tick."""
         settings = self._file.poll() if self._file is not None else None
@@ -177,7 +182,8 @@ def open_road(
     journal: Journal | None = None,
     streams: RandomStreams | None = None,
     max_queue: int = 256,
-    concurrency: int = 1,
+    concurrency: int | None = None,
+    world_version: Callable[[], int] | None = None,
 ) -> Road:
     """Build the road to a model: the one obvious way.
 
@@ -190,6 +196,7 @@ def open_road(
         Who answers. It and `smaller` stay open when the road closes.
     settings : RoadSettings or Path, optional
         The policies, or a TOML file of them that may change while the game runs (`Road.poll`).
+        By default what fits the model: only servers are asked again.
     smaller : LanguageModel, optional
         Who answers when `model` does not.
     cache : PromptCache or SemanticCache, optional
@@ -198,8 +205,12 @@ def open_road(
         What the game knows to answer: a composer, a rule.
     lines : sequence of str
         What is said when nobody has an answer; the first is the last resort.
-    max_queue, concurrency : int
-        Of the scheduler; as many requests run at once.
+    max_queue : int
+        Requests that may wait in the scheduler.
+    concurrency : int, optional
+        Requests that may run at once; by default as many as the model has slots.
+    world_version : callable, optional
+        Which version the world is at (see `LlmScheduler`).
 
     Raises
     ------
@@ -209,11 +220,12 @@ def open_road(
     clock = clock or SystemClock()
     streams = streams or RandomStreams(0)
     file = None
+    base = RoadSettings() if model.info.remote else IN_PROCESS
     if isinstance(settings, Path):
-        file = SettingsFile(settings)
+        file = SettingsFile(settings, base)
         settings = file.read()
         file.poll()
-    settings = settings or RoadSettings()
+    settings = settings or base
     template = TemplateResponder(lines)
     remembering = CacheResponder(cache, model=model.info.id) if cache is not None else None
     timers = Timers(clock, name="astraweave-patience")
@@ -245,6 +257,7 @@ def open_road(
                 telemetry=telemetry,
                 max_queue=max_queue,
                 concurrency=concurrency,
+                world_version=world_version,
             )
         )
         on_answer = remembering.remember if remembering is not None else None

@@ -30,6 +30,7 @@ from astraweave.errors import (
 from astraweave.llm import (
     Chunk,
     ChunkStream,
+    DeadlineModel,
     Generation,
     GenerationRequest,
     LanguageModel,
@@ -109,6 +110,7 @@ class LlmScheduler:
                 f"{concurrency} and {per_owner}"
             )
         self._model = model
+        self._punctual = model if isinstance(model, DeadlineModel) else None
         self._instant = model.info.instant
         self._clock = clock or SystemClock()
         self._endings = Endings(self._clock, journal, telemetry)
@@ -298,8 +300,8 @@ class LlmScheduler:
     def _join(self, run: Run, ticket: Ticket) -> bool:
         """Let a ticket share the run of an equal request, if there is one."""
         shared = self._shared.get(run.key)
-        if shared is None:
-            self._shared[run.key] = run
+        if shared is None or (shared.running and self._punctual and shared.until < run.deadline):
+            self._shared[run.key] = run  # a model that was told when to stop stops for all
             return False
         ticket._run = shared
         level, deadline = min(run.level, shared.level), min(run.deadline, shared.deadline)
@@ -320,9 +322,13 @@ class LlmScheduler:
         if not self._queue.may_run(run.owner):
             return False
         self._queue.begin(run.owner)
-        run.running = True
-        self._running.add(run)
+        self._give_place(run)
         return True
+
+    def _give_place(self, run: Run) -> None:
+        run.running = True
+        run.until = max(math.inf if t.deadline is None else t.deadline for t in run.tickets)
+        self._running.add(run)
 
     def _queue_up(self, run: Run) -> Run | None:
         """Let it wait; who had to go for it."""
@@ -367,8 +373,7 @@ class LlmScheduler:
             return None
         run = self._queue.pop(self._clock.monotonic())
         if run is not None:
-            run.running = True
-            self._running.add(run)
+            self._give_place(run)
         return run
 
     def _start(self, run: Run) -> None:
@@ -393,7 +398,7 @@ class LlmScheduler:
             if isinstance(run.request, ScoreRequest):
                 self._score(run, run.request)
                 return
-            generation = self._model.generate(run.request)
+            generation = self._generate(run.request, run.until)
         except BaseException as error:
             self._deliver(run, (), error)
             if not isinstance(error, Exception):
@@ -404,6 +409,11 @@ class LlmScheduler:
             generation.listen(partial(self._deliver, run))
         else:
             self._read(run, generation)
+
+    def _generate(self, request: GenerationRequest, until: float) -> Generation:
+        if self._punctual is None or until == math.inf:
+            return self._model.generate(request)
+        return self._punctual.generate(request, deadline=until)
 
     def _attach(self, run: Run, answer: Generation | Scoring) -> None:
         with self._lock:
@@ -448,12 +458,20 @@ class LlmScheduler:
                 continue
             if text:
                 self._endings.show(ticket, text)
-            if error is not None:
+            if error is not None and self._is_over(ticket):
+                self._endings.end(ticket, "late")  # the model's own alarm was the quicker one
+            elif error is not None:
                 self._endings.end(ticket, "failed", error=error)
             elif ended:
                 self._endings.end(ticket, "finished", chunks[-1])
         if ended:
             self._finished(run)
+
+    def _is_over(self, ticket: Ticket) -> bool:
+        """Whether a model that keeps deadlines gave a ticket up when it was over anyway."""
+        if self._punctual is None or ticket.deadline is None:
+            return False
+        return self._clock.monotonic() >= ticket.deadline
 
     def _finished(self, run: Run) -> None:
         """Give its place to the next."""

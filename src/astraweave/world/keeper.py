@@ -21,6 +21,7 @@ from astraweave.errors import AstraweaveError
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.rag import Memory, MemoryStore, RagPipeline, Retrieved
+from astraweave.serving import BreakerState, Road
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
 
@@ -33,6 +34,7 @@ _EMBEDDED_FIRST = 4
 _EMBEDDED_BY_SAVE = 32
 """Missing vectors that a save makes first: what was said just now shall be in it whole."""
 _RANDOM = "random/"
+_BREAKERS = "breakers"
 
 
 class SavedWorld(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,10 +102,18 @@ class Keeper:
         self._telemetry = telemetry
         self._turns: dict[str, int] = {}
         self._view_version = 0
+        self._road: Road | None = None
         self._memories = {owner: self.store.count(owner) for owner in self.store.owners()}
         self._fresh: dict[str, deque[Memory]] = defaultdict(partial(deque, maxlen=_EMBEDDED_FIRST))
         for memory in self.store.pending():
             self._fresh[memory.owner].append(memory)
+
+    def follow(self, road: Road) -> None:
+        """Let a road go on from the save: models that were left alone are; from now on keep it."""
+        saved = self.slot.state.get(_BREAKERS, dict[str, BreakerState])
+        if saved is not None:
+            road.restore(saved)
+        self._road = road
 
     def world(self) -> SavedWorld | None:
         """The world's own state; None in a new slot."""
@@ -240,6 +250,8 @@ class Keeper:
 
     def _put(self, world: SavedWorld, view: WorldSnapshot) -> None:
         self.slot.state.put("world", world)
+        if self._road is not None:
+            self._put_breakers(self._road.export())
         if view.version != self._view_version:
             saved = SavedView(
                 version=view.version,
@@ -248,6 +260,14 @@ class Keeper:
             )
             self.slot.state.put("view", saved)
             self._view_version = view.version
+
+    def _put_breakers(self, breakers: dict[str, BreakerState]) -> None:
+        """Keep those that have something to say: most saves have none."""
+        failed = {name: state for name, state in breakers.items() if state != BreakerState()}
+        if failed:
+            self.slot.state.put(_BREAKERS, failed)
+        else:
+            self.slot.state.delete(_BREAKERS)
 
     @contextlib.contextmanager
     def _failures_counted(self) -> Iterator[None]:

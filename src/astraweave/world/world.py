@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -29,13 +30,14 @@ from astraweave.errors import (
     InputError,
     UsageError,
 )
-from astraweave.llm import PRIORITIES, LanguageModel, ModelInfo, Priority
+from astraweave.guard import OutputGuard
+from astraweave.llm import PRIORITIES, ConstrainingModel, LanguageModel, ModelInfo, Priority
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.prompts import PromptLibrary
 from astraweave.rag import Memory, Retrieved, checked_memory
-from astraweave.serving import LlmScheduler
+from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
 from astraweave.world.conversation import Conversations, Mind, Utterance
 from astraweave.world.keeper import Keeper, SavedWorld
@@ -51,6 +53,9 @@ __all__ = ["TickReport", "World"]
 
 DEFAULT_DEADLINE_S = 0.45
 """A line stands within half a second: this, and a frame to show it."""
+
+_LOOK_NS = 500_000_000
+"""So often the road's settings file is looked at."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -101,13 +106,14 @@ class World:
         runtime: Runtime,
         keeper: Keeper,
         brains: Brains,
-        scheduler: LlmScheduler | None,
+        road: Road | None,
         clock: Clock,
         telemetry: Telemetry,
         view: WorldView,
         seed: int | None,
         deadline_s: float,
         prompts: PromptLibrary | None = None,
+        output_guard: OutputGuard | None = None,
     ) -> None:
         self.view = view
         self.telemetry = telemetry
@@ -117,7 +123,8 @@ class World:
         self._runtime = runtime
         self._keeper = keeper
         self._brains = brains
-        self._scheduler = scheduler
+        self._road = road
+        self._look_at = 0 if road is not None and road.watches else math.inf
         self._thread = threading.get_ident()
         self._mailbox = Mailbox()
         self._speaking: set[Reply] = set()
@@ -125,17 +132,18 @@ class World:
         self._minds: dict[str, Mind] = {}
         self._rng = RandomStreams(seed or 0)
         self._generator = DialogueGenerator(
-            scheduler,
+            self.scheduler,
             clock=clock,
             telemetry=telemetry,
             embedder=brains.embedder,
             prompts=prompts,
+            guard=output_guard,
         )
         self._conversations = Conversations(
             runtime=runtime,
             generator=self._generator,
             keeper=keeper,
-            warm_ups=WarmUps(scheduler, telemetry),
+            warm_ups=WarmUps(self.scheduler, telemetry),
             view=self.view,
             clock=clock,
             rng=self._rng,
@@ -157,6 +165,8 @@ class World:
         model: LanguageModel | None = None,
         embedder: EmbeddingClient | None = None,
         prompts: PromptLibrary | str | Path | None = None,
+        road: RoadSettings | str | Path | None = None,
+        output_guard: OutputGuard | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
         progress: Progress | None = None,
     ) -> World:
@@ -182,6 +192,13 @@ class World:
         prompts : PromptLibrary or path, optional
             Your own prompts, or the file or folder that they are in: its ``dialogue``, which may
             extend the built-in one, is what a language model is asked.
+        road : RoadSettings or path, optional
+            Limits and failures on the way to the model, or the TOML file that they stand in, which
+            may change while the game runs: it is looked at twice a second as long as the world
+            ticks. A file that is wrong then changes nothing; ``world.road.report().problem`` says
+            why.
+        output_guard : OutputGuard, optional
+            Words and rules of your own: no character says what it refuses, model or not.
         deadline_s : float
             When a whole line must stand, in seconds after `say`.
         progress : callable, optional
@@ -190,7 +207,7 @@ class World:
         Raises
         ------
         ConfigError
-            `prompts` cannot be used; names file and line.
+            `prompts` or `road` cannot be used; names file and line.
         MissingExtraError
             There is a language model, and minijinja, which prompts are written in, is missing.
         SlotInUseError
@@ -216,27 +233,30 @@ class World:
             runtime.at_end(brains.close)
             view = WorldView()
             keeper = runtime.blocking.run(Keeper, slot, brains.embedder, view, telemetry)
-            scheduler = None
+            way = None
             if brains.model is not None:
-                scheduler = LlmScheduler(
+                way = open_road(
                     brains.model,
+                    settings=Path(road) if isinstance(road, str) else road,
                     clock=clock,
-                    journal=slot.journal,
                     telemetry=telemetry,
+                    journal=slot.journal,
                     world_version=lambda: view.version,
                 )
-                runtime.at_end(scheduler.close)
+                runtime.at_end(way.close)
+                runtime.blocking.run(keeper.follow, way)
             return cls(
                 runtime=runtime,
                 keeper=keeper,
                 brains=brains,
-                scheduler=scheduler,
+                road=way,
                 clock=clock,
                 telemetry=telemetry,
                 view=view,
                 seed=seed,
                 deadline_s=deadline_s,
                 prompts=prompts,
+                output_guard=output_guard,
             )
         except BaseException:
             with contextlib.suppress(AstraweaveError):  # what went wrong first is what matters
@@ -297,6 +317,8 @@ class World:
         """
         start = monotonic_ns()
         self._check()
+        if start >= self._look_at:
+            self._look(start)
         delivered = self._mailbox.deliver(budget_us)
         return TickReport(
             delivered=delivered,
@@ -366,18 +388,40 @@ class World:
     ) -> None:
         self.close()
 
+    def prepare_constraints(self) -> None:
+        """Get the model ready for constrained answers; for while a game loads that will ask any.
+
+        Without it the first such request does that, on another thread but with the GIL held for a
+        sixth of a second: a frame would stand still. Nothing is done where there is nothing to do.
+
+        Raises
+        ------
+        MissingExtraError
+            llguidance is not installed.
+        """
+        self._check()
+        model: object = self._brains.model
+        if isinstance(model, ConstrainingModel):
+            model.prepare_constraints()
+
     @property
     def model_info(self) -> ModelInfo | None:
         """The language model; None when lines are composed."""
         return self._brains.model.info if self._brains.model is not None else None
 
     @property
-    def scheduler(self) -> LlmScheduler | None:
-        """The road to the language model, for thoughts of the game's own; None without a model.
+    def road(self) -> Road | None:
+        """The road to the language model, for questions of the game's own; None without a model.
 
-        What goes through it stands in one queue with the lines of all characters.
+        What is asked there is answered by its deadline, whoever has to (see `Road.ask`), and stands
+        in one queue with the lines of all characters.
         """
-        return self._scheduler
+        return self._road
+
+    @property
+    def scheduler(self) -> LlmScheduler | None:
+        """The road's queue, for thoughts that have fallbacks of their own; None without a model."""
+        return self._road.scheduler if self._road is not None else None
 
     @property
     def recoverable(self) -> bool:
@@ -493,6 +537,12 @@ class World:
             self.clock.set(saved.now)
         for npc_id, persona in self._block(self._keeper.personas).items():
             self._add(npc_id, persona, self._block(self._keeper.turns, npc_id))
+
+    def _look(self, now: int) -> None:
+        """Have the road's settings looked at, where a slow disk holds up no frame."""
+        assert self._road is not None, "nobody looks without a file"
+        self._look_at = now + _LOOK_NS
+        self._runtime.blocking.post(self._road.poll)
 
     def _state(self) -> SavedWorld:
         return SavedWorld(seed=self._rng.seed, now=self.clock.now())

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from astraweave.core.settings import keep_onnxruntime_quiet
 from astraweave.errors import CorruptDataError, MissingExtraError, UnsupportedModel
 from astraweave.models._json import decode_json
 from astraweave.models.convert.graph import GraphBuilder
@@ -148,6 +149,7 @@ def _finish(plain: Path, graph: Path, precision: str) -> None:
     if precision == "fp32":
         onnx.save_model(onnx.load(plain), graph)
         return
+    keep_onnxruntime_quiet()
     try:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError:
