@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
@@ -19,6 +20,7 @@
 namespace astraweave::decoder {
 namespace {
 
+[[maybe_unused]] constexpr std::size_t kHugePage = std::size_t{1} << 21;
 constexpr std::size_t kMostBytes = std::size_t{1} << 46;  // what an address can reach
 
 std::size_t pages_for(std::size_t tokens) noexcept {
@@ -62,30 +64,35 @@ std::size_t page_count(const KvShape& shape, std::size_t budget_bytes, std::size
 #if defined(_WIN32)
 
 LazyMemory::LazyMemory(std::size_t bytes) : bytes_(bytes) {
-  void* got = ::VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-  data_ = static_cast<std::byte*>(got);
-  if (got == nullptr) {
+  mapping_ = ::VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+  data_ = static_cast<std::byte*>(mapping_);
+  if (mapping_ == nullptr) {
     throw Error(ErrorCode::kCapacity, "no room for " + std::to_string(bytes) + " bytes of KV");
   }
 }
 
-LazyMemory::~LazyMemory() { ::VirtualFree(data_, 0, MEM_RELEASE); }
+LazyMemory::~LazyMemory() { ::VirtualFree(mapping_, 0, MEM_RELEASE); }
 
 #else
 
-LazyMemory::LazyMemory(std::size_t bytes) : bytes_(bytes) {
+LazyMemory::LazyMemory(std::size_t bytes) : bytes_(bytes + kHugePage) {
   int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 #if defined(MAP_NORESERVE)
   flags |= MAP_NORESERVE;
 #endif
-  void* got = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-  if (got == MAP_FAILED) {
+  mapping_ = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (mapping_ == MAP_FAILED) {
     throw Error(ErrorCode::kCapacity, "no room for " + std::to_string(bytes) + " bytes of KV");
   }
-  data_ = static_cast<std::byte*>(got);
+  void* begin = mapping_;
+  std::size_t room = bytes_;
+  data_ = static_cast<std::byte*>(std::align(kHugePage, bytes, begin, room));
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  (void)::madvise(data_, bytes, MADV_HUGEPAGE);
+#endif
 }
 
-LazyMemory::~LazyMemory() { ::munmap(data_, bytes_); }
+LazyMemory::~LazyMemory() { ::munmap(mapping_, bytes_); }
 
 #endif
 

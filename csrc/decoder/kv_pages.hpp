@@ -7,8 +7,11 @@
 //
 // The memory is one mapping of the whole budget; the system backs what has been touched. A page
 // that comes free is the next to be taken, lowest number first, so a memory that was large once
-// does not stay spread out. Within the mapping the pages of one head of one layer lie side by side:
-// attention reads a sequence that was written in one go as one stretch.
+// does not stay spread out. Sixteen pages are a slab, and within it those of one head of one layer
+// lie side by side: attention reads a sequence that was written in one go in stretches of 64 KB
+// (halves, heads of 64), and what is backed ends with the slab that was touched last. So huge pages
+// can back it without taking the whole budget: sixteen sequences of 300 tokens touch 27,000 blocks
+// of 4 KB a step, more than any processor keeps the addresses of.
 //
 // Contract:
 // - One thread at a time, except: between two changes any number of threads may read and write
@@ -18,6 +21,7 @@
 //   kCapacity: no room (pages, sequences, or the context's end).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -56,6 +60,7 @@ class LazyMemory {
 
  private:
   std::byte* data_;
+  void* mapping_;  // what data_ lies in
   std::size_t bytes_;
 };
 
@@ -95,11 +100,15 @@ class KvPages {
 
   // Laid out as simd/attend/attend.hpp says.
   std::byte* block(Page page, std::size_t layer, std::size_t head) const noexcept {
-    return memory_.data() +
-           ((layer * shape_.kv_heads + head) * references_.size() + page) * block_bytes_;
+    const std::size_t blocks = shape_.layers * shape_.kv_heads;  // of a page
+    const std::size_t first = page / kSlabPages * kSlabPages;
+    const std::size_t width = std::min(kSlabPages, references_.size() - first);
+    const std::size_t place = (layer * shape_.kv_heads + head) * width + page - first;
+    return memory_.data() + (first * blocks + place) * block_bytes_;
   }
 
  private:
+  static constexpr std::size_t kSlabPages = 16;
   struct State {
     bool open = false;
     std::size_t length = 0;

@@ -37,7 +37,13 @@ def blocks(page: Path) -> list[tuple[str, int, str]]:
 
 
 def run_block(source: str, name: str, line: int, namespace: dict[str, object]) -> None:
-    code = compile("\n" * (line - 1) + source, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(
+        "\n" * (line - 1) + source,
+        name,
+        "exec",
+        flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+        dont_inherit=True,  # a reader's file has no `from __future__ import annotations`
+    )
     if code.co_flags & inspect.CO_COROUTINE:
         asyncio.run(eval(code, namespace))
     else:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from astraweave.bench.fault_server import FaultServer
 from astraweave.cli._finding import Finding
 from astraweave.cli._machine import Machine, spinning
 from astraweave.cli._measure import read_seconds, say_decoding
@@ -226,3 +228,44 @@ def test_what_a_measurement_says():
     assert "5.0 times" in found["eight lines"].value
     slow = by_name(say_decoding(0.030, 0.060, floor=0.008, weight_bytes=1, threads=1))
     assert slow["one line"].advice
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    pytest.importorskip("aiohttp")
+    with FaultServer() as server:
+        yield server
+
+
+def asked(server: FaultServer, model: str = "") -> Finding:
+    settings = Settings(model=f"{server.url}#{model}", embedder="mock", threads=1)
+    return by_name(examine(settings))["server of the model"]
+
+
+def test_a_server_that_has_the_model(server):
+    found = asked(server)
+    assert found.ok
+    assert found.value.startswith(f"{server.url} has ")
+    name = found.value.split(" has ")[1].split(",")[0]
+    assert asked(server, name).ok
+
+
+def test_a_server_that_has_another_model(server):
+    found = asked(server, "no-such-model")
+    assert not found.ok
+    assert "'no-such-model'" in found.advice
+
+
+@pytest.mark.parametrize("mode", ["refuse", "reset", "server_error", "huge"])
+def test_a_server_in_trouble_needs_doing(server, mode):
+    server.mode = mode
+    found = asked(server)
+    assert not found.ok
+    assert "lines are composed" in found.advice
+
+
+def test_a_server_that_speaks_otherwise_is_left_alone(server):
+    server.mode = "malformed_json"  # some answer chats and know no list of models
+    found = asked(server)
+    assert found.ok
+    assert found.value == f"{server.url} answers, and names no models"

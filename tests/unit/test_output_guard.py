@@ -91,3 +91,17 @@ def test_a_stream_shows_only_clauses_that_pass(pieces: list[str]) -> None:
     assert "<|" not in shown
     assert "rain" not in shown
     assert not re.search(r"\bdamn\b|(?:^|[.!?\n] ?)(?:Mira|User):", shown)
+
+
+def test_a_guard_learns_a_second_card_and_keeps_its_rules() -> None:
+    guard = OutputGuard(card="Nobody may know that the well is poisoned.", words=["damn"])
+    told = guard.about("You are Tam, and your brother sold the bridge to Orla.")
+    assert told.check("It is damn cold.").reasons == ("word",)
+    assert told.check("Nobody may know that the well is poisoned.").reasons == ("card",)
+    assert told.check("And your brother sold the bridge to Orla.").reasons == ("card",)
+    assert guard.check("And your brother sold the bridge to Orla.").passed
+
+
+@pytest.mark.parametrize("text", ["The fire\ufffd is hot.", "One.\u2028Two.", "A\ue000b."])
+def test_broken_characters_are_control_text(text: str) -> None:
+    assert "control" in OutputGuard().check(text).reasons

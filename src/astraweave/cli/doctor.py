@@ -16,6 +16,7 @@ import astraweave
 from astraweave import _native
 from astraweave.cli._finding import Finding
 from astraweave.cli._machine import Machine, spinning
+from astraweave.cli._servers import server_finding
 from astraweave.cli.console import Console
 from astraweave.core.settings import Settings, cores, server_address, thread_variables
 from astraweave.errors import AstraweaveError
@@ -74,7 +75,7 @@ def examine(settings: Settings, machine: Machine | None = None) -> list[Finding]
         *([quota] if quota else []),
         spinning(thread_variables()),
         *machine.power(),
-        *_packages(),
+        *_packages(settings),
         *_providers(settings, machine),
         *_models(settings),
         _decoder(settings, machine),
@@ -99,12 +100,15 @@ def _threads(settings: Settings, machine: Machine) -> Finding:
     )
 
 
-def _packages() -> list[Finding]:
+def _packages(settings: Settings) -> list[Finding]:
     findings = []
+    served = any(server_address(name) for name in (settings.model, settings.embedder))
     wanted = (
         ("onnxruntime", "cpu", True),
+        ("llguidance", "cpu", True),
         ("minijinja", "cpu", True),
         ("platformdirs", "cpu", True),
+        ("aiohttp", "http", served),
         ("onnx", "convert", False),
         ("gguf", "convert", False),
         ("uvloop", "uvloop", False),
@@ -216,8 +220,7 @@ def _decoder(settings: Settings, machine: Machine) -> Finding:
             name="decoder",
             value="the ONNX graph: these weights are not in eight bits, or an older astraweave "
             "converted them",
-            advice="the native decoder is faster: remove the model's folder and "
-            f"astraweave models fetch {settings.model}",
+            advice="the native decoder is faster: convert the model again, in eight bits",
         )
     weaker = _native.simd_tier() != _native.simd_tiers()[-1]
     return Finding(
@@ -241,12 +244,16 @@ def converted_files(settings: Settings, model_id: str) -> ModelFiles | None:
 
 
 def _models(settings: Settings) -> list[Finding]:
-    if find_spec("platformdirs") is None and settings.home is None:
-        return []
+    homeless = find_spec("platformdirs") is None and settings.home is None
     findings = []
-    for model_id in (settings.model, settings.embedder):
+    for kind, model_id in (("model", settings.model), ("embedder", settings.embedder)):
+        if server := server_address(model_id):
+            findings.append(server_finding(f"server of the {kind}", server, kind, settings))
+            continue
         if model_id not in settings.registry_models:
             findings.append(Finding(name="model", value=f"{model_id} (by your settings)"))
+            continue
+        if homeless:
             continue
         state = _state(settings, model_id)
         ready = state == "converted"

@@ -51,7 +51,7 @@ _STAGE = re.compile(
 )
 _MAX_WORDS = 34
 _SHARED_WORDS = 5
-"""So many words in a row from the card, or from a recent line, count as copied."""
+"""So many words in a row from a recent line count as copied."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,9 +121,12 @@ def _known(text: str) -> _Known:
 
 
 def check_clause(
-    clause: str, knowledge: Knowledge, *, recent: Sequence[str] = (), line: str = "", card: str = ""
+    clause: str, knowledge: Knowledge, *, recent: Sequence[str] = (), line: str = ""
 ) -> Verdict:
     """Judge one clause.
+
+    Whether anything of it must not be shown whatever it claims (control text, other speakers'
+    lines, the system's card) is `astraweave.guard.OutputGuard`'s to say.
 
     Parameters
     ----------
@@ -135,8 +138,6 @@ def check_clause(
         The character's latest lines; nothing of them is said again.
     line : str
         What was already shown of this line.
-    card : str
-        The text that tells the model who it is; it is not read out.
 
     Examples
     --------
@@ -146,7 +147,7 @@ def check_clause(
     >>> check_clause("Mira hid it in the well.", known).reasons
     ('claim',)
     """
-    reasons = list(_form(clause, recent, line, card))
+    reasons = list(_form(clause, recent, line))
     if not reasons:
         reasons += _claims(clause, knowledge)
     return Verdict(passed=not reasons, reasons=tuple(dict.fromkeys(reasons)))
@@ -155,13 +156,11 @@ def check_clause(
 # -- form ---------------------------------------------------------------------------------------
 
 
-def _form(clause: str, recent: Sequence[str], line: str, card: str) -> Iterable[str]:
+def _form(clause: str, recent: Sequence[str], line: str) -> Iterable[str]:
     bare = clause.strip()
     if not bare or not any(c.isalpha() for c in bare):
         yield "empty"
         return
-    if any(not c.isprintable() and c not in "\n" for c in bare) or "\ufffd" in bare:
-        yield "control"
     if _MARKUP.search(bare) or "\n" in bare:
         yield "markup"
     letters = [c for c in bare if c.isalpha()]
@@ -180,8 +179,6 @@ def _form(clause: str, recent: Sequence[str], line: str, card: str) -> Iterable[
         yield "length"
     if _repeats(tokens, line, recent):
         yield "repetition"
-    if card and _shares(tokens, _tokens(card), _SHARED_WORDS + 1):
-        yield "card"
 
 
 def _tokens(text: str) -> list[str]:

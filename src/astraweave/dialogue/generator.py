@@ -25,6 +25,7 @@ from astraweave.dialogue.similarity import Similarity
 from astraweave.dialogue.situation import Situation, world_texts
 from astraweave.embeddings.protocol import EmbeddingClient
 from astraweave.errors import AstraweaveError, UsageError
+from astraweave.guard import OutputGuard
 from astraweave.llm.protocol import (
     Chunk,
     GenerationRequest,
@@ -51,6 +52,7 @@ _CHEER = re.compile(
 """Cheer from a model that has not understood what it was told."""
 _LATE = 0.01
 """Seconds kept back at the deadline for the composed remainder."""
+_GUARD = OutputGuard()
 _DRAFTS = 2
 _DRAFT_S = 0.1
 """With fewer seconds left no other draft is begun."""
@@ -122,7 +124,7 @@ class LineReport(msgspec.Struct, frozen=True, kw_only=True):
     tiers : dict of str to int
         Shown clauses of each tier.
     failed : dict of str to int
-        Reasons for which drafted clauses were refused.
+        Reasons for which clauses were refused.
     first_clause_ms, total_ms : float
         First shown clause; the whole line.
     model_asked : bool
@@ -167,6 +169,8 @@ class DialogueGenerator:
         How the model draws.
     prompts : PromptLibrary or None
         Its ``dialogue`` is what the model is asked; None: the built-in one.
+    guard : OutputGuard or None
+        A studio's words and rules, which hold for composed text as well.
 
     Raises
     ------
@@ -185,8 +189,10 @@ class DialogueGenerator:
         embedder: EmbeddingClient | None = None,
         sampling: SamplingParams = _SAMPLING,
         prompts: PromptLibrary | None = None,
+        guard: OutputGuard | None = None,
     ) -> None:
         self.scheduler = scheduler
+        self.studio_guard = guard
         self.clock = clock or SystemClock()
         self.telemetry = telemetry
         self.sampling = sampling
@@ -309,7 +315,8 @@ class Line:
         self._first_ms = 0.0
         self._model_first: float | None = None
         self._model_end: float | None = None
-        self._model_error = self._card = ""
+        self._model_error = ""
+        self._guard = generator.studio_guard or _GUARD
         self.report = LineReport()
 
     @property
@@ -320,7 +327,7 @@ class Line:
     async def __aiter__(self) -> AsyncIterator[Clause]:
         """Clauses as they may be shown."""
         generator, telemetry = self._generator, self._generator.telemetry
-        plan = generator.planner(self._situation.persona).plan(self._situation)
+        plan = self._plan()
         try:
             yield self._show(plan.opening, "composed", plan.memories)
             if generator.scheduler is not None and plan.model_clauses:
@@ -334,6 +341,18 @@ class Line:
             telemetry.count(f"dialogue.tier.{self.report.tier}")
             telemetry.observe("dialogue.line", self.report.total_ms)
 
+    def _plan(self) -> Plan:
+        """What to say; where a studio's guard refuses it, something plain."""
+        planner = self._generator.planner(self._situation.persona)
+        plan = planner.plan(self._situation)
+        guard = self._generator.studio_guard
+        if guard is None:
+            return plan
+        verdict = guard.check(f"{plan.opening} {plan.remainder}".strip())
+        for reason in verdict.reasons:
+            self._refused(reason)
+        return plan if verdict.passed else planner.plain(plan, self._situation)
+
     # -- the model's part -----------------------------------------------------------------------
 
     async def _drafted_clauses(self, scheduler: Scheduler, plan: Plan) -> AsyncIterator[Clause]:
@@ -345,7 +364,7 @@ class Line:
         self._asked = True
         try:
             request = self._generator.request(self._situation, plan, self._priority)
-            self._card = card_of(request.messages)
+            self._guard = self._guard.about(card_of(request.messages))
             async with asyncio.timeout(end - clock.monotonic()):
                 for draft in range(_DRAFTS):
                     ticket = scheduler.submit(
@@ -393,14 +412,11 @@ class Line:
         telemetry = self._generator.telemetry
         self._drafted += 1
         telemetry.count("dialogue.drafted")
-        verdict = check_clause(
-            piece,
-            knowledge,
-            recent=[*self._situation.recent_lines(), self._situation.utterance.text],
-            line=self.text,
-            card=self._card,
-        )
-        reasons = list(verdict.reasons)
+        drafted = "".join(clause.text for clause in self._clauses if clause.tier == "model")
+        reasons = list(self._guard.check(piece, before=drafted).reasons)
+        if not reasons:
+            recent = [*self._situation.recent_lines(), self._situation.utterance.text]
+            reasons += check_clause(piece, knowledge, recent=recent, line=self.text).reasons
         if plan.answer is not None and _denies(piece):
             reasons.append("contradiction")
         if len(piece.split()) < _MIN_MODEL_WORDS:
@@ -411,8 +427,7 @@ class Line:
             reasons.append("cut")
         if reasons:
             for reason in reasons:
-                self._failed[reason] = self._failed.get(reason, 0) + 1
-                telemetry.count(f"dialogue.refused.{reason}")
+                self._refused(reason)
             return None
         self._passed += 1
         telemetry.count("dialogue.passed")
@@ -433,6 +448,10 @@ class Line:
         self._clauses.append(clause)
         self._generator.telemetry.count("dialogue.shown")
         return clause
+
+    def _refused(self, reason: str) -> None:
+        self._failed[reason] = self._failed.get(reason, 0) + 1
+        self._generator.telemetry.count(f"dialogue.refused.{reason}")
 
     def _ms(self) -> float:
         return (self._generator.clock.monotonic() - self._began) * 1e3

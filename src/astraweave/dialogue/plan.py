@@ -79,6 +79,10 @@ class Planner:
             return Plan(act, opener, rest)
         return self._split(act, self._composer.pick(act.kind, {}, situation.rng, recent))
 
+    def plain(self, plan: Plan, situation: Situation) -> Plan:
+        """In place of one that must not be shown: nothing in it comes from anybody's words."""
+        return Plan(plan.act, self._composer.opener(situation.rng, situation.recent_lines()))
+
     # -- acts -----------------------------------------------------------------------------------
 
     def _answer(

@@ -30,7 +30,8 @@ from astraweave.errors import (
     InputError,
     UsageError,
 )
-from astraweave.llm import PRIORITIES, LanguageModel, ModelInfo, Priority
+from astraweave.guard import OutputGuard
+from astraweave.llm import PRIORITIES, ConstrainingModel, LanguageModel, ModelInfo, Priority
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
@@ -112,6 +113,7 @@ class World:
         seed: int | None,
         deadline_s: float,
         prompts: PromptLibrary | None = None,
+        output_guard: OutputGuard | None = None,
     ) -> None:
         self.view = view
         self.telemetry = telemetry
@@ -135,6 +137,7 @@ class World:
             telemetry=telemetry,
             embedder=brains.embedder,
             prompts=prompts,
+            guard=output_guard,
         )
         self._conversations = Conversations(
             runtime=runtime,
@@ -163,6 +166,7 @@ class World:
         embedder: EmbeddingClient | None = None,
         prompts: PromptLibrary | str | Path | None = None,
         road: RoadSettings | str | Path | None = None,
+        output_guard: OutputGuard | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
         progress: Progress | None = None,
     ) -> World:
@@ -193,6 +197,8 @@ class World:
             may change while the game runs: it is looked at twice a second as long as the world
             ticks. A file that is wrong then changes nothing; ``world.road.report().problem`` says
             why.
+        output_guard : OutputGuard, optional
+            Words and rules of your own: no character says what it refuses, model or not.
         deadline_s : float
             When a whole line must stand, in seconds after `say`.
         progress : callable, optional
@@ -250,6 +256,7 @@ class World:
                 seed=seed,
                 deadline_s=deadline_s,
                 prompts=prompts,
+                output_guard=output_guard,
             )
         except BaseException:
             with contextlib.suppress(AstraweaveError):  # what went wrong first is what matters
@@ -380,6 +387,22 @@ class World:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def prepare_constraints(self) -> None:
+        """Get the model ready for constrained answers; for while a game loads that will ask any.
+
+        Without it the first such request does that, on another thread but with the GIL held for a
+        sixth of a second: a frame would stand still. Nothing is done where there is nothing to do.
+
+        Raises
+        ------
+        MissingExtraError
+            llguidance is not installed.
+        """
+        self._check()
+        model: object = self._brains.model
+        if isinstance(model, ConstrainingModel):
+            model.prepare_constraints()
 
     @property
     def model_info(self) -> ModelInfo | None:
