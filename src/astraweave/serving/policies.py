@@ -362,9 +362,19 @@ class RoadSettings(_Checked, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return DEFAULT_TIMEOUTS | self.timeouts
 
 
-IN_PROCESS = RoadSettings(retry=RetrySettings(attempts=1))
+_UNHURRIED = TimeoutSettings(
+    cold_first_s=30.0, cold_total_s=120.0, floor_first_s=30.0, ceiling_first_s=30.0,
+    floor_total_s=120.0, ceiling_total_s=120.0, stall_s=30.0,
+)  # fmt: skip
+IN_PROCESS = RoadSettings(
+    retry=RetrySettings(attempts=1),
+    timeouts=dict.fromkeys(DEFAULT_TIMEOUTS, _UNHURRIED),
+    other_timeouts=_UNHURRIED,
+)
 """For models of this process: what fails there fails again, and asking costs the game's own time.
-The breaker still leaves such a model alone, and the health check still finds it well again."""
+One that is slow is short of processor time, not broken, and leaving it alone would help nobody: so
+deadlines cut its answers off, and only a long silence counts against it. The breaker still leaves
+alone what fails, and the health check still finds it well again."""
 
 _AT = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
