@@ -251,7 +251,7 @@ class _Town:
         if world.scheduler is None:
             raise UsageError("a town thinks with a language model, and the settings name none")
         self._world = world
-        self._thoughts = [CThought() for _ in range(characters)]
+        self._thoughts: list[CThought] = []
         self._system = ThoughtSystem(world.scheduler)
         self._count = characters
         # The lore is computed once, as by a game that has been running for a while.
@@ -282,6 +282,7 @@ class _Town:
         )
 
     def _wave(self, loop: FrameLoop, seed: int) -> WaveFigures:
+        self._thoughts = [CThought() for _ in range(self._count)]  # nothing of an earlier wave
         start = _CLOCK.monotonic()
         wave = _Wave(
             [
