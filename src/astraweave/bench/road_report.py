@@ -5,8 +5,7 @@ Each part is measured by itself and can be asked for by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,18 @@ import msgspec
 from astraweave.bench.bars import Bar
 from astraweave.bench.case import Unavailable
 from astraweave.bench.town import measure_town
-from astraweave.bench.words import measure_decoding, measure_first_words, measure_longest_pause
+from astraweave.bench.words import (
+    measure_decoding,
+    measure_first_words,
+    measure_longest_pause,
+    opened_model,
+)
 from astraweave.core.settings import Settings, cores
 from astraweave.errors import InputError
-from astraweave.llm import LanguageModel, LocalLanguageModel
 
 __all__ = ["PARTS", "Part", "measure_parts"]
 
 Note = Callable[[str], None]
-_CONTEXT_TOKENS = 2048
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +98,7 @@ def _decode(options: Options, note: Note) -> Part:
     bars: tuple[Bar, ...] = ()
     for threads in sorted({1, cores()}):
         rates = {}
-        with _model(options.settings, threads) as model:
+        with opened_model(options.settings, threads) as model:
             for lines in (1, 4, 8, 16):
                 note(f"decode: {lines} lines on {threads} threads")
                 rates[lines] = measure_decoding(model, lines=lines).tokens_per_s
@@ -120,7 +122,7 @@ def _decode(options: Options, note: Note) -> Part:
 
 def _first_words(options: Options, note: Note) -> Part:
     """Bar: the first token behind a known beginning, and pauses while a long prompt arrives."""
-    with _model(options.settings, cores()) as model:
+    with opened_model(options.settings, cores()) as model:
         note("first words: alone")
         short = measure_first_words(model, prefix=300, fresh=30)
         long = measure_first_words(model, prefix=300, fresh=130)
@@ -206,22 +208,6 @@ PARTS: dict[str, Callable[[Options, Note], Part]] = {
     "http": _http,
 }
 """By name, in the order in which they are measured."""
-
-
-@contextmanager
-def _model(settings: Settings, threads: int) -> Iterator[LanguageModel]:
-    from astraweave.inference import Sessions
-    from astraweave.models import ModelStore
-
-    settings = msgspec.structs.replace(settings, threads=threads)
-    if settings.model not in settings.registry_models:
-        raise Unavailable(f"the settings name no model of the registry, but {settings.model!r}")
-    files = ModelStore(settings).ensure(settings.model)
-    with (
-        Sessions(settings) as sessions,
-        LocalLanguageModel(files, sessions=sessions, context_tokens=_CONTEXT_TOKENS) as model,
-    ):
-        yield model
 
 
 def _llama(options: Options, lines: int, threads: int, note: Note) -> float | None:

@@ -10,21 +10,27 @@ import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import msgspec
 
+from astraweave.bench.case import Unavailable
 from astraweave.bench.loop import quantile
 from astraweave.core.clock import SystemClock
 from astraweave.core.rng import RandomStreams
-from astraweave.errors import AstraweaveError
+from astraweave.core.settings import Settings
+from astraweave.errors import AstraweaveError, MissingExtraError, ModelError
+from astraweave.inference import Sessions
 from astraweave.llm import (
     Generation,
     GenerationRequest,
     LanguageModel,
+    LocalLanguageModel,
     Message,
     SamplingParams,
     Usage,
 )
+from astraweave.models import ModelStore
 
 __all__ = [
     "DecodeFigures",
@@ -32,9 +38,11 @@ __all__ = [
     "measure_decoding",
     "measure_first_words",
     "measure_longest_pause",
+    "opened_model",
 ]
 
 _CLOCK = SystemClock()
+_CONTEXT_TOKENS = 2048
 _CROWD_TOKENS = 200
 """Prompt of a line that runs beside what is measured."""
 _PLACES = "mill bridge harbour forge chapel orchard tower market cellar well gate stable".split()
@@ -82,6 +90,28 @@ class FirstWordFigures(msgspec.Struct, frozen=True, kw_only=True):
     p50: float
     p95: float
     longest_pause: float
+
+
+@contextmanager
+def opened_model(settings: Settings, threads: int) -> Iterator[LocalLanguageModel]:
+    """The model that `settings` name, on so many threads, with room for long prompts.
+
+    Raises
+    ------
+    Unavailable
+        They name no model of the registry, or its weights are not here.
+    """
+    settings = msgspec.structs.replace(settings, threads=threads)
+    if settings.model not in settings.registry_models:
+        raise Unavailable(f"the settings name no model of the registry, but {settings.model!r}")
+    sessions = Sessions(settings)
+    try:
+        files = ModelStore(settings).ensure(settings.model)
+        model = LocalLanguageModel(files, sessions=sessions, context_tokens=_CONTEXT_TOKENS)
+    except (ModelError, MissingExtraError) as error:
+        raise Unavailable(str(error)) from None
+    with sessions, model:
+        yield model
 
 
 def measure_decoding(
