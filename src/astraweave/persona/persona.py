@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from astraweave.errors import ConfigError
+from astraweave.persona.state import BigFive
 
 __all__ = ["Example", "Persona"]
 
@@ -50,6 +51,12 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         The character's own lines for an act (``greeting``, ``farewell``, ``smalltalk``...).
     examples : tuple of Example
         Exchanges that show the voice.
+    temperament : BigFive
+        How strongly things move it, and what mood it comes to rest in.
+    taboos : tuple of str
+        What it will not talk about, a word or two each ("the war", "my brother").
+    language : str
+        In which it speaks, as an IETF tag (``"en"``, ``"de"``).
 
     Examples
     --------
@@ -67,6 +74,9 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     goals: tuple[str, ...] = ()
     lines: dict[str, tuple[str, ...]] = {}
     examples: tuple[Example, ...] = ()
+    temperament: BigFive = BigFive()
+    taboos: tuple[str, ...] = ()
+    language: str = "en"
 
     @classmethod
     def load(cls, path: str | Path) -> Persona:

@@ -12,10 +12,19 @@ from numpy.typing import NDArray
 from astraweave.errors import CorruptDataError
 from astraweave.rag.memory import Memory
 
-__all__ = ["create_memory_tables", "match_words", "pack_vector", "read_rows", "write_rows"]
+__all__ = [
+    "create_memory_tables",
+    "first_memory_tables",
+    "match_words",
+    "pack_vector",
+    "read_rows",
+    "upgrade_memory_tables",
+    "write_rows",
+]
 
 _COLUMNS = (
-    "id, owner, text, kind, speaker, addressee, game_time, importance, tags, entities, vector"
+    "id, owner, text, kind, speaker, addressee, game_time, importance, tags, entities,"
+    " provenance, sources, superseded_by, vector"
 )
 
 _TABLES = (
@@ -39,11 +48,13 @@ _TABLES = (
 )
 
 _UPSERT = (
-    f"INSERT INTO memory({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+    f"INSERT INTO memory({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
     " ON CONFLICT(id) DO UPDATE SET owner = excluded.owner, text = excluded.text,"
     " kind = excluded.kind, speaker = excluded.speaker, addressee = excluded.addressee,"
     " game_time = excluded.game_time, importance = excluded.importance, tags = excluded.tags,"
-    " entities = excluded.entities, vector = excluded.vector"
+    " entities = excluded.entities, provenance = excluded.provenance,"
+    " sources = excluded.sources, superseded_by = excluded.superseded_by,"
+    " vector = excluded.vector"
 )
 
 _ADD_WORDS = "INSERT INTO memory_text(rowid, text) VALUES (?, ?)"
@@ -52,12 +63,31 @@ _MAX_MATCHES = 2500
 _COUNT = "SELECT count(*) FROM memory_text WHERE memory_text MATCH ?"
 _MATCH = "SELECT rowid, bm25(memory_text) FROM memory_text WHERE memory_text MATCH ? ORDER BY rowid"
 
+_UPGRADE = (
+    "ALTER TABLE memory ADD COLUMN provenance TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE memory ADD COLUMN sources TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE memory ADD COLUMN superseded_by INTEGER NOT NULL DEFAULT 0",
+)
+
 _strings = msgspec.json.Decoder(tuple[str, ...])
+_numbers = msgspec.json.Decoder(tuple[int, ...])
 
 
 def create_memory_tables(connection: sqlite3.Connection) -> None:
-    """Make the tables that a `MemoryStore` needs; part of a world's first migration."""
+    """Make the tables that a `MemoryStore` needs, as of now."""
+    first_memory_tables(connection)
+    upgrade_memory_tables(connection)
+
+
+def first_memory_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables in their first form; part of a world's first migration."""
     for statement in _TABLES:
+        connection.execute(statement)
+
+
+def upgrade_memory_tables(connection: sqlite3.Connection) -> None:
+    """Where memories came from and what has replaced them; part of a world's second migration."""
+    for statement in _UPGRADE:
         connection.execute(statement)
 
 
@@ -70,6 +100,7 @@ def read_rows(connection: sqlite3.Connection) -> Iterator[tuple[Memory, bytes | 
     """Every memory in the order of ids, with its packed vector."""
     cursor = connection.execute(f"SELECT {_COLUMNS} FROM memory ORDER BY id")  # noqa: S608
     no_strings: tuple[str, ...] = ()
+    no_numbers: tuple[int, ...] = ()
     for row in cursor:
         try:
             memory = Memory(
@@ -83,10 +114,13 @@ def read_rows(connection: sqlite3.Connection) -> Iterator[tuple[Memory, bytes | 
                 importance=row[7],
                 tags=no_strings if row[8] == "[]" else _strings.decode(row[8]),
                 entities=no_strings if row[9] == "[]" else _strings.decode(row[9]),
+                provenance=no_strings if row[10] == "[]" else _strings.decode(row[10]),
+                sources=no_numbers if row[11] == "[]" else _numbers.decode(row[11]),
+                superseded_by=row[12],
             )
         except msgspec.DecodeError as error:
             raise CorruptDataError(f"memory {row[0]} is damaged: {error}", id=row[0]) from error
-        yield memory, row[10]
+        yield memory, row[13]
 
 
 def write_rows(
@@ -128,10 +162,17 @@ def _row(memory: Memory, vector: bytes | None) -> tuple[object, ...]:
         memory.addressee,
         memory.game_time,
         memory.importance,
-        "[]" if not memory.tags else msgspec.json.encode(memory.tags).decode(),
-        "[]" if not memory.entities else msgspec.json.encode(memory.entities).decode(),
+        _packed(memory.tags),
+        _packed(memory.entities),
+        _packed(memory.provenance),
+        _packed(memory.sources),
+        memory.superseded_by,
         vector,
     )
+
+
+def _packed(values: tuple[str, ...] | tuple[int, ...]) -> str:
+    return msgspec.json.encode(values).decode() if values else "[]"
 
 
 def match_words(

@@ -8,7 +8,9 @@ import msgspec
 
 __all__ = ["Memory", "MemoryKind"]
 
-MemoryKind = Literal["episodic", "semantic", "emotional", "social", "procedural"]
+MemoryKind = Literal[
+    "sensory", "working", "episodic", "semantic", "emotional", "social", "procedural"
+]
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,7 +21,9 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     id : int
         Unique in the world, ascending in the order of writing; 0: not stored yet.
     owner : str
-        Id of the character who remembers.
+        Id of the character who remembers; or, from "@" on, the scope whose members share it:
+        ``"@world"``, ``"@town:ID"``, ``"@faction:ID"``, or ``"@author"`` for what nobody in the
+        game may know.
     text : str
         What was said or seen, as it was said ("My sister Mira lost a silver ring").
     kind : str
@@ -36,6 +40,13 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         The game's own labels.
     entities : tuple of str
         Ids or names of what it is about.
+    provenance : tuple of str
+        Ids of those through whom it came, whoever saw it first; empty: the owner was there.
+    sources : tuple of int
+        Ids of the memories that it was made from: those that a gist sums up, the one that a shared
+        copy was taken from.
+    superseded_by : int
+        Id of the later memory that says otherwise; 0: it still holds, as far as the owner knows.
     """
 
     id: int = 0
@@ -48,3 +59,6 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     importance: float = 0.5
     tags: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
+    provenance: tuple[str, ...] = ()
+    sources: tuple[int, ...] = ()
+    superseded_by: int = 0

@@ -19,14 +19,22 @@ from astraweave.observability import NULL_TELEMETRY, Telemetry
 from astraweave.rag._shelf import Shelf
 from astraweave.rag._tables import (
     create_memory_tables,
+    first_memory_tables,
     match_words,
     pack_vector,
     read_rows,
+    upgrade_memory_tables,
     write_rows,
 )
 from astraweave.rag.memory import Memory, MemoryKind
 
-__all__ = ["MemoryStore", "checked", "create_memory_tables"]
+__all__ = [
+    "MemoryStore",
+    "checked",
+    "create_memory_tables",
+    "first_memory_tables",
+    "upgrade_memory_tables",
+]
 
 _KINDS = frozenset(get_args(MemoryKind))
 MAX_MEMORY_CHARS = 10_000

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 
 from astraweave.errors import FormatVersionError
-from astraweave.rag.store import create_memory_tables
+from astraweave.rag.store import first_memory_tables, upgrade_memory_tables
 
 __all__ = ["MIGRATIONS", "migrate"]
 
@@ -29,10 +29,14 @@ def _first(connection: sqlite3.Connection) -> None:
         ),
     ):
         connection.execute(statement)
-    create_memory_tables(connection)
+    first_memory_tables(connection)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+def _second(connection: sqlite3.Connection) -> None:
+    upgrade_memory_tables(connection)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second)
 
 
 def migrate(connection: sqlite3.Connection, source: str) -> None:
