@@ -19,6 +19,8 @@ from astraweave._native._core import (
     PromptCache,
     StreamDecoder,
     Tokenizer,
+    Vocabulary,
+    WordShelf,
     attend,
     dot,
     force_simd_tier,
@@ -32,9 +34,12 @@ from astraweave._native._core import (
     scan_dot_half,
     scan_l2,
     scan_l2_half,
+    score_words,
     silu_multiply,
     simd_tier,
     simd_tiers,
+    split_words,
+    stem,
 )
 
 __all__ = [
@@ -49,6 +54,8 @@ __all__ = [
     "PromptCache",
     "StreamDecoder",
     "Tokenizer",
+    "Vocabulary",
+    "WordShelf",
     "attend",
     "dot",
     "force_simd_tier",
@@ -62,7 +69,10 @@ __all__ = [
     "scan_dot_half",
     "scan_l2",
     "scan_l2_half",
+    "score_words",
     "silu_multiply",
     "simd_tier",
     "simd_tiers",
+    "split_words",
+    "stem",
 ]
