@@ -87,7 +87,7 @@ void append(WordShelf& self, const py::sequence& texts,
   Batch batch;
   read(texts, further, batch);
   const py::gil_scoped_release release;
-  for (const Document& document : batch.documents) self.append(document);
+  self.append(batch.documents);
 }
 
 void check_row(const WordShelf& self, py::ssize_t row) {

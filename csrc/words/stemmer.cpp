@@ -34,11 +34,10 @@ class Word {
   void find_regions() noexcept {
     static constexpr std::string_view kWholeBeginnings[] = {
         "gener", "commun", "arsen", "past", "univers", "later", "emerg", "organ", "inter"};
-    r1_ = size_;
+    r1_ = behind_consonant(0);
     for (const std::string_view beginning : kWholeBeginnings) {
       if (view().starts_with(beginning)) r1_ = beginning.size();
     }
-    if (r1_ == size_) r1_ = behind_consonant(0);
     r2_ = behind_consonant(r1_);
   }
 

@@ -179,6 +179,21 @@ void WordShelf::append(const Document& document) {
   ++live_;
 }
 
+void WordShelf::append(std::span<const Document> documents) {
+  const std::size_t before = live_;
+  try {
+    for (const Document& document : documents) append(document);
+  } catch (...) {
+    for (std::size_t slot = 0; slot < row_of_.size(); ++slot) {
+      if (row_of_[slot] == kGone || row_of_[slot] < before) continue;
+      row_of_[slot] = kGone;
+      total_length_ -= static_cast<double>(length_of_[slot]);
+    }
+    live_ = before;
+    throw;
+  }
+}
+
 void WordShelf::replace(std::size_t row, const Document& document) {
   compact_if_due();
   const std::uint32_t slot = add_slot(document);

@@ -61,6 +61,8 @@ class WordShelf {
 
   // Weights are finite; those below one sixteenth count as none.
   void append(const Document& document);
+  // All of them, or none and an exception.
+  void append(std::span<const Document> documents);
   // row < size().
   void replace(std::size_t row, const Document& document);
   // Ascending, each once and below size().

@@ -9,14 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave._native import scan_codes
+from astraweave._native import coded_cosines
 from astraweave.rag._columns import grown, resized, take_out
 
 __all__ = ["VectorRows", "packed_bytes", "unpack_halves"]
 
 _BLOCK = 64  # rows are read in blocks of so many codes
 _CENTRE = 128  # code of the number 0
-_FINE = 62.0  # steps of the second part of a question in one of the first
 
 
 def packed_bytes(dimensions: int) -> int:
@@ -70,19 +69,7 @@ class VectorRows:
 
     def cosines(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosine of each row to a unit vector; NaN where a row has no vector."""
-        most = float(np.abs(query).max(initial=0.0))
-        step = most / 31.0 or 1.0
-        coarse = np.rint(query / step)
-        fine = np.rint((query / step - coarse) * _FINE)
-        queries = np.stack([coarse, fine]).astype(np.int8)
-        sums = scan_codes(queries, self._codes[: self._size]).astype(np.float32)
-        sums -= (_CENTRE * queries.sum(axis=1, dtype=np.int64)[:, None]).astype(np.float32)
-        found: NDArray[np.float32] = sums[1]
-        found *= np.float32(1.0 / _FINE)
-        found += sums[0]
-        found *= self._scales[: self._size]
-        found *= np.float32(step)
-        return found
+        return coded_cosines(query, self._codes[: self._size], self._scales[: self._size])
 
     def rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Vectors of some rows as they are kept; NaN where a row has none."""

@@ -229,7 +229,7 @@ class MemoryStore:
         if not np.isfinite(vectors).all():
             raise InputError("a vector holds NaN or infinity")
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        units = vectors / np.where(lengths > 0.0, lengths, 1.0)
+        units = (vectors / np.where(lengths > 0.0, lengths, 1.0)).astype(np.float32)
         by_shelf: dict[Shelf, dict[int, int]] = defaultdict(dict)
         for place, memory in enumerate(memories):
             now = self.get(memory.id)
