@@ -299,6 +299,13 @@ class MemoryStore:
         shelf = self._of(owner)
         return shelf.vectors.rows(np.arange(len(shelf)) if rows is None else rows)
 
+    def vector(self, memory_id: int) -> NDArray[np.float32] | None:
+        """The vector of a memory as it is kept; None: it has none, or there is no such memory."""
+        shelf = self._home.get(memory_id)
+        if shelf is None or not shelf.vectors.has(shelf.row(memory_id)):
+            return None
+        return shelf.vectors.rows(shelf.rows([memory_id]))[0]
+
     def word_scores(self, owner: str, terms: Iterable[WeightedTerm]) -> NDArray[np.float32]:
         """BM25 of an owner's memories, in the order of `ids`; 0 where none of the terms is there.
 
