@@ -124,6 +124,16 @@ class MemoryStore:
         owner = self._owners.get(memory_id)
         return None if owner is None else self._shelves[owner].memories[memory_id]
 
+    @property
+    def latest_id(self) -> int:
+        """The highest id that was ever given; 0 before the first."""
+        return self._next_id - 1
+
+    @property
+    def dimensions(self) -> int:
+        """Of the vectors."""
+        return self._embedder.dimensions
+
     def update(self, memory: Memory, *, embed: bool = True) -> Memory:
         """Replace the memory that has this one's id; its owner stays. A new text is embedded.
 
