@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from astraweave.rag.life import MemoryLife, Swept
+from astraweave.rag.life_settings import DecayRule, LifeSettings
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.pipeline import RagPipeline
 from astraweave.rag.retrieved import Retrieved
 from astraweave.rag.store import MemoryStore
 from astraweave.rag.store import checked as checked_memory
+from astraweave.rag.writing import MemoryWriter, Written
+from astraweave.rag.writing_novelty import NoveltyTable
 
-__all__ = ["Memory", "MemoryKind", "MemoryStore", "RagPipeline", "Retrieved", "checked_memory"]
+__all__ = [
+    "DecayRule",
+    "LifeSettings",
+    "Memory",
+    "MemoryKind",
+    "MemoryLife",
+    "MemoryStore",
+    "MemoryWriter",
+    "NoveltyTable",
+    "RagPipeline",
+    "Retrieved",
+    "Swept",
+    "Written",
+    "checked_memory",
+]

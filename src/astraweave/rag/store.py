@@ -134,6 +134,16 @@ class MemoryStore:
         shelf = self._home.get(memory_id)
         return None if shelf is None else shelf.get(memory_id)
 
+    @property
+    def latest_id(self) -> int:
+        """The highest id that was ever given; 0 before the first."""
+        return self._next_id - 1
+
+    @property
+    def dimensions(self) -> int:
+        """Of the vectors."""
+        return self._embedder.dimensions
+
     def update(self, memory: Memory, *, embed: bool = True) -> Memory:
         """Replace the memory that has this one's id; its owner stays. A new text is embedded.
 

@@ -11,7 +11,9 @@ import sqlite3
 from collections.abc import Callable
 
 from astraweave.errors import FormatVersionError
+from astraweave.rag.life_columns import create_life_tables
 from astraweave.rag.store import first_memory_tables, upgrade_memory_tables
+from astraweave.rag.writing_novelty import create_writing_tables
 
 __all__ = ["MIGRATIONS", "migrate"]
 
@@ -34,6 +36,8 @@ def _first(connection: sqlite3.Connection) -> None:
 
 def _second(connection: sqlite3.Connection) -> None:
     upgrade_memory_tables(connection)
+    create_life_tables(connection)
+    create_writing_tables(connection)
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second)

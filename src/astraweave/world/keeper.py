@@ -20,7 +20,7 @@ from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import AstraweaveError
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
-from astraweave.rag import Memory, MemoryStore, RagPipeline, Retrieved
+from astraweave.rag import Memory, MemoryLife, MemoryStore, NoveltyTable, RagPipeline, Retrieved
 from astraweave.serving import BreakerState, Road
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
@@ -97,7 +97,13 @@ class Keeper:
         self.slot = slot
         self.store = MemoryStore(slot.connection, embedder, telemetry=telemetry)
         slot.attach(self.store)
-        self.rag = RagPipeline(self.store, embedder, world=view, telemetry=telemetry)
+        self.life = MemoryLife(slot.connection, self.store, telemetry=telemetry)
+        novelty = NoveltyTable(slot.connection)
+        slot.attach(self.life)
+        slot.attach(novelty)
+        self.rag = RagPipeline(
+            self.store, embedder, world=view, life=self.life, novelty=novelty, telemetry=telemetry
+        )
         self._embedder = embedder
         self._telemetry = telemetry
         self._turns: dict[str, int] = {}
