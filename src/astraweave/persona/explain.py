@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 import tomllib
 from importlib import resources
@@ -174,18 +175,13 @@ class _Axis:
 
 def _left(persona: Persona, cause: Cause, now: float, rules: EvolutionRules) -> Mood:
     """What of the push of a cause is still there: it fades as the mood does."""
-    rest = resting_mood(persona.temperament)
-    then = Mood(
-        valence=rest.valence + cause.mood.valence,
-        arousal=rest.arousal + cause.mood.arousal,
-        dominance=rest.dominance + cause.mood.dominance,
-    )
-    state = PersonaState(mood=then, at=cause.outcome.game_time)
-    mood = mood_at(persona, state, now, rules=rules)
+    age = max(0.0, now - cause.outcome.game_time)
+    slow = 0.5 + min(1.0, max(0.0, persona.temperament.neuroticism))
+    lasting = rules.valence_half_life_s * (slow if cause.mood.valence < 0 else 1.0)
     return Mood(
-        valence=mood.valence - rest.valence,
-        arousal=mood.arousal - rest.arousal,
-        dominance=mood.dominance - rest.dominance,
+        valence=cause.mood.valence * math.exp2(-age / lasting),
+        arousal=cause.mood.arousal * math.exp2(-age / rules.arousal_half_life_s),
+        dominance=cause.mood.dominance * math.exp2(-age / rules.dominance_half_life_s),
     )
 
 

@@ -14,10 +14,12 @@ from astraweave.persona.state import Mood, PersonaState, Relationship
 
 __all__ = ["Feeling", "FeelingKind", "Stance", "feeling", "feeling_kinds", "feeling_of", "stance"]
 
-_CALM_BELOW = 0.15
+_CALM_BELOW = 0.2
 """A mood this near to the middle is no feeling in particular."""
-_STRONG = (0.35, 1.0)
+_STRONG = (0.4, 1.0)
 """From where on the second and the third word of a feeling are said."""
+_SIDED = 0.3
+"""From this valence on a feeling is a pleasant or an unpleasant one."""
 _EVEN = "even-tempered"
 
 
@@ -42,9 +44,14 @@ class FeelingKind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     asked: tuple[str, ...] = ()
 
     def share(self, mood: Mood) -> float:
-        """How much of the feeling there is in a mood: how far the mood goes in its direction."""
+        """How much of the feeling there is in a mood: how far the mood goes in its direction.
+
+        A pleasant mood, however stirred, has nothing of an unpleasant feeling, nor the reverse.
+        """
         v, a, d = self.at
         along = v * mood.valence + a * mood.arousal + d * mood.dominance
+        if abs(v) >= _SIDED and v * mood.valence < 0:
+            along = min(along, v * mood.valence)
         return along / math.hypot(v, a, d)
 
 
