@@ -19,7 +19,7 @@ from astraweave.persona.state import Cause, Mood, PersonaState, Relationship
 from astraweave.persona.temperament import resting_mood
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from astraweave.persona.persona import Persona
 
@@ -138,14 +138,11 @@ def explain(
             for c in state.causes
         ]
     else:
-        about = ""
-        measure = kinds[asked] if asked in kinds else _Axis(asked, direction)
-        value = measure.share(mood) if asked else 0.0
-        nature = measure.share(resting_mood(persona.temperament)) if asked else 0.0
-        pushes = [
-            (c, measure.share(_left(persona, c, now, rules)) if asked else 0.0)
-            for c in state.causes
-        ]
+        about, value, nature, pushes = "", 0.0, 0.0, []
+        if asked:
+            measure = kinds[asked] if asked in kinds else _Axis(asked, direction)
+            value, nature = measure.share(mood), measure.share(resting_mood(persona.temperament))
+            pushes = _pushes(measure, persona, state.causes, now, rules)
     strongest = sorted(pushes, key=lambda pair: -pair[1])[: max(0, limit)]
     return Explanation(
         asked=asked,
@@ -167,22 +164,36 @@ class _Axis:
     """One axis of a mood, asked like a feeling."""
 
     def __init__(self, name: str, direction: int) -> None:
-        self._name, self._direction = name, direction
+        self._place, self._direction = _MOOD_AXES.index(name), direction
 
     def share(self, mood: Mood) -> float:
-        return self._direction * float(getattr(mood, self._name))
+        return self.along(mood.valence, mood.arousal, mood.dominance)
+
+    def along(self, *axes: float) -> float:
+        return self._direction * axes[self._place]
 
 
-def _left(persona: Persona, cause: Cause, now: float, rules: EvolutionRules) -> Mood:
-    """What of the push of a cause is still there: it fades as the mood does."""
-    age = max(0.0, now - cause.outcome.game_time)
+def _pushes(
+    measure: FeelingKind | _Axis,
+    persona: Persona,
+    causes: Iterable[Cause],
+    now: float,
+    rules: EvolutionRules,
+) -> list[tuple[Cause, float]]:
+    """How far each cause still pushes: what it did fades as the mood does."""
     slow = 0.5 + min(1.0, max(0.0, persona.temperament.neuroticism))
-    lasting = rules.valence_half_life_s * (slow if cause.mood.valence < 0 else 1.0)
-    return Mood(
-        valence=cause.mood.valence * math.exp2(-age / lasting),
-        arousal=cause.mood.arousal * math.exp2(-age / rules.arousal_half_life_s),
-        dominance=cause.mood.dominance * math.exp2(-age / rules.dominance_half_life_s),
-    )
+    valence, dominance = -1 / rules.valence_half_life_s, -1 / rules.dominance_half_life_s
+    arousal, low = -1 / rules.arousal_half_life_s, valence / slow
+    power, along, found = math.exp2, measure.along, []
+    for cause in causes:
+        age, mood = max(0.0, now - cause.outcome.game_time), cause.mood
+        push = along(
+            mood.valence * power(age * (low if mood.valence < 0 else valence)),
+            mood.arousal * power(age * arousal),
+            mood.dominance * power(age * dominance),
+        )
+        found.append((cause, push))
+    return found
 
 
 def _told(cause: Cause, persona: Persona, names: Mapping[str, str], outcomes: Outcomes) -> str:
