@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from astraweave.rag.changes import MemoryChanges
 from astraweave.rag.life import MemoryLife, Swept
 from astraweave.rag.life_settings import DecayRule, LifeSettings
 from astraweave.rag.memory import Memory, MemoryKind
@@ -16,6 +17,7 @@ __all__ = [
     "DecayRule",
     "LifeSettings",
     "Memory",
+    "MemoryChanges",
     "MemoryKind",
     "MemoryLife",
     "MemoryStore",

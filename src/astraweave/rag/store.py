@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -28,6 +28,7 @@ from astraweave.rag._tables import (
 )
 from astraweave.rag._terms import WeightedTerm, terms_of
 from astraweave.rag._vectors import packed_bytes
+from astraweave.rag.changes import MemoryChanges
 from astraweave.rag.memory import Memory
 from astraweave.rag.scopes import Readable, check_scope, is_scope
 
@@ -82,6 +83,7 @@ class MemoryStore:
         self._shelves: dict[str, Shelf] = {}
         self._scopes: list[Shelf] = []  # those of scopes, by name
         self._home: dict[int, Shelf] = {}
+        self._next_id = 1
         self._pending: dict[int, None] = {}
         self._unwritten: dict[int, None] = {}
         self._uncommitted: dict[int, None] = {}
@@ -177,6 +179,36 @@ class MemoryStore:
         for shelf, ids in leaving.items():
             shelf.remove(ids)
         return sum(map(len, leaving.values()))
+
+    @property
+    def next_id(self) -> int:
+        """The id that the next new memory gets; no id is ever used again."""
+        return self._next_id
+
+    def apply(self, changes: MemoryChanges) -> None:
+        """Let memories come, change and go, as it was decided; vectors of new texts follow later.
+
+        Raises
+        ------
+        InputError
+            One of them cannot be stored; nothing is changed then.
+        """
+        for memory in [checked(memory) for memory in changes.put]:
+            old = self.get(memory.id)
+            if old is not None and old.owner == memory.owner:
+                self.update(memory, embed=False)
+                continue
+            if old is not None:
+                self.delete(memory.id)
+            self._next_id = max(self._next_id, memory.id + 1)
+            self._unwritten[memory.id] = self._pending[memory.id] = None
+            self._put_on_shelf(memory.owner, [memory])
+        self.delete(*changes.gone)
+
+    def everything(self) -> Iterator[Memory]:
+        """All memories of everybody."""
+        for owner in self._shelves:
+            yield from self.for_owner(owner)
 
     def for_owner(self, owner: str, last: int | None = None) -> list[Memory]:
         """What a character remembers, oldest first; at most the `last` ones."""
@@ -354,7 +386,7 @@ class MemoryStore:
         row = self._connection.execute(
             "SELECT embedder, dimensions, next_id FROM memory_space"
         ).fetchone()
-        self._next_id: int = row[2]
+        self._next_id = row[2]
         info = self._embedder.model_info
         same_space = row[:2] == (info.id, info.dimensions)
         size = packed_bytes(info.dimensions)

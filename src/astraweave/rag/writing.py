@@ -272,9 +272,11 @@ class MemoryWriter:
         latest = self._store.for_owner(owner, last=_LOOK_BACK)
         found = {memory.id: memory for memory in reversed(latest)}
         if self._store.count(owner) > len(latest) and said.content:
-            ids, scores = self._store.search_words(owner, sorted(said.content))
+            terms = [(word, 1.0) for word in sorted(said.content)]
+            scores = self._store.word_scores(owner, terms)
             best = np.argsort(-scores, kind="stable")[:_FOUND_BY_WORDS]
-            for memory_id in sorted(ids[best].tolist(), reverse=True):
+            ids = self._store.ids(owner)[best[scores[best] > 0.0]]
+            for memory_id in sorted(ids.tolist(), reverse=True):
                 if memory := self._store.get(memory_id):
                     found.setdefault(memory_id, memory)
         for memory in found.values():

@@ -201,7 +201,7 @@ def _claim(tokens: Sequence[str]) -> Claim | None:
             return _made(before, "owner", after[1:])
         if verb == "own":
             return _made(after, "owner", before)
-        if token in {"costs", "cost"}:
+        if token in {"costs", "cost"}:  # noqa: S105
             return _made(before, "cost", after)
         if token == "died":
             return _made(before, "state", ["dead"])

@@ -1,4 +1,4 @@
-"""The words of a line as memories compare them: who is meant, what is said, and what is only air."""
+"""The words of a line as memories compare them: who is meant, what is said, what is only air."""
 
 from __future__ import annotations
 
