@@ -56,11 +56,17 @@ class Candidate:
         What retrieval ranked it by.
     similarity : float
         Cosine to the question.
+    also : frozenset of str
+        Words that stand for somebody in it, in lower case: "isaura" where it says "my aunt".
+    order : int
+        Its place in time.
     """
 
     text: str
     score: float
     similarity: float
+    also: frozenset[str] = frozenset()
+    order: int = 0
 
 
 def recollect(
@@ -92,7 +98,8 @@ def recollect(
     found = []
     for index in telling:
         candidate, text = candidates[index], Text.of(candidates[index].text)
-        if not sought.names <= text.words or any(not p & text.words for p in [*people, *deeds]):
+        told = text.words | candidate.also
+        if not sought.names <= told or any(not p & told for p in [*people, *deeds]):
             continue
         missing = sum(not t & text.words for t in topics)
         # "Gran gave me a penny for it": the tooth was named in the line before.
