@@ -40,6 +40,12 @@ class Answer:
         Ids of the memories it rests on (0 is left out).
     topic : str
         What the question was about, for saying that it is not known.
+    fit : float
+        How well it answers, 0 to 1.
+    texts : tuple of str
+        What it rests on, as it was told.
+    order : int
+        Place in time of what it rests on; larger is later.
     """
 
     kind: Literal["known", "confirmed", "denied", "about", "unknown"]
@@ -50,6 +56,7 @@ class Answer:
     topic: str = ""
     fit: float = 0.0
     texts: tuple[str, ...] = field(default=())
+    order: int = 0
 
 
 class Answerer:
@@ -210,6 +217,7 @@ class Answerer:
             memories=(source.memory_id,) if source.memory_id else (),
             fit=match.fit,
             texts=(source.text,),
+            order=source.order,
         )
 
     # -- words ----------------------------------------------------------------------------------

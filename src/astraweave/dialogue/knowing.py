@@ -35,6 +35,10 @@ def known(asked: str, question: Question, situation: Situation, answerer: Answer
     )
     if answer.kind == "known" and answer.teller == "asker" and not _fits(asked, sources, answer):
         answer = Answer("unknown", topic=answer.topic)
+    if answer.kind == "known" and answer.teller != "self" and question.gap != "reason":
+        later = _recollected(asked, question, sources, situation, open_ended=False)
+        if later is not None and later.fit >= 1.0 and later.order > answer.order:
+            return later  # what was said since then
     if answer.kind == "unknown":
         open_ended = question.gap in {"yesno", "about"}
         if not (open_ended and about_listener(question)):
@@ -148,11 +152,14 @@ def _recollected(
     retrieved = {r.memory.id: r for r in situation.memories}
     candidates, kept = [], []
     for source, found in facts.items():
-        also = {k for fact in found for k in everybody(fact, people)}
+        also, owners = set[str](), set[str]()
+        for fact in found:
+            spoken_of, only_owners = everybody(fact, people)
+            also, owners = also | spoken_of, owners | only_owners
         if source.speaker in names:
             also.add(names[source.speaker].casefold())
         memory = retrieved[source.memory_id]
-        text = set(w.low for s in sentences(source.text) for w in words(s)) | also
+        text = ({w.low for s in sentences(source.text) for w in words(s)} - owners) | also
         if any(
             not somebody.forms & text
             or (somebody.asker_only and source.speaker != situation.speaker)
@@ -163,10 +170,11 @@ def _recollected(
         candidates.append(
             Candidate(source.text, memory.score, memory.similarity, frozenset(also), source.order)
         )
-    index = recollect(asked, candidates, ignore=persona.name.split())
-    if index is None:
+    about = {form for somebody in wanted for form in somebody.forms}
+    best = recollect(asked, candidates, ignore=persona.name.split(), people=about)
+    if best is None:
         return None
-    source = kept[index]
+    source = kept[best.index]
     asker = source.speaker == situation.speaker
     retold = retell_text(source.text, swap=asker)
     if not retold:
@@ -178,6 +186,8 @@ def _recollected(
         teller="asker" if asker else others,
         memories=(source.memory_id,),
         texts=(source.text,),
+        fit=best.share,
+        order=source.order,
     )
 
 

@@ -200,18 +200,36 @@ def people_of(question: Question) -> list[Phrase]:
     return list(found.values())
 
 
-def everybody(fact: Fact, people: People) -> set[str]:
-    """Names, and what their bearers are to somebody, of all whom a fact speaks of."""
+def everybody(fact: Fact, people: People) -> tuple[set[str], set[str]]:
+    """Names, and what their bearers are to somebody, of all whom a fact speaks of.
+
+    Returns
+    -------
+    set of str, set of str
+        Of those whom it speaks of; and words for those who are only named to say who is meant
+        ("my sister's neighbour" speaks of no sister).
+    """
     found: set[str] = set()
+    owners: set[str] = set()
     source = fact.source
     for phrase in fact.clause.phrases():
+        inner: set[int] = set()
         for part in _nested(fact.meant(phrase)):
             if part.head.is_("OS"):
                 continue
-            key = people.named(part, source.speaker, source.listener)
-            if key:
+            if id(part) in inner:
+                owners |= {part.head.low, *(n.casefold() for n in part.names)}
+                continue
+            if _is_person(part):
+                inner |= {id(p) for o in (part.owner, part.of) if o is not None for p in _nested(o)}
+            if key := people.named(part, source.speaker, source.listener):
                 found |= {key, *people.heads(key)}
-    return found
+    return found, owners
+
+
+def _is_person(part: Phrase) -> bool:
+    lex = lexicon()
+    return bool(lex.keys(part.head.low) & lex.persons) and not part.head.is_("E")
 
 
 def _span(phrase: Phrase) -> tuple[int, int]:
