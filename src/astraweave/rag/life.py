@@ -2,8 +2,8 @@
 
 A strength follows from the game clock and from what has happened to a memory, never from when
 somebody looked: whoever asks at the same game time gets the same answer. All that changes here goes
-through four transitions, `recall`, `weaken`, `refresh` and `forget`, each given the time and plain
-ids, so that a replay that calls the same ones comes to the same state.
+through `recall`, `weaken`, `refresh` and `forget`, each given the time and plain ids, so that a
+replay that calls the same ones comes to the same state; `lived` and `restore` carry the outcome.
 """
 
 from __future__ import annotations
@@ -236,6 +236,20 @@ class MemoryLife:
             )
             self._set(memory, after, row)
 
+    def lived(self, memory_id: int) -> Lived | None:
+        """What has happened to a memory, as plain data; None: nothing since it was written."""
+        return self._lived.get(memory_id)
+
+    def restore(self, memory_id: int, lived: Lived | None) -> None:
+        """Bring a memory to where `lived` has said it was: for a replay of outcomes."""
+        self._catch_up()
+        if lived is None:
+            self._lived.pop(memory_id, None)
+        else:
+            self._lived[memory_id] = lived
+        self._unwritten[memory_id] = None
+        self.refresh(memory_id)
+
     def refresh(self, memory_id: int) -> None:
         """A memory was changed in the store: its importance, kind or tags may be others."""
         self._catch_up()
@@ -352,7 +366,7 @@ class MemoryLife:
 
     def _catch_up(self) -> None:
         """Make rows for what the store has got since, and drop those of what it has lost."""
-        latest = self._store.latest_id
+        latest = self._store.next_id - 1
         if self._seen < latest:
             fresh = (self._store.get(each) for each in range(self._seen + 1, latest + 1))
             self._columns.append([self._row(memory) for memory in fresh if memory is not None])

@@ -1,4 +1,4 @@
-"""How memories live: how fast each kind fades, what recall does, what may never go, how many fit."""
+"""How memories live: how fast each kind fades, what recall does, what stays, how many fit."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
 from astraweave.rag.store import MemoryStore
-from astraweave.rag.writing import MemoryWriter, most_telling
+from astraweave.rag.writing import MemoryWriter, Written, most_telling
 from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = ["RagPipeline"]
@@ -125,7 +126,7 @@ class RagPipeline:
         InputError
             It cannot be stored.
         """
-        written = self.writer.write(
+        written = self.remember_parts(
             text,
             owner=owner,
             game_time=game_time,
@@ -136,10 +137,15 @@ class RagPipeline:
             tags=tags,
             embed=embed,
         )
+        return most_telling(written)
+
+    def remember_parts(self, text: str, **line: Any) -> tuple[Written, ...]:
+        """What `remember` does, told part by part; takes what it takes."""
+        written = self.writer.write(text, **line)
         for one in written:
             known = one.outcome in {"again", "retold"}
             self._telemetry.count("rag.repeated" if known else "rag.remembered")
-        return most_telling(written)
+        return written
 
     def strength(self, memory_id: int, now: float) -> float:
         """How strong a memory is, 0 (gone) to 1; 1 throughout where nothing fades."""

@@ -42,6 +42,7 @@ _PLACES = frozenset(
 )
 _NO_PLACES = frozenset("love trouble danger pain debt war need charge fault risk ruins".split())
 _STAYS = frozenset({"lie", "li", "stand", "stay", "wait", "hid", "hide", "sit", "camp", "rest"})
+_DIED = frozenset({"died", "perished"})
 _LIVES = frozenset({"liv", "dwell", "resid"})
 _OPINION = re.compile(
     r"(?i)^(?:i (?:think|believe|reckon|guess|feel|find|suppose|say|hear|heard)(?: that)?"
@@ -117,7 +118,7 @@ def read_statement(text: str, *, speaker: str, addressee: str) -> Statement:
         tokens = [_person(each, speaker, addressee) for each in tokens_of(bare[: match.start()])]
     anymore = " any more" in bare.casefold() or "no longer" in bare.casefold()
     content = frozenset(
-        stem(token) for token in tokens if token not in words.function_words and token != "'s"
+        stem(each) for each in tokens if each not in words.function_words and each != "'s"
     )
     folded = set(tokens)
     present = not question and not folded & _UNREAL and not folded & _PAST
@@ -203,7 +204,7 @@ def _claim(tokens: Sequence[str]) -> Claim | None:
             return _made(after, "owner", before)
         if token in {"costs", "cost"}:
             return _made(before, "cost", after)
-        if token == "died":
+        if token in _DIED:
             return _made(before, "state", ["dead"])
     return None
 
@@ -243,7 +244,7 @@ def _having(before: Sequence[str], after: Sequence[str]) -> Claim | None:
         return None
     if rest[0] == "moved" and rest[1:2] == ["to"]:
         return _made(before, "home", rest[2:])
-    if rest[0] == "died":
+    if rest[0] in _DIED:
         return _made(before, "state", ["dead"])
     if is_number(rest[0]) and len(rest) > 1:
         return _made([*before, rest[1]], "count", [rest[0]])

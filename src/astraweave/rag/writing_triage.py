@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from astraweave.rag.memory import MemoryKind
 from astraweave.rag.salience import is_question
@@ -69,18 +69,19 @@ def is_passing(text: str, names: Collection[str] = (), *, addressee: str = "") -
     if is_question(text) or _EXCLAIMS.match(text):
         return True
     tokens = tokens_of(text)
-    if is_promise(text) or _relates({stem(token) for token in tokens}, text):
+    stems = {stem(token) for token in tokens}
+    if is_promise(text) or _relates(stems, text):
         return False
     called = set(tokens_of(addressee))
     telling = [
-        token
-        for token in dict.fromkeys(tokens)
-        if token not in words.function_words
-        and token != "'s"
-        and token not in called
-        and stem(token) not in words.small_talk
+        each
+        for each in dict.fromkeys(tokens)
+        if each not in words.function_words
+        and each != "'s"
+        and each not in called
+        and stem(each) not in words.small_talk
     ]
-    felt = any(stem(token) in words.feelings for token in tokens)
+    felt = not stems.isdisjoint(words.feelings)
     numbers = any(is_number(token) for token in tokens)
     known = any(token in names for token in telling)
     reason = "because" in tokens
@@ -133,7 +134,7 @@ def _relates(stems: set[str], text: str) -> bool:
     return bool(stems & words.relations and _RELATED.search(text) and not _PAST.search(text))
 
 
-def _starts_as_order(tokens: list[str]) -> bool:
+def _starts_as_order(tokens: Sequence[str]) -> bool:
     rest = [token for token in tokens[:3] if token not in {"please", "now", "just", "do", "not"}]
     lexical = lexicon()
     return bool(rest) and (
@@ -146,6 +147,6 @@ def _starts_as_order(tokens: list[str]) -> bool:
     )
 
 
-def _is_order(tokens: list[str], telling: list[str]) -> bool:
+def _is_order(tokens: Sequence[str], telling: Sequence[str]) -> bool:
     rest = [token for token in tokens[:3] if token not in {"please", "now", "just"}]
     return bool(rest) and rest[0] in lexicon().orders and len(telling) < 5

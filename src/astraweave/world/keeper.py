@@ -172,7 +172,7 @@ class Keeper:
 
     def remember(self, memory: Memory, *, importance: float | None = None) -> None:
         """Add a memory; its vector is made when nothing else waits, or when it is needed."""
-        kept = self.rag.remember(
+        written = self.rag.remember_parts(
             memory.text,
             owner=memory.owner,
             speaker=memory.speaker,
@@ -181,7 +181,7 @@ class Keeper:
             importance=importance,
             tags=memory.tags,
         )
-        self._fresh[memory.owner].append(kept)
+        self._fresh[memory.owner].extend(one.memory for one in written)
         self.recount(memory.owner)
 
     def retrieve(
