@@ -22,6 +22,7 @@ from astraweave.core.threads import Worker
 from astraweave.kernels.forgetting import fade, sweep_with_numba, sweep_with_numpy
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 from astraweave.rag.life_columns import LifeColumns, Lived, read_lived, write_lived
+from astraweave.rag.life_gists import GistSettings, Wording, find_gists
 from astraweave.rag.life_settings import DecayRule, LifeSettings, checked_rule
 from astraweave.rag.memory import Memory
 from astraweave.rag.store import MemoryStore
@@ -311,6 +312,34 @@ class MemoryLife:
         order = np.lexsort((columns.ids[rows], worth, protected))
         by_bytes = int(np.searchsorted(np.cumsum(sizes[order]), max(excess, 0))) + (excess > 0)
         return tuple(columns.ids[rows][order[: max(by_bytes, too_many)]].tolist())
+
+    def gists(
+        self,
+        owner: str,
+        now: float,
+        settings: GistSettings | None = None,
+        *,
+        wording: Wording | None = None,
+    ) -> list[Memory]:
+        """What of an owner's older memories can be summed up (see `find_gists`); changes nothing.
+
+        For when nothing else waits: a second of a character's whole life at the worst.
+        """
+        return find_gists(
+            self._store.for_owner(owner),
+            now,
+            settings,
+            vectors=lambda _: None,
+            protects=self.settings.protects,
+            wording=wording,
+        )
+
+    def sum_up(self, gist: Memory, now: float, *, embed: bool = False) -> Memory:
+        """Keep a gist that `gists` has found; from now on its sources fade faster."""
+        kept = self._store.add(gist, embed=embed)
+        self.weaken(kept.sources, now, self.settings.summed_up_share)
+        self._telemetry.count("rag.summed_up", len(kept.sources))
+        return kept
 
     def compile_soon(self) -> Worker | None:
         """Compile the sweep on a thread of its own, where Numba is installed; NumPy till then.
