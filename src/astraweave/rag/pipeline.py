@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave.core.protocols import TokenCounter
+from astraweave.core.protocols import ScopeResolver, TokenCounter
 from astraweave.core.worldview import WorldView
 from astraweave.embeddings.protocol import EmbeddingClient
 from astraweave.errors import InputError
@@ -22,7 +22,6 @@ from astraweave.rag._linking import NameIndex, words_of
 from astraweave.rag._ranking import (
     FIRST_PERSON,
     Hints,
-    aligned,
     rank,
     search_words,
     z_scores,
@@ -30,6 +29,7 @@ from astraweave.rag._ranking import (
 from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
+from astraweave.rag.scopes import Readable, WorldScopes
 from astraweave.rag.store import MemoryStore
 from astraweave.rag.writing import MemoryWriter, Written, most_telling
 from astraweave.rag.writing_novelty import NoveltyTable
@@ -50,6 +50,8 @@ class RagPipeline:
         Embeds questions; the one that the store has.
     world : WorldView, optional
         Knows names, aliases and kinds; without it names are guessed from capitals.
+    scopes : ScopeResolver, optional
+        Says which scopes a character is inside; by default `WorldScopes` of the world.
     life : MemoryLife, optional
         How memories fade; without it none does.
     novelty : NoveltyTable, optional
@@ -72,6 +74,7 @@ class RagPipeline:
         embedder: EmbeddingClient,
         *,
         world: WorldView | None = None,
+        scopes: ScopeResolver | None = None,
         life: MemoryLife | None = None,
         novelty: NoveltyTable | None = None,
         telemetry: Telemetry = NULL_TELEMETRY,
@@ -79,6 +82,7 @@ class RagPipeline:
         self._store = store
         self._embedder = embedder
         self._world = world or WorldView()
+        self._scopes = scopes or WorldScopes(self._world)
         self._telemetry = telemetry
         self._names = NameIndex(self._world.snapshot())
         self.life = life
@@ -174,7 +178,7 @@ class RagPipeline:
         query : str
             What was asked, in any words; it is data, never query syntax.
         owner : str
-            Whose memories; nobody else's come back.
+            Who is asked; what comes back is theirs, or of a scope that they are inside.
         k : int
             At most so many.
         exclude : collection of int
@@ -193,8 +197,8 @@ class RagPipeline:
             ``similarity`` and ``lexical``.
         """
         with self._telemetry.span("rag.retrieve"):
-            ids = self._store.ids(owner)
-            if k < 1 or not len(ids):
+            known = self._store.readable(owner, self._scopes)
+            if k < 1 or not len(known):
                 return []
             query = query[:_MAX_QUERY_CHARS]
             about = self._name_index().entities(query)
@@ -205,11 +209,12 @@ class RagPipeline:
                 raise InputError(
                     f"the question's vector must hold {self._embedder.dimensions} finite numbers"
                 )
-            cosine = self._store.cosines(owner, vector).astype(np.float64)
-            lexical = aligned(ids, *self._store.search_words(owner, search_words(query)))
+            cosine = known.cosines(vector).astype(np.float64)
+            words = [(word, 1.0) for word in search_words(query)]
+            lexical = known.word_scores(words).astype(np.float64)
             base = z_scores(cosine) + z_scores(lexical)
-            hints = self._hints(query, owner, speaker, about, now)
-            ranked = rank(ids, base, self._store.get, hints, exclude)
+            hints = self._hints(query, known, speaker, about, now)
+            ranked = rank(known, base, hints, exclude)
             return [
                 Retrieved(
                     memory=memory,
@@ -222,7 +227,7 @@ class RagPipeline:
 
     def query_text(self, query: str, *, owner: str) -> str:
         """What of a question should be embedded: all but the names of those who speak."""
-        speakers = self._store.speakers(owner)
+        speakers = self._store.readable(owner, self._scopes).speakers
         text, at = [], 0
         for start, end, entity_id in self._name_index().spans(query):
             if entity_id in speakers:
@@ -266,17 +271,22 @@ class RagPipeline:
         return fitting
 
     def _hints(
-        self, query: str, owner: str, speaker: str | None, about: Sequence[str], now: float | None
+        self,
+        query: str,
+        known: Readable,
+        speaker: str | None,
+        about: Sequence[str],
+        now: float | None,
     ) -> Hints:
         """What is asked for beside words and meaning: who said it, what it is about, when."""
-        speakers = self._store.speakers(owner)
+        speakers = known.speakers
         words = set(words_of(query))
         said_by = {entity for entity in about if entity in speakers}
         said_by |= {name for name in speakers if name.casefold() in words}
         if speaker and words & FIRST_PERSON:
             said_by.add(speaker)
         named = {name.casefold() for name in said_by}
-        latest = self._store.for_owner(owner, last=1)[0].game_time if now is None else now
+        latest = float(known.columns.game_time.max()) if now is None else now
         return Hints(
             said_by=frozenset(said_by),
             topics=frozenset(entity.casefold() for entity in about) - named,
