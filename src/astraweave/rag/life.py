@@ -325,11 +325,17 @@ class MemoryLife:
 
         For when nothing else waits: a second of a character's whole life at the worst.
         """
+        ids, vectors = self._store.ids(owner), self._store.vectors(owner)
+
+        def vector_of(memory_id: int) -> NDArray[np.float32] | None:
+            vector = vectors[ids.searchsorted(memory_id)]
+            return None if np.isnan(vector[0]) else vector
+
         return find_gists(
             self._store.for_owner(owner),
             now,
             settings,
-            vectors=lambda _: None,
+            vectors=vector_of,
             protects=self.settings.protects,
             wording=wording,
         )

@@ -25,6 +25,7 @@ from astraweave.rag.writing_claims import Statement, contradicts, read_statement
 from astraweave.rag.writing_novelty import Novelty, NoveltyTable
 from astraweave.rag.writing_segments import segments
 from astraweave.rag.writing_triage import is_passing, is_promise, kind_of
+from astraweave.rag.writing_words import lexicon, tokens_of
 
 __all__ = ["Decision", "MemoryWriter", "Outcome", "Written", "most_telling"]
 
@@ -221,7 +222,7 @@ class MemoryWriter:
         named = {word for start, end, _ in spans for word in words_of(line.text[start:end])}
         said = _read(line, spans)
         passing = bool(line.speaker) and is_passing(line.text, named, addressee=line.addressee)
-        near = list(self._near(draft, said))
+        near = list(self._near(draft, line))
         if self._repeats(draft, line, said, near, passing=passing):
             return
         entities = draft.names.entities(line.text)
@@ -247,7 +248,7 @@ class MemoryWriter:
     def _keep(self, draft: _Draft, line: Memory, *, kind: bool, importance: bool) -> None:
         """Note that a line stays as it is."""
         said = _read(line, draft.names.spans(line.text))
-        near = list(self._near(draft, said))
+        near = list(self._near(draft, line))
         for old, known in near:
             if _same_moment(line, old) and known.content == said.content and said.content:
                 draft.written.append(Written(memory=old, outcome="again"))
@@ -289,23 +290,31 @@ class MemoryWriter:
                 return True
         return False
 
-    def _near(self, draft: _Draft, said: Statement) -> Iterator[tuple[Memory, Statement]]:
+    def _near(self, draft: _Draft, line: Memory) -> Iterator[tuple[Memory, Statement]]:
         """What the owner knows that a line may repeat or change, the latest first.
 
         The latest memories, and those that the word index finds.
         """
         latest = self._store.for_owner(draft.owner, last=_LOOK_BACK)
         found = {memory.id: memory for memory in (*reversed(draft.added), *reversed(latest))}
-        if self._store.count(draft.owner) > len(latest) and said.content:
-            ids, scores = self._store.search_words(draft.owner, sorted(said.content))
-            best = np.argsort(-scores, kind="stable")[:_FOUND_BY_WORDS]
-            for memory_id in sorted(ids[best].tolist(), reverse=True):
-                if memory := self._store.get(memory_id):
-                    found.setdefault(memory_id, memory)
+        if self._store.count(draft.owner) > len(latest):
+            for memory in self._by_words(draft.owner, line.text):
+                found.setdefault(memory.id, memory)
         for memory in found.values():
             gone = memory.superseded_by or memory.id in draft.replaced
             if not gone and not memory.sources:
                 yield memory, self._statement(memory, draft.names)
+
+    def _by_words(self, owner: str, text: str) -> Iterator[Memory]:
+        """Memories with the most telling words in common, the latest first."""
+        idle = lexicon().function_words
+        terms = [(word, 1.0) for word in dict.fromkeys(tokens_of(text)) if word not in idle]
+        scores = self._store.word_scores(owner, terms)
+        count = min(_FOUND_BY_WORDS, len(scores))
+        best = np.sort(np.argpartition(-scores, count - 1)[:count])[::-1]
+        for memory_id in self._store.ids(owner)[best[scores[best] > 0]].tolist():
+            if memory := self._store.get(memory_id):
+                yield memory
 
     def _statement(self, memory: Memory, names: NameIndex) -> Statement:
         """A line as it is compared; those of stored memories are kept for a while."""
