@@ -170,6 +170,8 @@ def _shut_out(new: Claim, old: Claim) -> bool:
         return opposed and not same and not new.negative
     if new.negative or old.negative:
         return new.negative != old.negative and new.value == old.value
+    if new.predicate in {"age", "count"}:
+        return new.value != old.value
     return not (new.value <= old.value or old.value <= new.value)
 
 
@@ -219,12 +221,15 @@ def _being(before: Sequence[str], after: Sequence[str]) -> Claim | None:
         return None
     if rest[0] in {"called", "named"}:
         return _made(before, "name", rest[1:2], negative)
-    if rest[-2:] == ["years", "old"] or (len(rest) == 1 and is_number(rest[0])):
-        return _made(before, "age", [rest[0]], negative)
+    numbers = [each for each in rest if is_number(each)]
+    if numbers and (rest[-2:] == ["years", "old"] or numbers == rest):
+        return _made(before, "age", numbers, negative)
     if before[-1] == "name":
         return _made(before[:-1], "name", rest[:1], negative)
     if before[-1] == "age":
-        return _made(before[:-1], "age", rest[:1], negative)
+        return _made(before[:-1], "age", numbers or rest[:1], negative)
+    if stem(rest[0]) in words.states:
+        return _made(before, "state", [rest[0]], negative)
     if {stem(token) for token in before} & words.single_valued:
         return _made(before, "value", rest, negative)
     if rest[0] == "at" and rest[1:2] == ["home"]:
@@ -234,8 +239,7 @@ def _being(before: Sequence[str], after: Sequence[str]) -> Claim | None:
         if rest[at : at + 1] and rest[at] in _NO_PLACES:
             return None
         return _made(before, "place", rest[at:], negative)
-    value = stem(rest[0])
-    return _made(before, "state", [rest[0]], negative) if value in words.states else None
+    return None
 
 
 def _having(before: Sequence[str], after: Sequence[str]) -> Claim | None:

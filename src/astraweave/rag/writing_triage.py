@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Sequence
 
@@ -39,7 +40,8 @@ _PAST = re.compile(
     r"(?i)\b(?:was|were|had|did|went|came|saw|gave|took|left|lost|found|stole|broke|brought|bought"
     r"|sold|met|fell|drowned|killed|died|told|said|made|ran|fought|slept|paid|spent|wrote|built"
     r"|burnt|hid|kept|began|ate|drank|knew|heard|felt|held|sent|won|led|rose|spoke|swore|threw|wore"
-    r"|[a-z]{2,}ed)\b"
+    r"|(?!(?:called|named|married|need|indeed|wed|red|bed|seed|feed|breed|hundred|sacred)\b)"
+    r"[a-z]{2,}ed)\b"
 )
 _STANDING = re.compile(
     r"(?i)\b(?:is|are|am|'m|'s|lives?|works?|has|have|owns?|costs?|belongs?|called|named|means?"
@@ -84,8 +86,8 @@ def is_passing(text: str, names: Collection[str] = (), *, addressee: str = "") -
     felt = not stems.isdisjoint(words.feelings)
     numbers = any(is_number(token) for token in tokens)
     known = any(token in names for token in telling)
-    reason = "because" in tokens
-    if len(telling) + felt + known + reason < 2 and not (numbers and telling):
+    how_it_is = "because" in tokens or (bool(telling) and _says_a_state(tokens))
+    if len(telling) + felt + known + how_it_is < 2 and not (numbers and telling):
         return True
     if _is_order(tokens, telling) and not _ADVICE.search(text):
         return True
@@ -132,6 +134,18 @@ def _relates(stems: set[str], text: str) -> bool:
     if stems & words.bonds:
         return True
     return bool(stems & words.relations and _RELATED.search(text) and not _PAST.search(text))
+
+
+def _says_a_state(tokens: Sequence[str]) -> bool:
+    """Whether something is said to be in a state that it could also not be in."""
+    words = lexicon()
+    for token, follower in itertools.pairwise(tokens):
+        if (
+            token in {"is", "are", "was", "were", "am", "been", "not"}
+            and stem(follower) in words.states
+        ):
+            return True
+    return False
 
 
 def _starts_as_order(tokens: Sequence[str]) -> bool:
