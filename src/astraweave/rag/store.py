@@ -136,9 +136,9 @@ class MemoryStore:
         return None if shelf is None else shelf.get(memory_id)
 
     @property
-    def latest_id(self) -> int:
-        """The highest id that was ever given; 0 before the first."""
-        return self._next_id - 1
+    def next_id(self) -> int:
+        """The id that the next new memory gets; no id is ever used again."""
+        return self._next_id
 
     @property
     def dimensions(self) -> int:
