@@ -164,8 +164,11 @@ def test_ticks_without_events_leave_nothing(tmp_path: Path) -> None:
 
 
 PLAYED = """
-    import sys
+    import sys, threading
     from astraweave.world import World
+    sys.setswitchinterval(1e-5)  # threads take turns as they never did when this was recorded
+    for _ in range(2):
+        threading.Thread(target=lambda: [sum(range(99)) for _ in iter(int, 1)], daemon=True).start()
     play = World.replay(sys.argv[1], lambda mark, play: print(mark.tick, play.hash))
     print("end", play.hash)
 """
@@ -202,13 +205,13 @@ def play(world: World, ticks: int, draw: random.Random, cast: int) -> dict[int, 
     return hashes
 
 
-def test_a_replay_has_the_same_hash_after_every_tick(tmp_path: Path) -> None:
-    draw = random.Random(11)
+def replays(tmp_path: Path, ticks: int, cast: int, seed: int) -> int:
+    draw = random.Random(seed)
     model = ScriptedModel(["Aye, that I know well."] * 9, delay=0.002)
     with open_world(tmp_path / "slot", model=model) as world:
-        hashes = play(world, 150, draw, cast=5)
+        hashes = play(world, ticks // 2, draw, cast)
         world.save()
-        hashes |= play(world, 150, draw, cast=5)
+        hashes |= play(world, ticks - ticks // 2, draw, cast)
         world.export_journal(tmp_path / "session.awj")
         end = world.state_hash
     model.close()
@@ -220,6 +223,50 @@ def test_a_replay_has_the_same_hash_after_every_tick(tmp_path: Path) -> None:
     assert dict(line.split() for line in lines[:-1]) == {
         str(mark.tick): mark.hash for mark in again.ticks
     }
+    assert len(hashes) == ticks
+    return again.events
+
+
+def test_a_replay_has_the_same_hash_after_every_tick(tmp_path: Path) -> None:
+    assert replays(tmp_path, ticks=300, cast=5, seed=11) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ten_minutes_of_twenty_characters_replay(tmp_path: Path) -> None:
+    events = replays(tmp_path, ticks=18_000, cast=20, seed=12)
+    print(f"{events} events")
+    assert events > 5000
+
+
+def rewinds(tmp_path: Path, points: int, seed: int) -> None:
+    """Saves at random points, and back to random ones of them: the hash is the same every time."""
+    draw = random.Random(seed)
+    with open_world(tmp_path, keep_saves=8) as world:
+        checked = 0
+        while checked < points:
+            play(world, draw.randrange(1, 12), draw, cast=3)
+            info = world.save(name=f"n{checked}" if draw.random() < 0.05 else "")
+            assert info.state_hash == world.state_hash
+            if draw.random() < 0.5:
+                play(world, draw.randrange(6), draw, cast=3)
+            chosen = draw.choice(world.saves())
+            world.load(chosen.id)
+            assert world.state_hash == chosen.state_hash
+            checked += 1
+            named = [each for each in world.saves() if each.name]
+            if len(named) > 5:
+                world.delete_save(named[0].name)
+
+
+def test_the_hash_comes_back_at_random_points(tmp_path: Path) -> None:
+    rewinds(tmp_path, points=25, seed=3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_hash_comes_back_at_a_thousand_random_points(tmp_path: Path) -> None:
+    rewinds(tmp_path, points=1000, seed=4)
 
 
 def test_a_replay_goes_on_from_a_save(tmp_path: Path) -> None:

@@ -223,6 +223,8 @@ class World:
 
         Raises
         ------
+        InputError
+            `seed` has more than 64 bits, or `keep_saves` is less than 1.
         ConfigError
             `prompts` or `road` cannot be used; names file and line.
         MissingExtraError
@@ -234,6 +236,8 @@ class World:
         StorageError
             The folder cannot be read or written.
         """
+        if seed is not None and not -(1 << 63) <= seed < 1 << 63:
+            raise InputError(f"a seed has 64 bits; {seed} does not fit", seed=seed)
         settings = settings or Settings.from_environment()
         telemetry = Telemetry(enabled=settings.telemetry)
         clock = clock or SystemClock()
