@@ -36,6 +36,7 @@ __all__ = [
     "checked",
     "create_memory_tables",
     "first_memory_tables",
+    "read_memories",
     "upgrade_memory_tables",
 ]
 
@@ -437,6 +438,12 @@ class MemoryStore:
             vectors = self._embedder.embed_batch(texts)
         places = {text: place for place, text in enumerate(texts)}
         return vectors[[places[memory.text] for memory in memories]]
+
+
+def read_memories(connection: sqlite3.Connection) -> tuple[list[Memory], int]:
+    """All memories of a database in the order of their ids, and the next id; without vectors."""
+    (next_id,) = connection.execute("SELECT next_id FROM memory_space").fetchone()
+    return [memory for memory, _ in read_rows(connection)], next_id
 
 
 def checked(memory: Memory) -> Memory:

@@ -17,7 +17,7 @@ import numpy as np
 from astraweave.context import Turn
 from astraweave.core.worldview import Entity, Fact, WorldView
 from astraweave.embeddings import EmbeddingClient
-from astraweave.errors import AstraweaveError, InputError
+from astraweave.errors import AstraweaveError, CorruptDataError, InputError
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.rag import (
@@ -30,6 +30,7 @@ from astraweave.rag import (
     Retrieved,
 )
 from astraweave.serving import BreakerState, Road
+from astraweave.world._history import record_since
 from astraweave.world.events import (
     AnyEvent,
     Began,
@@ -37,9 +38,11 @@ from astraweave.world.events import (
     LineSpoken,
     MemoriesChanged,
     RandomState,
+    decode_event,
     encode_event,
 )
 from astraweave.world.ledger import Ledger
+from astraweave.world.replay import SessionRecord
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
 from astraweave.world.transitions import apply, entity_key, turn_prefix
@@ -130,12 +133,13 @@ class Keeper:
         self._view = view
         self._telemetry = telemetry
         self._road: Road | None = None
-        self._tick, self._now, self._events = 0, 0.0, 0
         self._settle()
 
     def _settle(self) -> None:
         """Take up what the slot holds now."""
         slot = self.slot
+        self._tick, self._now, self._events = 0, 0.0, 0
+        self._since = slot.base
         self.store = MemoryStore(slot.connection, self._embedder, telemetry=self._telemetry)
         slot.attach(self.store)
         self.life = MemoryLife(slot.connection, self.store, telemetry=self._telemetry)
@@ -227,11 +231,12 @@ class Keeper:
     def _apply(self, event: AnyEvent) -> None:
         try:
             data = encode_event(event)
-        except (TypeError, ValueError, OverflowError) as error:
+            written = decode_event(data)  # what a replay will see, to the last bit
+        except (TypeError, ValueError, OverflowError, CorruptDataError) as error:
             kind = type(event).__name__
             raise InputError(f"this {kind} cannot be written down: {error}") from error
         self.ledger.touched.clear()
-        apply(self.ledger, event)
+        apply(self.ledger, written)
         self.slot.recording.add(self._tick, data, self.ledger.touched)
         self._events += 1
 
@@ -324,7 +329,7 @@ class Keeper:
         with self._telemetry.span("world.flush"):
             self.slot.flush()
 
-    def save(self, note: Mapping[str, Any] | None) -> SaveInfo:
+    def save(self, note: Mapping[str, Any] | None, name: str = "") -> SaveInfo:
         """Put everything into the save, in one atomic step."""
         with self._failures_counted():
             for _ in range(_EMBEDDED_BY_SAVE):
@@ -332,7 +337,36 @@ class Keeper:
                     break
         self._put_road()
         with self._telemetry.span("world.save"):
-            return self.slot.save(note)
+            return self.slot.save(
+                note,
+                name=name,
+                game_time=self.ledger.get("now", float) or 0.0,
+                state_hash=self.hash,
+            )
+
+    def find(self, save: str) -> SaveInfo:
+        """The save that answers to this; InputError where there is none."""
+        there = self.slot.directory()
+        if there is None:
+            raise InputError("nothing was ever saved here", save=save)
+        return there.find(save)
+
+    def load(self, save: str) -> SaveInfo:
+        """Go on from an older save; see `Slot.load`."""
+        with self._telemetry.span("world.load"):
+            info = self.slot.load(save)
+            self._settle()
+        return info
+
+    def record(self, since: str | None) -> SessionRecord:
+        """What happened since a save (None: since the world was opened or loaded)."""
+        there = self.slot.directory()
+        start = self._since
+        if since is not None:
+            start = "" if there is None or not since else there.find(since).id
+        return record_since(
+            there, self.slot.base, start, self.slot.recording.read(), required=since is not None
+        )
 
     def wind_up(self) -> None:
         """Leave what no save has for ``open(recover=True)``; closing the slot commits it."""
