@@ -193,7 +193,8 @@ class _Event:
         return self._joined()
 
     def _joined(self) -> str:
-        pieces, end = [], 0
+        pieces: list[str] = []
+        end = 0
         for token in self._tokens:
             gap = self._text[end : token.start] if token.start > end else ""
             said = token.text if token.said is None else token.said
