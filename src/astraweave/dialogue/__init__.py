@@ -8,7 +8,8 @@ from astraweave.dialogue.check import Knowledge, Verdict, check_clause
 from astraweave.dialogue.clauses import ClauseSplitter
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.generator import Clause, DialogueGenerator, Line, LineReport, Tier
-from astraweave.dialogue.plan import Plan, Planner
+from astraweave.dialogue.plan import LinePlan, Plan, PlannedFact
+from astraweave.dialogue.planner import Planner
 from astraweave.dialogue.recall import memory_text, retrieval_query
 from astraweave.dialogue.similarity import Similarity
 from astraweave.dialogue.situation import Situation
@@ -23,8 +24,10 @@ __all__ = [
     "DialogueGenerator",
     "Knowledge",
     "Line",
+    "LinePlan",
     "LineReport",
     "Plan",
+    "PlannedFact",
     "Planner",
     "Similarity",
     "Situation",

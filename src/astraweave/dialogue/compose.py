@@ -118,6 +118,10 @@ class Composer:
         options = [o for o in self._patterns["opener"] if o.split(".")[0] not in lately]
         return rng.choice(options or list(self._patterns["opener"]))
 
+    def lines(self, kind: str) -> tuple[str, ...]:
+        """The patterns of a kind; none where there are none."""
+        return tuple(self._patterns.get(kind, ()))
+
     # -- picking --------------------------------------------------------------------------------
 
     def pick(
