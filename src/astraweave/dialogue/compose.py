@@ -147,8 +147,8 @@ class Composer:
         return bool(self._acts.get(kind))
 
     def lines(self, kind: str) -> tuple[str, ...]:
-        """The patterns of a kind; none where there are none."""
-        return tuple(self._patterns.get(kind, ()))
+        """The variants of an act that have no places to fill."""
+        return tuple(v.text for v in self._acts.get(kind, ()) if not v.fields)
 
     # -- picking --------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from astraweave.context.turn import Turn
 from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldSnapshot
 from astraweave.dialogue.facts import Source
-from astraweave.persona import Mood, Persona, PersonaState
+from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
 
@@ -86,11 +86,11 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     def mood(self) -> Mood:
         """The character's mood as of now."""
-        return self.mind.mood
+        return mood_at(self.persona, self.mind, max(self.now, self.mind.at))
 
     def feeling(self) -> str:
         """A word for the mood; empty where it is nothing in particular."""
-        return ""
+        return feeling_line(self.persona, self.mind, max(self.now, self.mind.at))
 
     def recent_lines(self) -> list[str]:
         """The character's latest lines, newest last."""

@@ -10,7 +10,6 @@ from astraweave.dialogue.moves import Choice, Scene
 from astraweave.dialogue.plan import LinePlan, Plan
 from astraweave.dialogue.repair import normal
 from astraweave.dialogue.tone import Tone
-from astraweave.errors import ConfigError
 
 __all__ = ["worded"]
 
@@ -48,9 +47,11 @@ _INSTEAD: Mapping[str, tuple[str, ...]] = {
 def worded(composer: Composer, scene: Scene, choice: Choice, line: LinePlan) -> Plan:
     """The composed words of a choice: what opens the line, and what follows without a model."""
     recent = list(scene.recent)
+    if choice.act == "silence":
+        return Plan(scene.heard, "", model_clauses=0, line=line)
     text = _said(composer, scene, choice, line.tone, recent)
     if choice.act == "smalltalk":
-        opening, rest = composer.opener(scene.rng, recent), text
+        opening, rest = composer.opener(scene.rng, recent, line.tone), text
     elif choice.whole:
         opening, rest = text, ""
     else:
@@ -104,18 +105,19 @@ def _said(
     composer: Composer, scene: Scene, choice: Choice, tone: Tone, recent: Sequence[str]
 ) -> str:
     """A composed line for a choice."""
-    rng = scene.rng
+    rng, fields = scene.rng, {**_named(scene), **choice.fields}
     if choice.act in {"answer", "unknown"} and choice.answer is not None:
-        return composer.answer(choice.answer, rng, recent)
+        return composer.answer(choice.answer, rng, recent, tone)
     if choice.act == "telling" and choice.told:
-        return composer.telling(choice.told, scene.situation.speaker, rng, recent)
+        return composer.telling(choice.told, scene.situation.speaker, rng, recent, tone)
     if choice.act == "telling":
-        return composer.pick("telling_plain", {}, rng, recent)
+        return composer.pick("telling_plain", fields, rng, recent, tone=tone)
     if choice.act == "recap":
-        return composer.recap([fact for fact, _ in scene.tellings], rng, recent)
-    for kind in (choice.act, *_INSTEAD.get(choice.act, ())):
-        try:
-            return composer.pick(kind, choice.fields, rng, recent)
-        except ConfigError:
-            continue
-    return composer.pick("smalltalk", {}, rng, recent)
+        return composer.recap([fact for fact, _ in scene.tellings], rng, recent, tone)
+    kinds = (choice.act, *_INSTEAD.get(choice.act, ()), "smalltalk")
+    kind = next(kind for kind in kinds if composer.covers(kind))
+    return composer.pick(kind, fields, rng, recent, tone=tone)
+
+
+def _named(scene: Scene) -> dict[str, str]:
+    return {"name": scene.name} if scene.name else {}

@@ -7,7 +7,7 @@ import re
 from astraweave.dialogue.answer import Answer
 from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.dialogue.plan import PlannedFact
-from astraweave.persona import Cause, Mood
+from astraweave.persona import Cause, Explanation, Mood, explain, feeling
 
 __all__ = ["ask_why", "be_well", "meet_apology", "meet_insult", "meet_praise", "meet_threat"]
 
@@ -38,31 +38,32 @@ _ASKS_HOW = re.compile(
 
 def ask_why(scene: Scene) -> Choice | None:
     """Say how it feels, and what made it so, to somebody who asks."""
-    why, how = _ASKS_WHY.search(scene.text), _ASKS_HOW.search(scene.text)
-    if why is None and how is None:
+    if not (_ASKS_WHY.search(scene.text) or _ASKS_HOW.search(scene.text)):
         return None
-    cause = strongest(scene)
-    feeling = feeling_of(scene.mood)
-    fields = {"feeling": feeling}
-    answer = Answer("known" if cause is not None else "unknown", teller="self")
-    if cause is None or not cause.outcome.text:
-        reason = "asked how it feels, and nothing in particular made it so"
-        return Choice(
-            "feeling", (reason,), fields=fields, answer=answer, model_clauses=0, whole=True
+    why = explained(scene)
+    fields = {"feeling": why.word}
+    reason = f"asked about its feelings: {why.asked or why.word} at {why.value:.2f}"
+    answer = Answer("known" if why.reasons else "unknown", teller="self")
+    if not why.holds or not why.reasons:
+        reasons = (reason, "no event is behind it" if why.holds else "it does not feel so")
+        return Choice("feeling", reasons, fields=fields, answer=answer, model_clauses=0, whole=True)
+    facts = tuple(
+        PlannedFact(
+            text=each.text,
+            retold=retold_event(each.text, scene),
+            memory=each.cause.outcome.memory,
+            teller=scene.persona.id,
         )
-    retold = retold_outcome(cause, scene)
-    fact = PlannedFact(
-        text=cause.outcome.text,
-        retold=retold,
-        memory=cause.outcome.memory,
-        teller=scene.persona.id,
+        for each in why.reasons
     )
-    reason = f"asked how it feels: {feeling}, most of all since {cause.outcome.text!r}"
     return Choice(
         "because",
-        (reason,),
-        facts=(fact,),
-        fields={**fields, "cause": retold, "retold": retold},
+        (
+            reason,
+            *(f"{each.text!r} has {each.contribution:.2f} to do with it" for each in why.reasons),
+        ),
+        facts=facts,
+        fields={**fields, "retold": facts[0].retold},
         answer=answer,
         model_clauses=0,
         whole=True,
@@ -71,14 +72,14 @@ def ask_why(scene: Scene) -> Choice | None:
 
 def be_well(scene: Scene) -> Choice:
     """Answer "how are you": truly, where there is something to say."""
-    if strength(scene.mood) < _NOTABLE or strongest(scene) is None:
+    if strength(scene.mood) < _NOTABLE or moved_by(scene) is None:
         return Choice("wellbeing", ("asked how it is, and all is as ever",))
-    feeling = feeling_of(scene.mood)
+    word = feeling(scene.mood)
     liked = scene.relation.affinity > -_NOTABLE
     if not liked:
         return Choice("wellbeing", ("asked how it is by somebody whom that does not concern",))
-    reason = f"asked how it is, and it feels {feeling}"
-    return Choice("feeling", (reason,), fields={"feeling": feeling}, model_clauses=1)
+    reason = f"asked how it is, and it feels {word}"
+    return Choice("feeling", (reason,), fields={"feeling": word}, model_clauses=1)
 
 
 def meet_insult(scene: Scene) -> Choice:
@@ -121,42 +122,33 @@ def meet_apology(scene: Scene) -> Choice:
     return Choice("apology", ("asked for pardon",))
 
 
-def strongest(scene: Scene) -> Cause | None:
-    """What moved the character most, in the direction in which its mood is; or None."""
-    mood, speaker = scene.mood, scene.situation.speaker
-    best: tuple[float, int] | None = None
-    for index, cause in enumerate(scene.situation.mind.causes):
-        moved = cause.mood
-        pull = (
-            moved.valence * mood.valence
-            + moved.arousal * mood.arousal
-            + moved.dominance * mood.dominance
-        )
-        pull += 0.05 * (cause.outcome.by == speaker)
-        if pull > 0 and (best is None or (pull, index) >= best):
-            best = (pull, index)
-    return scene.situation.mind.causes[best[1]] if best is not None else None
+def explained(scene: Scene) -> Explanation:
+    """Why the character feels as it does, as far as the utterance asks."""
+    situation = scene.situation
+    return explain(
+        scene.persona,
+        situation.mind,
+        scene.text,
+        about=situation.speaker,
+        now=max(situation.now, situation.mind.at),
+        names=situation.spoken_names(),
+    )
 
 
-def retold_outcome(cause: Cause, scene: Scene) -> str:
-    """An outcome as the character says it to who is with it."""
-    return cause.outcome.text.rstrip(".")
+def moved_by(scene: Scene) -> Cause | None:
+    """What moved the character last; None: nothing did."""
+    causes = scene.situation.mind.causes
+    return causes[-1] if causes else None
+
+
+def retold_event(text: str, scene: Scene) -> str:
+    """An event as the character says it to who is with it."""
+    return text.rstrip(".")
 
 
 def strength(mood: Mood) -> float:
     """How far a mood is from none at all, 0 to 1."""
     return max(abs(mood.valence), abs(mood.arousal), abs(mood.dominance))
-
-
-def feeling_of(mood: Mood) -> str:
-    """A word for a mood."""
-    if strength(mood) < 0.2:
-        return "calm"
-    if mood.valence < 0:
-        if mood.arousal > 0.1:
-            return "angry" if mood.dominance >= 0 else "afraid"
-        return "sad"
-    return "glad" if mood.valence > 0.1 else "restless"
 
 
 def _bold(scene: Scene) -> bool:
