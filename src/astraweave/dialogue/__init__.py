@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from astraweave.dialogue.acts import Act, act_of, is_telling
 from astraweave.dialogue.answer import Answer, Answerer
+from astraweave.dialogue.barks import BARKS, Barker
 from astraweave.dialogue.check import Knowledge, Verdict, check_clause
 from astraweave.dialogue.clauses import ClauseSplitter
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.generator import Clause, DialogueGenerator, Line, LineReport, Tier
+from astraweave.dialogue.group import EVERYONE, Answered, Standing, addressed, speaking_order
 from astraweave.dialogue.plan import LinePlan, Plan, PlannedFact
 from astraweave.dialogue.planner import Planner
 from astraweave.dialogue.recall import memory_text, retrieval_query
@@ -15,9 +17,13 @@ from astraweave.dialogue.similarity import Similarity
 from astraweave.dialogue.situation import Situation
 
 __all__ = [
+    "BARKS",
+    "EVERYONE",
     "Act",
     "Answer",
+    "Answered",
     "Answerer",
+    "Barker",
     "Clause",
     "ClauseSplitter",
     "Composer",
@@ -31,11 +37,14 @@ __all__ = [
     "Planner",
     "Similarity",
     "Situation",
+    "Standing",
     "Tier",
     "Verdict",
     "act_of",
+    "addressed",
     "check_clause",
     "is_telling",
     "memory_text",
     "retrieval_query",
+    "speaking_order",
 ]

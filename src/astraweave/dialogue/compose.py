@@ -150,6 +150,10 @@ class Composer:
         """The variants of an act that have no places to fill."""
         return tuple(v.text for v in self._acts.get(kind, ()) if not v.fields)
 
+    def variants(self, kind: str, tone: Tone = _NEUTRAL) -> list[str]:
+        """The variants of an act that fit a tone and have no places to fill, the best fit first."""
+        return [v.text for tier in self._tiers(kind, tone) for v in tier if not v.fields]
+
     # -- picking --------------------------------------------------------------------------------
 
     def pick(

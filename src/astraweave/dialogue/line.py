@@ -90,6 +90,8 @@ class Line:
         plan = self._plan()
         self.plan = plan.line
         try:
+            if not plan.opening:
+                return
             yield self._show(plan.opening, "composed", plan.memories)
             if generator.scheduler is not None and plan.model_clauses:
                 async for clause in self._drafted_clauses(generator.scheduler, plan):

@@ -13,6 +13,7 @@ from astraweave.context.turn import Turn
 from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldSnapshot
 from astraweave.dialogue.facts import Source
+from astraweave.dialogue.group import Answered
 from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
@@ -63,6 +64,12 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         within one of them is no secret here.
     lately : sequence of Memory
         What the character learned lately, newest first, whatever the utterance brought back.
+    addressed : bool
+        Whether it was said to the character, and not just in its hearing.
+    answered : tuple of Answered
+        What others present have already said to the same utterance.
+    knower : str
+        Id of somebody present who seems to know more of what was said; empty: nobody.
     unsaid : str
         The rest of a line in which the character was interrupted; empty: there is none.
     """
@@ -82,6 +89,9 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     present: tuple[str, ...] = ()
     scopes: frozenset[str] = frozenset()
     lately: Sequence[Memory] = ()
+    addressed: bool = True
+    answered: tuple[Answered, ...] = ()
+    knower: str = ""
     unsaid: str = ""
 
     def mood(self) -> Mood:

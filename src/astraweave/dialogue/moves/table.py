@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from astraweave.dialogue.moves import answering, feelings, meeting, news, reserve, telling, wishes
+from astraweave.dialogue.moves import (
+    answering,
+    company,
+    feelings,
+    meeting,
+    news,
+    reserve,
+    telling,
+    wishes,
+)
 from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.dialogue.moves.foreign import hear_foreign
 
@@ -13,11 +22,17 @@ __all__ = ["decide"]
 
 Rule = Callable[[Scene], Choice | None]
 
-_FIRST: Sequence[Rule] = (hear_foreign, meeting.go_on, reserve.refuse_taboo, feelings.ask_why)
+_FIRST: Sequence[Rule] = (
+    hear_foreign,
+    meeting.go_on,
+    company.follow,
+    reserve.refuse_taboo,
+    feelings.ask_why,
+)
 """Asked before all others, whatever was heard."""
 
 _TABLE: Mapping[str, Sequence[Rule]] = {
-    "question": (reserve.keep_secret, answering.answer),
+    "question": (reserve.keep_secret, company.hand_over, answering.answer),
     "recap": (answering.recap,),
     "telling": (reserve.promise_silence, telling.take_note),
     "greeting": (meeting.greet,),
@@ -50,7 +65,8 @@ def decide(scene: Scene) -> Choice:
 
 def _with_wishes(choice: Choice, scene: Scene) -> Choice:
     """The choice, and behind it a wish of the character's own where there is room for one."""
-    if choice.after or scene.heard.kind not in _ROOM_FOR_WISHES or choice.act == "resume":
+    busy = choice.after or choice.act in {"resume", "silence"} or scene.situation.present
+    if busy or scene.heard.kind not in _ROOM_FOR_WISHES:
         return choice
     wish = wishes.seek_help(scene)
     return choice if wish is None else replace(choice, after=(wish,), model_clauses=0)
