@@ -11,7 +11,9 @@ from astraweave.llm.protocol import Message, Role
 __all__ = ["Turn", "as_messages"]
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Turn(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """What one party said, whole: turns are kept or dropped, never cut.
 
     Attributes

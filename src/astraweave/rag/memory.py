@@ -13,7 +13,9 @@ MemoryKind = Literal[
 ]
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Memory(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """One memory of one character.
 
     Attributes

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +30,7 @@ from astraweave.rag._ranking import (
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
 from astraweave.rag.salience import importance_of, is_question
-from astraweave.rag.store import MemoryStore
+from astraweave.rag.store import MemoryStore, checked
 
 __all__ = ["RagPipeline"]
 
@@ -108,23 +109,38 @@ class RagPipeline:
         InputError
             It cannot be stored.
         """
-        if repeated := self._repeated(text, owner, speaker, game_time):
+        memory = self.draft(
+            Memory(
+                owner=owner,
+                text=text,
+                kind=kind,
+                speaker=speaker,
+                addressee=addressee,
+                game_time=game_time,
+                tags=tuple(tags),
+            ),
+            importance=importance,
+        )
+        return memory if memory.id else self._store.add(memory, embed=embed)
+
+    def draft(self, memory: Memory, *, importance: float | None = None) -> Memory:
+        """What `remember` would keep of a memory that has its words alone; nothing is changed.
+
+        Returns
+        -------
+        Memory
+            Without an id: it is new. With one: it is there already, and this is it.
+        """
+        if repeated := self._repeated(memory.text, memory.owner, memory.speaker, memory.game_time):
             self._telemetry.count("rag.repeated")
             return repeated
-        entities = self._name_index().entities(text)
-        memory = Memory(
-            owner=owner,
-            text=text,
-            kind=kind,
-            speaker=speaker,
-            addressee=addressee,
-            game_time=game_time,
-            importance=importance_of(text, entities) if importance is None else importance,
-            tags=tuple(tags),
-            entities=entities,
-        )
+        entities = self._name_index().entities(memory.text)
+        if importance is None:
+            importance = importance_of(memory.text, entities)
         self._telemetry.count("rag.remembered")
-        return self._store.add(memory, embed=embed)
+        return checked(
+            msgspec.structs.replace(memory, id=0, importance=importance, entities=entities)
+        )
 
     def retrieve(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import get_args
 
@@ -26,6 +26,7 @@ from astraweave.rag._tables import (
     upgrade_memory_tables,
     write_rows,
 )
+from astraweave.rag.changes import MemoryChanges
 from astraweave.rag.memory import Memory, MemoryKind
 
 __all__ = [
@@ -74,6 +75,7 @@ class MemoryStore:
         self._telemetry = telemetry
         self._shelves: dict[str, Shelf] = {}
         self._owners: dict[int, str] = {}
+        self._next_id = 1
         self._pending: dict[int, None] = {}
         self._unwritten: dict[int, None] = {}
         self._uncommitted: dict[int, None] = {}
@@ -158,6 +160,39 @@ class MemoryStore:
                 self._unwritten[memory_id] = None
                 gone += 1
         return gone
+
+    @property
+    def next_id(self) -> int:
+        """The id that the next new memory gets; no id is ever used again."""
+        return self._next_id
+
+    def apply(self, changes: MemoryChanges) -> None:
+        """Let memories come, change and go, as it was decided; vectors of new texts follow later.
+
+        Raises
+        ------
+        InputError
+            One of them cannot be stored; nothing is changed then.
+        """
+        for memory in [checked(memory) for memory in changes.put]:
+            old = self.get(memory.id)
+            if old is not None and old.owner != memory.owner:
+                self.delete(memory.id)
+                old = None
+            self._next_id = max(self._next_id, memory.id + 1)
+            self._owners[memory.id] = memory.owner
+            shelf = self._shelf(memory.owner)
+            shelf.put(memory)
+            self._unwritten[memory.id] = None
+            if old is None or old.text != memory.text:
+                shelf.vectors.delete(memory.id)
+                self._pending[memory.id] = None
+        self.delete(*changes.gone)
+
+    def everything(self) -> Iterator[Memory]:
+        """All memories of everybody."""
+        for shelf in self._shelves.values():
+            yield from shelf.memories.values()
 
     def for_owner(self, owner: str, last: int | None = None) -> list[Memory]:
         """What a character remembers, oldest first; at most the `last` ones."""
@@ -299,7 +334,7 @@ class MemoryStore:
         row = self._connection.execute(
             "SELECT embedder, dimensions, next_id FROM memory_space"
         ).fetchone()
-        self._next_id: int = row[2]
+        self._next_id = row[2]
         info = self._embedder.model_info
         same_space = row[:2] == (info.id, info.dimensions)
         packed_size = 2 * info.dimensions

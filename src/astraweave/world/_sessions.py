@@ -100,7 +100,8 @@ def create_session(folder: Path, number: int, image: bytes, base: bytes) -> Path
                 raise
             raise ConfigError(f"this Python's SQLite cannot be used: {error}") from error
         connection.execute("UPDATE session SET base = ?, pending = x'', dirty = 0", (base,))
-        connection.execute("DELETE FROM journal")
+        for table in ("journal", "event", "tick"):
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608
         connection.commit()
     unfinished.replace(path)
     return path

@@ -22,7 +22,15 @@ from astraweave.errors import CorruptDataError
 from astraweave.rag import Memory
 from astraweave.rag.changes import MemoryChanges
 
-__all__ = ["Entries", "Ledger", "Memories", "PlainEntries", "PlainMemories", "digest_of_entry"]
+__all__ = [
+    "Entries",
+    "Ledger",
+    "Memories",
+    "PlainEntries",
+    "PlainMemories",
+    "digest_of_entry",
+    "encode_state",
+]
 
 T = TypeVar("T")
 
@@ -209,6 +217,11 @@ class Ledger:
         come = 0 if new is None else digest_of_entry(key, new)
         self._total = (self._total - gone + come) % _MODULUS
         self.touched.append((key, come.to_bytes(16, "little")[:4]))
+
+
+def encode_state(value: object) -> bytes:
+    """A value as MessagePack; equal values have equal bytes."""
+    return _encoder.encode(value)
 
 
 def digest_of_entry(key: str, value: bytes) -> int:

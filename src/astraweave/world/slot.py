@@ -33,6 +33,7 @@ from astraweave.world._files import explained, storage_error, sync_folder
 from astraweave.world._lock import SlotLock
 from astraweave.world._schema import migrate
 from astraweave.world.journal import EventJournal
+from astraweave.world.recording import Recording
 from astraweave.world.savefile import SaveInfo, digest_of, read_info, read_save, write_save
 from astraweave.world.state import StateTable
 
@@ -78,7 +79,9 @@ class Slot:
     state : StateTable
         Small states by name.
     journal : EventJournal
-        The recording of this session; its `record` is thread-safe.
+        What models answered and what else is worth a note; its `record` is thread-safe.
+    recording : Recording
+        The events that changed the state, from which this session can be replayed.
     info : SaveInfo or None
         The latest save; None before the first.
     recovered : bool
@@ -113,7 +116,8 @@ class Slot:
         self._changes = self.connection.total_changes
         self.state = StateTable(self.connection)
         self.journal = EventJournal(self.connection, clock)
-        self._parts: list[WriteBehind] = [self.state, self.journal]
+        self.recording = Recording(self.connection)
+        self._parts: list[WriteBehind] = [self.state, self.journal, self.recording]
 
     @classmethod
     def open(cls, path: str | Path, *, clock: Clock, recover: bool = False) -> Slot:
@@ -343,7 +347,8 @@ class Slot:
         changes = self.connection.total_changes
         dirty = self._dirty or changes != self._changes
         if self._journal_spent:
-            self.connection.execute("DELETE FROM journal")
+            for table in ("journal", "event", "tick"):
+                self.connection.execute(f"DELETE FROM {table}")  # noqa: S608
             changes = self.connection.total_changes
         for part in self._parts:
             part.write()

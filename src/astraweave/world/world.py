@@ -40,13 +40,17 @@ from astraweave.rag import Memory, Retrieved, checked_memory
 from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
 from astraweave.world.conversation import Conversations, Mind, Utterance
-from astraweave.world.keeper import Keeper, SavedWorld
+from astraweave.world.events import CharacterSet, GamePut
+from astraweave.world.keeper import Keeper
+from astraweave.world.ledger import encode_state
 from astraweave.world.mailbox import Mailbox
 from astraweave.world.npc import Npc
 from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
+from astraweave.world.timeline import Timeline
+from astraweave.world.transitions import game_key
 from astraweave.world.warmup import WarmUps
 
 __all__ = ["TickReport", "World"]
@@ -127,6 +131,8 @@ class World:
         self._look_at = 0 if road is not None and road.watches else math.inf
         self._thread = threading.get_ident()
         self._mailbox = Mailbox()
+        self._timeline = Timeline(runtime, keeper, clock, view, self._mailbox.post)
+        self._mailbox.after = self._timeline.end
         self._speaking: set[Reply] = set()
         self._npcs: dict[str, Npc] = {}
         self._minds: dict[str, Mind] = {}
@@ -149,8 +155,11 @@ class World:
             rng=self._rng,
             telemetry=telemetry,
             post=self._mailbox.post,
+            timeline=self._timeline,
         )
-        self._restore(self._block(keeper.world))
+        self._restore()
+        # Behind the lines that end when the world does, before the slot closes.
+        runtime.at_end(self._timeline.wind_up)
         runtime.blocking.when_idle(keeper.embed_one)
 
     @classmethod
@@ -232,7 +241,9 @@ class World:
             )
             runtime.at_end(brains.close)
             view = WorldView()
-            keeper = runtime.blocking.run(Keeper, slot, brains.embedder, view, telemetry)
+            keeper = runtime.blocking.run(
+                Keeper, slot, brains.embedder, view, telemetry, seed=seed or 0
+            )
             way = None
             if brains.model is not None:
                 way = open_road(
@@ -299,7 +310,7 @@ class World:
             msgspec.msgpack.encode(who)  # here, where its maker can be told
         except ValueError as error:
             raise ConfigError(f"the persona of {npc_id!r} cannot be saved: {error}") from error
-        self._runtime.blocking.post(self._keeper.keep_persona, npc_id, who)
+        self._timeline.happen(self._keeper.happen, CharacterSet(npc=npc_id, persona=who))
         return self._add(npc_id, who, turns=())
 
     @property
@@ -320,6 +331,7 @@ class World:
         if start >= self._look_at:
             self._look(start)
         delivered = self._mailbox.deliver(budget_us)
+        self._timeline.step()
         return TickReport(
             delivered=delivered,
             waiting=len(self._mailbox),
@@ -336,12 +348,14 @@ class World:
             What a menu of saves should show; JSON-able.
         """
         self._check()
-        return self._block(self._keeper.save, self._state(), self.view.snapshot(), note)
+        self._settle()
+        return self._block(self._keeper.save, note)
 
     async def save_async(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
         """`save`, awaited."""
         self._check()
-        work = self._submit(self._keeper.save, self._state(), self.view.snapshot(), note)
+        self._settle()
+        work = self._submit(self._keeper.save, note)
         return await asyncio.shield(asyncio.wrap_future(work))
 
     def flush(self) -> None:
@@ -350,12 +364,14 @@ class World:
         ``World.open(..., recover=True)`` brings it back after a crash.
         """
         self._check()
-        self._block(self._keeper.flush, self._state(), self.view.snapshot())
+        self._settle()
+        self._block(self._keeper.flush)
 
     async def flush_async(self) -> None:
         """`flush`, awaited."""
         self._check()
-        work = self._submit(self._keeper.flush, self._state(), self.view.snapshot())
+        self._settle()
+        work = self._submit(self._keeper.flush)
         await asyncio.shield(asyncio.wrap_future(work))
 
     def close(self) -> None:
@@ -369,9 +385,6 @@ class World:
         if self._runtime.closed:
             return
         self._check()
-        state, view = self._state(), self.view.snapshot()
-        # Behind the lines that end now, before the slot closes.
-        self._runtime.at_end(lambda: self._keeper.wind_up(state, view))
         try:
             self._runtime.close()
         finally:
@@ -427,6 +440,55 @@ class World:
     def recoverable(self) -> bool:
         """Whether a crash left work that ``open(recover=True)`` would bring back."""
         return self._block(lambda: self._keeper.slot.recoverable)
+
+    def put(self, key: str, value: object) -> None:
+        """Keep something of the game's own beside the minds: saved, rewound and replayed with them.
+
+        Parameters
+        ----------
+        key : str
+            The game's name for it.
+        value : object
+            What msgspec can encode; None: it is forgotten.
+
+        Raises
+        ------
+        InputError
+            It cannot be encoded.
+        """
+        self._check()
+        _check_id("a value", key)
+        try:
+            packed = None if value is None else encode_state(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"the value of {key!r} cannot be saved: {error}", key=key) from error
+        self._timeline.happen(self._keeper.happen, GamePut(key=key, value=packed))
+
+    def get(self, key: str, kind: type[T]) -> T | None:
+        """What the game has `put` there, as `kind`; None: nothing. Waits, so not in a frame.
+
+        Raises
+        ------
+        CorruptDataError
+            It is no `kind`.
+        """
+        self._check()
+        return self._block(self._keeper.ledger.get, game_key(key), kind)
+
+    @property
+    def state_hash(self) -> str:
+        """Which state all minds were in when the last tick ended: equal states, equal hashes.
+
+        It is what a save holds, what a load gives back, and what a replay comes to. Waits for the
+        second thread, so not in a frame.
+        """
+        self._check()
+        return self._block(lambda: self._keeper.hash)
+
+    @property
+    def ticks(self) -> int:
+        """How many ticks there were in this world, over all sessions."""
+        return self._timeline.tick - 1
 
     # What characters and replies ask of their world.
 
@@ -490,7 +552,7 @@ class World:
     def _tell(self, memory: Memory) -> None:
         self._check()
         dated = checked_memory(msgspec.structs.replace(memory, game_time=self.clock.now()))
-        self._runtime.blocking.post(self._keeper.remember, dated, importance=dated.importance)
+        self._timeline.happen(self._keeper.remember, dated, importance=dated.importance, why="told")
 
     def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]:
         self._check()
@@ -527,25 +589,32 @@ class World:
         self._runtime.call(lambda: self._conversations.warm_up(mind))
         return npc
 
-    def _restore(self, saved: SavedWorld | None) -> None:
-        if saved is None:
+    def _restore(self) -> None:
+        """Take up what the keeper holds: at the beginning, and when an older save is loaded."""
+        seed = self._block(self._keeper.seed)
+        if seed is None:
+            self._timeline.rewound()
             return
-        self._rng.restore({"seed": saved.seed, "streams": self._block(self._keeper.random)})
+        self._rng.restore({"seed": seed, "streams": self._block(self._keeper.random)})
         view = self._block(self._keeper.view)
         self.view.restore(view.entities, view.facts, view.version)
+        self._timeline.rewound()
         if hasattr(self.clock, "set"):
-            self.clock.set(saved.now)
+            self.clock.set(self._block(self._keeper.now))
         for npc_id, persona in self._block(self._keeper.personas).items():
             self._add(npc_id, persona, self._block(self._keeper.turns, npc_id))
+
+    def _settle(self) -> None:
+        """Take in everything that has happened up to now, and end the tick."""
+        self._timeline.catch_up()
+        self._timeline.happen(self._keeper.move_clock)
+        self._timeline.end()
 
     def _look(self, now: int) -> None:
         """Have the road's settings looked at, where a slow disk holds up no frame."""
         assert self._road is not None, "nobody looks without a file"
         self._look_at = now + _LOOK_NS
         self._runtime.blocking.post(self._road.poll)
-
-    def _state(self) -> SavedWorld:
-        return SavedWorld(seed=self._rng.seed, now=self.clock.now())
 
     def _block(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._runtime.blocking.run(fn, *args, **kwargs)
