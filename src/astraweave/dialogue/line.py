@@ -65,6 +65,7 @@ class Line:
         self._generator, self._deadline = generator, deadline
         self._whole, self._situation = situation, disclosed(situation)[0]
         self.plan: LinePlan | None = None
+        self._composed = ""
         self._priority, self._valid_while = priority, valid_while
         self._began = generator.clock.monotonic()
         self._clauses: list[Clause] = []
@@ -84,11 +85,24 @@ class Line:
         """What was shown so far."""
         return "".join(clause.text for clause in self._clauses)
 
+    @property
+    def whole(self) -> str:
+        """The line as it would stand without the rest of what a model may add."""
+        if self.plan is None or self.text.startswith(self._composed):
+            return self.text
+        return self._composed if self._composed.startswith(self.text) else self.text
+
+    @property
+    def memories(self) -> tuple[int, ...]:
+        """Ids of the memories that the shown text rests on, without repeats."""
+        return tuple(dict.fromkeys(m for clause in self._clauses for m in clause.memories))
+
     async def __aiter__(self) -> AsyncIterator[Clause]:
         """Clauses as they may be shown."""
         generator, telemetry = self._generator, self._generator.telemetry
         plan = self._plan()
         self.plan = plan.line
+        self._composed = f"{plan.opening} {plan.remainder}".strip()
         try:
             if not plan.opening:
                 return

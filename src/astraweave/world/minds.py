@@ -21,25 +21,22 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         Who answered.
     speaker : str
         Id of who spoke to them.
+    name : str
+        Name of the one who answered.
     heard : str
         What was said.
-    spoken : str
-        What was answered, as far as it was shown.
     plan : LinePlan or None
         What the answer did; None: nothing was said.
     game_time : float
         In seconds.
-    memory : int
-        Id of the memory of what was heard; 0: not known.
     """
 
     npc: str
     speaker: str
+    name: str = ""
     heard: str
-    spoken: str = ""
     plan: LinePlan | None = None
     game_time: float = 0.0
-    memory: int = 0
 
 
 class Minds(Protocol):
