@@ -26,7 +26,15 @@ from astraweave.persona import (
     evolve_from_outcome,
     initial_state,
 )
-from astraweave.rag import Memory, MemoryChanges, MemoryStore, RagPipeline, Retrieved
+from astraweave.rag import (
+    Memory,
+    MemoryChanges,
+    MemoryLife,
+    MemoryStore,
+    NoveltyTable,
+    RagPipeline,
+    Retrieved,
+)
 from astraweave.serving import BreakerState, Road
 from astraweave.world.events import (
     AnyEvent,
@@ -148,8 +156,17 @@ class Keeper:
         slot = self.slot
         self.store = MemoryStore(slot.connection, self._embedder, telemetry=self._telemetry)
         slot.attach(self.store)
+        self.life = MemoryLife(slot.connection, self.store, telemetry=self._telemetry)
+        novelty = NoveltyTable(slot.connection)
+        slot.attach(self.life)
+        slot.attach(novelty)
         self.rag = RagPipeline(
-            self.store, self._embedder, world=self._view, telemetry=self._telemetry
+            self.store,
+            self._embedder,
+            world=self._view,
+            life=self.life,
+            novelty=novelty,
+            telemetry=self._telemetry,
         )
         with self._telemetry.span("world.hash"):
             self.ledger = Ledger(slot.state, self.store)
