@@ -146,6 +146,14 @@ class Composer:
         """Whether the voice has lines for an act."""
         return bool(self._acts.get(kind))
 
+    def lines(self, kind: str) -> tuple[str, ...]:
+        """The variants of an act that have no places to fill."""
+        return tuple(v.text for v in self._acts.get(kind, ()) if not v.fields)
+
+    def variants(self, kind: str, tone: Tone = _NEUTRAL) -> list[str]:
+        """The variants of an act that fit a tone and have no places to fill, the best fit first."""
+        return [v.text for tier in self._tiers(kind, tone) for v in tier if not v.fields]
+
     # -- picking --------------------------------------------------------------------------------
 
     def pick(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from astraweave.world.brains import ModelWarning
+from astraweave.world.gathering import Conversation, Round
 from astraweave.world.npc import Npc
 from astraweave.world.reply import Reply
 from astraweave.world.savefile import SaveInfo
@@ -10,9 +11,11 @@ from astraweave.world.slot import Slot, SlotSummary
 from astraweave.world.world import TickReport, World
 
 __all__ = [
+    "Conversation",
     "ModelWarning",
     "Npc",
     "Reply",
+    "Round",
     "SaveInfo",
     "Slot",
     "SlotSummary",
