@@ -16,8 +16,8 @@ from astraweave.persona.state import BigFive, Mood, Relationship
 __all__ = ["reaction", "resting_mood"]
 
 _RESTING_SHARE = 0.4
-"""The regression is over standard scores; at less than half of it no temperament rests at an end of an axis,
-and whatever happens still shows."""
+"""The regression is over standard scores; at this share of it no temperament rests at an end of an
+axis, and whatever happens still shows."""
 
 
 def resting_mood(temperament: BigFive) -> Mood:
