@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,14 +30,17 @@ from astraweave.rag._ranking import (
 from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
+from astraweave.rag.salience import importance_of, is_question
 from astraweave.rag.scopes import Readable, WorldScopes
-from astraweave.rag.store import MemoryStore
+from astraweave.rag.store import MemoryStore, checked
 from astraweave.rag.writing import MemoryWriter, Written, most_telling
 from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = ["RagPipeline"]
 
 _MAX_QUERY_CHARS = 2000
+_REPEAT_SECONDS = 300.0
+_REPEAT_LOOKBACK = 64
 
 
 class RagPipeline:
@@ -159,6 +163,25 @@ class RagPipeline:
         """Memories came to mind and were spoken of: they last longer from now on."""
         if self.life is not None:
             self.life.recall(ids, now)
+
+    def draft(self, memory: Memory, *, importance: float | None = None) -> Memory:
+        """What `remember` would keep of a memory that has its words alone; nothing is changed.
+
+        Returns
+        -------
+        Memory
+            Without an id: it is new. With one: it is there already, and this is it.
+        """
+        if repeated := self._repeated(memory.text, memory.owner, memory.speaker, memory.game_time):
+            self._telemetry.count("rag.repeated")
+            return repeated
+        entities = self._name_index().entities(memory.text)
+        if importance is None:
+            importance = importance_of(memory.text, entities)
+        self._telemetry.count("rag.remembered")
+        return checked(
+            msgspec.structs.replace(memory, id=0, importance=importance, entities=entities)
+        )
 
     def retrieve(
         self,
@@ -292,6 +315,16 @@ class RagPipeline:
             topics=frozenset(entity.casefold() for entity in about) - named,
             now=latest,
         )
+
+    def _repeated(self, text: str, owner: str, speaker: str, game_time: float) -> Memory | None:
+        same = words_of(text)
+        for memory in reversed(self._store.for_owner(owner, last=_REPEAT_LOOKBACK)):
+            if abs(game_time - memory.game_time) > _REPEAT_SECONDS:
+                continue
+            said = memory.text == text or (same and words_of(memory.text) == same)
+            if said and memory.speaker == speaker and is_question(memory.text) == is_question(text):
+                return memory
+        return None
 
     def _name_index(self) -> NameIndex:
         if self._names.version != self._world.version:

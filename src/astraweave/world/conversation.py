@@ -7,6 +7,7 @@ which runs in order on its second thread. Nothing here touches the game's thread
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,15 +23,16 @@ from astraweave.dialogue import (
     LineReport,
     Situation,
     memory_text,
-    retrieval_query,
 )
+from astraweave.dialogue.gathering import Recall, gather
 from astraweave.llm import Priority
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.rag import Memory, Retrieved
-from astraweave.world.keeper import Keeper, SavedWorld, SpokenLine, stream_of
+from astraweave.world.keeper import Keeper, SpokenLine, stream_of
 from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
+from astraweave.world.timeline import Timeline
 from astraweave.world.warmup import WarmUps
 
 __all__ = ["Conversations", "Mind", "Utterance"]
@@ -42,6 +44,12 @@ _IN_VIEW = 20
 """Turns of the conversation that a line may see."""
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(slots=True)
 class Mind:
     """What the runtime keeps of one character."""
@@ -51,6 +59,8 @@ class Mind:
     history: ConversationHistory
     speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One line at a time; the next utterance waits until this one is answered."""
+    kept: asyncio.Event = field(default_factory=_set_event)
+    """Set when the game's thread has taken the line before: this one can remember it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,7 @@ class Conversations:
         rng: RandomStreams,
         telemetry: Telemetry,
         post: Callable[[Callable[[], None], Priority], None],
+        timeline: Timeline,
     ) -> None:
         self._runtime = runtime
         self._generator = generator
@@ -90,6 +101,7 @@ class Conversations:
         self._rng = rng
         self._telemetry = telemetry
         self._post = post
+        self._timeline = timeline
 
     async def answer(self, mind: Mind, said: Utterance, reply: Reply) -> LineReport:
         """Speak one line into `reply`; the caller ends the reply when this coroutine has ended."""
@@ -106,17 +118,12 @@ class Conversations:
         )
 
     async def _speak(self, mind: Mind, said: Utterance, reply: Reply) -> LineReport:
+        await mind.kept.wait()
         telemetry, now = self._telemetry, self._now(mind)
         earlier = mind.history.recent(6)
-        query = retrieval_query(said.text.text, earlier)
         with telemetry.span("dialogue.retrieve"):
             memories = await self._runtime.block(
-                self._keeper.retrieve,
-                query,
-                owner=mind.id,
-                k=RETRIEVED,
-                speaker=said.speaker,
-                now=now,
+                gather, said.text.text, earlier, self._recall(mind, said, now), k=RETRIEVED
             )
         line = self._generator.begin(
             self._situation(mind, said, memories, now),
@@ -124,14 +131,34 @@ class Conversations:
             priority=said.priority,
             valid_while=self._while_it_lasts(),
         )
+        recalled: dict[int, None] = {}
         try:
             async for clause in line:
+                recalled.update(dict.fromkeys(clause.memories))
                 elapsed = self._elapsed_ms(said)
                 self._post(partial(reply._show, clause, elapsed), said.priority)
         finally:
-            self._write_down(mind, said, now, self._heard(said, earlier), line.text)
+            heard = self._heard(said, earlier)
+            self._write_down(mind, said, now, heard, line.text, tuple(recalled))
         telemetry.count("lines")
         return line.report
+
+    def _recall(self, mind: Mind, said: Utterance, now: float) -> Recall:
+        """How this character's memories are reached; used on the second thread."""
+        keeper, owner = self._keeper, mind.id
+        world = self._view.snapshot()
+        speakers = {said.speaker, *keeper.store.speakers(owner)}
+        known = {key: world.entities[key].name for key in speakers if key in world.entities}
+        return Recall(
+            search=lambda query, k: keeper.retrieve(
+                query, owner=owner, k=k, speaker=said.speaker, now=now
+            ),
+            everything=lambda: keeper.store.for_owner(owner),
+            asker=said.speaker,
+            listener=owner,
+            names={**known, owner: mind.persona.name},
+            now=now,
+        )
 
     def _while_it_lasts(self) -> Callable[[], bool]:
         """Whether the moment of now is still in the past: no world closed, no older save loaded."""
@@ -163,11 +190,19 @@ class Conversations:
             self._telemetry.count("dialogue.unread")
             return said.text.text
 
-    def _write_down(self, mind: Mind, said: Utterance, now: float, heard: str, spoken: str) -> None:
+    def _write_down(
+        self,
+        mind: Mind,
+        said: Utterance,
+        now: float,
+        heard: str,
+        spoken: str,
+        recalled: tuple[int, ...],
+    ) -> None:
         """Keep what was heard and said, also of a line that was cut off; nobody waits for it.
 
-        The second thread works in order: the character's next line, and a save after this one,
-        find it done.
+        This is where a line becomes an event. The history that prompts are made from has it at
+        once; the state of the world has it when the game's thread takes it, inside a tick.
         """
         then = max(now, self._clock.now())
         turns = [Turn(role="user", speaker=said.speaker, text=said.text.text, game_time=now)]
@@ -189,18 +224,18 @@ class Conversations:
             )
         for turn in turns:
             mind.history.append(turn)
-        self._keeper.slot.journal.record(
-            "line", {"npc": mind.id, "heard": said.text.text, "spoken": spoken}
+        line = SpokenLine(
+            npc=mind.id,
+            turns=tuple(turns),
+            memories=tuple(memories),
+            recalled=recalled,
+            random=self._rng[stream_of(mind.id)].getstate(),
         )
-        self._runtime.blocking.post(
-            self._keeper.keep_line,
-            SpokenLine(
-                npc=mind.id,
-                turns=tuple(turns),
-                memories=tuple(memories),
-                random=self._rng[stream_of(mind.id)].getstate(),
-                world=SavedWorld(seed=self._rng.seed, now=self._clock.now()),
-            ),
+        mind.kept.clear()
+        self._timeline.finished(
+            # Nothing of the runtime in it: a world that nobody holds must be collected.
+            partial(_keep, self._timeline, self._keeper, line, self._runtime.loop, mind.kept),
+            said.priority,
         )
 
     def _now(self, mind: Mind) -> float:
@@ -210,3 +245,16 @@ class Conversations:
 
     def _elapsed_ms(self, said: Utterance) -> float:
         return (self._clock.monotonic() - said.asked_at) * 1e3
+
+
+def _keep(
+    timeline: Timeline,
+    keeper: Keeper,
+    line: SpokenLine,
+    loop: asyncio.AbstractEventLoop,
+    kept: asyncio.Event,
+) -> None:
+    """Let a line happen; on the game's thread."""
+    timeline.happen(keeper.keep_line, line)
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(kept.set)

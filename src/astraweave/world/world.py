@@ -40,19 +40,28 @@ from astraweave.rag import Memory, Retrieved, checked_memory
 from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
 from astraweave.world.conversation import Conversations, Mind, Utterance
-from astraweave.world.keeper import Keeper, SavedWorld
+from astraweave.world.events import CharacterSet, GamePut
+from astraweave.world.keeper import Keeper
+from astraweave.world.ledger import encode_state
 from astraweave.world.mailbox import Mailbox
 from astraweave.world.npc import Npc
+from astraweave.world.recording import TickMark
+from astraweave.world.replay import Replay, SessionRecord, read_record, replay, write_record
 from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
 from astraweave.world.savefile import SaveInfo
-from astraweave.world.slot import Slot
+from astraweave.world.slot import KEPT_SAVES, Slot
+from astraweave.world.timeline import Timeline
+from astraweave.world.transitions import game_key
 from astraweave.world.warmup import WarmUps
 
 __all__ = ["TickReport", "World"]
 
 DEFAULT_DEADLINE_S = 0.45
 """A line stands within half a second: this, and a frame to show it."""
+
+_SILENCE_S = 30.0
+"""Cancelled lines have ended by then, even those whose memories are being looked up."""
 
 _LOOK_NS = 500_000_000
 """So often the road's settings file is looked at."""
@@ -127,6 +136,8 @@ class World:
         self._look_at = 0 if road is not None and road.watches else math.inf
         self._thread = threading.get_ident()
         self._mailbox = Mailbox()
+        self._timeline = Timeline(runtime, keeper, clock, view, self._mailbox.post)
+        self._mailbox.after = self._timeline.end
         self._speaking: set[Reply] = set()
         self._npcs: dict[str, Npc] = {}
         self._minds: dict[str, Mind] = {}
@@ -149,8 +160,11 @@ class World:
             rng=self._rng,
             telemetry=telemetry,
             post=self._mailbox.post,
+            timeline=self._timeline,
         )
-        self._restore(self._block(keeper.world))
+        self._restore()
+        # Behind the lines that end when the world does, before the slot closes.
+        runtime.at_end(self._timeline.wind_up)
         runtime.blocking.when_idle(keeper.embed_one)
 
     @classmethod
@@ -162,6 +176,7 @@ class World:
         seed: int | None = None,
         clock: Clock | None = None,
         recover: bool = False,
+        keep_saves: int = KEPT_SAVES,
         model: LanguageModel | None = None,
         embedder: EmbeddingClient | None = None,
         prompts: PromptLibrary | str | Path | None = None,
@@ -187,6 +202,8 @@ class World:
             Game time; by default it runs with the machine's.
         recover : bool
             Also take what happened after the last save, when a crash kept it from being saved.
+        keep_saves : int
+            How many saves without a name are kept; a new one then takes the place of the oldest.
         model, embedder : optional
             Your own models, instead of those that `settings` name. You close them.
         prompts : PromptLibrary or path, optional
@@ -206,6 +223,8 @@ class World:
 
         Raises
         ------
+        InputError
+            `seed` has more than 64 bits, or `keep_saves` is less than 1.
         ConfigError
             `prompts` or `road` cannot be used; names file and line.
         MissingExtraError
@@ -217,6 +236,8 @@ class World:
         StorageError
             The folder cannot be read or written.
         """
+        if seed is not None and not -(1 << 63) <= seed < 1 << 63:
+            raise InputError(f"a seed has 64 bits; {seed} does not fit", seed=seed)
         settings = settings or Settings.from_environment()
         telemetry = Telemetry(enabled=settings.telemetry)
         clock = clock or SystemClock()
@@ -225,14 +246,18 @@ class World:
         runtime = Runtime()
         try:
             # The slot first: it is quick, and what most often goes wrong.
-            slot = runtime.blocking.run(Slot.open, path, clock=clock, recover=recover)
+            slot = runtime.blocking.run(
+                Slot.open, path, clock=clock, recover=recover, keep=keep_saves
+            )
             runtime.at_end(slot.close)
             brains = load_brains(
                 settings, telemetry, model=model, embedder=embedder, progress=progress
             )
             runtime.at_end(brains.close)
             view = WorldView()
-            keeper = runtime.blocking.run(Keeper, slot, brains.embedder, view, telemetry)
+            keeper = runtime.blocking.run(
+                Keeper, slot, brains.embedder, view, telemetry, seed=seed or 0
+            )
             way = None
             if brains.model is not None:
                 way = open_road(
@@ -299,7 +324,7 @@ class World:
             msgspec.msgpack.encode(who)  # here, where its maker can be told
         except ValueError as error:
             raise ConfigError(f"the persona of {npc_id!r} cannot be saved: {error}") from error
-        self._runtime.blocking.post(self._keeper.keep_persona, npc_id, who)
+        self._timeline.happen(self._keeper.happen, CharacterSet(npc=npc_id, persona=who))
         return self._add(npc_id, who, turns=())
 
     @property
@@ -320,6 +345,7 @@ class World:
         if start >= self._look_at:
             self._look(start)
         delivered = self._mailbox.deliver(budget_us)
+        self._timeline.step()
         return TickReport(
             delivered=delivered,
             waiting=len(self._mailbox),
@@ -327,21 +353,34 @@ class World:
             elapsed_us=(monotonic_ns() - start) / 1e3,
         )
 
-    def save(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
+    def save(self, note: Mapping[str, Any] | None = None, *, name: str = "") -> SaveInfo:
         """Save everything as one unit, in one atomic step; returns when it is on the disk.
 
         Parameters
         ----------
         note : mapping, optional
             What a menu of saves should show; JSON-able.
+        name : str
+            Keeps the save until `delete_save`, while those without a name give way to newer ones.
+
+        Raises
+        ------
+        InputError
+            There is a save of this name already, or the note cannot be written.
+        StorageError
+            The disk is full or refuses; all earlier saves are still there, and so is the work.
         """
         self._check()
-        return self._block(self._keeper.save, self._state(), self.view.snapshot(), note)
+        self._settle()
+        return self._block(self._keeper.save, note, name)
 
-    async def save_async(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
+    async def save_async(
+        self, note: Mapping[str, Any] | None = None, *, name: str = ""
+    ) -> SaveInfo:
         """`save`, awaited."""
         self._check()
-        work = self._submit(self._keeper.save, self._state(), self.view.snapshot(), note)
+        self._settle()
+        work = self._submit(self._keeper.save, note, name)
         return await asyncio.shield(asyncio.wrap_future(work))
 
     def flush(self) -> None:
@@ -350,13 +389,117 @@ class World:
         ``World.open(..., recover=True)`` brings it back after a crash.
         """
         self._check()
-        self._block(self._keeper.flush, self._state(), self.view.snapshot())
+        self._settle()
+        self._block(self._keeper.flush)
 
     async def flush_async(self) -> None:
         """`flush`, awaited."""
         self._check()
-        work = self._submit(self._keeper.flush, self._state(), self.view.snapshot())
+        self._settle()
+        work = self._submit(self._keeper.flush)
         await asyncio.shield(asyncio.wrap_future(work))
+
+    def saves(self) -> tuple[SaveInfo, ...]:
+        """Every save that is kept, in the order of saving; their parents make a tree of them.
+
+        The last one is what opening the slot gives. Waits, so not in a frame.
+        """
+        self._check()
+        return self._block(self._keeper.slot.saves)
+
+    def load(self, save: str) -> SaveInfo:
+        """Go back to an older save: everybody knows what they knew then, and nothing more.
+
+        Lines that are being spoken end as `Cancelled`, and what no save has is given up. The next
+        `save` becomes a branch beside those that came after this one; they stay. Characters that
+        the save does not know are gone.
+
+        Parameters
+        ----------
+        save : str
+            Its name, its id, or the beginning of its id (see `saves`).
+
+        Raises
+        ------
+        InputError
+            There is no such save.
+        CorruptDataError
+            It is damaged; nothing has changed then.
+        """
+        self._check()
+        self._block(self._keeper.find, save)
+        for reply in tuple(self._speaking):
+            reply.cancel()
+        self._mailbox.deliver_until(lambda: not self._speaking, _SILENCE_S)
+        self._timeline.end()
+        info = self._block(self._keeper.load, save)
+        self._restore()
+        return info
+
+    def delete_save(self, save: str) -> None:
+        """Delete an older save (its name, its id, or the beginning of it); later ones stay.
+
+        Raises
+        ------
+        InputError
+            There is no such save, or it is the latest.
+        """
+        self._check()
+        self._block(self._keeper.slot.delete, save)
+
+    def export_journal(self, path: str | Path, *, since: str | None = None) -> SessionRecord:
+        """Write everything that happened into a file from which it can be replayed.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        since : str, optional
+            A save to begin at (its name or id; empty: the very beginning). By default when the
+            world was opened or last loaded, or the earliest save after that which still knows how
+            it came about.
+
+        Returns
+        -------
+        SessionRecord
+            The same, for `replay`.
+
+        Raises
+        ------
+        InputError
+            There is no such save, or what led from it to now is not recorded any more.
+        """
+        self._check()
+        self._settle()
+        record = self._block(self._keeper.record, since)
+        self._block(write_record, Path(path), record)
+        return record
+
+    @staticmethod
+    def replay(
+        journal: str | Path | SessionRecord,
+        on_tick: Callable[[TickMark, Replay], object] | None = None,
+    ) -> Replay:
+        """Let a recorded session happen again, without any model, and check it at every tick.
+
+        Parameters
+        ----------
+        journal : str, Path or SessionRecord
+            What `export_journal` has written or returned.
+        on_tick : callable, optional
+            Called after every tick in which anything happened.
+
+        Raises
+        ------
+        CorruptDataError
+            The file is damaged, or something comes out differently; ``error.tick``,
+            ``error.event`` and ``error.key`` say where.
+        FormatVersionError
+            A newer astraweave recorded it.
+        """
+        if not isinstance(journal, SessionRecord):
+            journal = read_record(Path(journal))
+        return replay(journal, on_tick)
 
     def close(self) -> None:
         """End everything; unsaved work stays recoverable. Closing twice is allowed.
@@ -369,9 +512,6 @@ class World:
         if self._runtime.closed:
             return
         self._check()
-        state, view = self._state(), self.view.snapshot()
-        # Behind the lines that end now, before the slot closes.
-        self._runtime.at_end(lambda: self._keeper.wind_up(state, view))
         try:
             self._runtime.close()
         finally:
@@ -428,6 +568,55 @@ class World:
         """Whether a crash left work that ``open(recover=True)`` would bring back."""
         return self._block(lambda: self._keeper.slot.recoverable)
 
+    def put(self, key: str, value: object) -> None:
+        """Keep something of the game's own beside the minds: saved, rewound and replayed with them.
+
+        Parameters
+        ----------
+        key : str
+            The game's name for it.
+        value : object
+            What msgspec can encode; None: it is forgotten.
+
+        Raises
+        ------
+        InputError
+            It cannot be encoded.
+        """
+        self._check()
+        _check_id("a value", key)
+        try:
+            packed = None if value is None else encode_state(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"the value of {key!r} cannot be saved: {error}", key=key) from error
+        self._timeline.happen(self._keeper.happen, GamePut(key=key, value=packed))
+
+    def get(self, key: str, kind: type[T]) -> T | None:
+        """What the game has `put` there, as `kind`; None: nothing. Waits, so not in a frame.
+
+        Raises
+        ------
+        CorruptDataError
+            It is no `kind`.
+        """
+        self._check()
+        return self._block(self._keeper.ledger.get, game_key(key), kind)
+
+    @property
+    def state_hash(self) -> str:
+        """Which state all minds were in when the last tick ended: equal states, equal hashes.
+
+        It is what a save holds, what a load gives back, and what a replay comes to. Waits for the
+        second thread, so not in a frame.
+        """
+        self._check()
+        return self._block(lambda: self._keeper.hash)
+
+    @property
+    def ticks(self) -> int:
+        """How many ticks there were in this world, over all sessions."""
+        return self._timeline.tick - 1
+
     # What characters and replies ask of their world.
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
@@ -444,6 +633,7 @@ class World:
         self, npc: str, text: str, speaker: str, deadline_s: float | None, priority: Priority
     ) -> Reply:
         self._check()
+        mind = self._mind(npc)
         _check_id("a speaker", speaker)
         if priority not in PRIORITIES:
             raise InputError(
@@ -464,7 +654,7 @@ class World:
             report, error = self._outcome(npc, task)
             self._mailbox.post(lambda: self._end(reply, report, error, elapsed_ms), priority)
 
-        answer = self._conversations.answer(self._minds[npc], said, reply)
+        answer = self._conversations.answer(mind, said, reply)
         reply._begin(self._runtime.spawn(answer, ended))
         self._speaking.add(reply)
         return reply
@@ -490,7 +680,7 @@ class World:
     def _tell(self, memory: Memory) -> None:
         self._check()
         dated = checked_memory(msgspec.structs.replace(memory, game_time=self.clock.now()))
-        self._runtime.blocking.post(self._keeper.remember, dated, importance=dated.importance)
+        self._timeline.happen(self._keeper.remember, dated, importance=dated.importance, why="told")
 
     def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]:
         self._check()
@@ -506,7 +696,15 @@ class World:
         return self._keeper.memory_count(npc)
 
     def _turns(self, npc: str) -> Sequence[Turn]:
-        return tuple(self._minds[npc].history.recent(20))
+        return tuple(self._mind(npc).history.recent(20))
+
+    def _mind(self, npc: str) -> Mind:
+        mind = self._minds.get(npc)
+        if mind is None:
+            raise UsageError(
+                f"the save that was loaded knows no {npc!r}: add the character again", npc=npc
+            )
+        return mind
 
     # Inside.
 
@@ -527,25 +725,35 @@ class World:
         self._runtime.call(lambda: self._conversations.warm_up(mind))
         return npc
 
-    def _restore(self, saved: SavedWorld | None) -> None:
-        if saved is None:
+    def _restore(self) -> None:
+        """Take up what the keeper holds: at the beginning, and when an older save is loaded."""
+        seed = self._block(self._keeper.seed)
+        if seed is None:
+            self._timeline.rewound()
             return
-        self._rng.restore({"seed": saved.seed, "streams": self._block(self._keeper.random)})
+        self._rng.restore({"seed": seed, "streams": self._block(self._keeper.random)})
         view = self._block(self._keeper.view)
         self.view.restore(view.entities, view.facts, view.version)
+        self._timeline.rewound()
         if hasattr(self.clock, "set"):
-            self.clock.set(saved.now)
-        for npc_id, persona in self._block(self._keeper.personas).items():
+            self.clock.set(self._block(self._keeper.now))
+        personas = self._block(self._keeper.personas)
+        self._minds.clear()  # the game may hold its characters still; their minds are new
+        self._npcs = {key: npc for key, npc in self._npcs.items() if key in personas}
+        for npc_id, persona in personas.items():
             self._add(npc_id, persona, self._block(self._keeper.turns, npc_id))
+
+    def _settle(self) -> None:
+        """Take in everything that has happened up to now, and end the tick."""
+        self._timeline.catch_up()
+        self._timeline.happen(self._keeper.move_clock)
+        self._timeline.end()
 
     def _look(self, now: int) -> None:
         """Have the road's settings looked at, where a slow disk holds up no frame."""
         assert self._road is not None, "nobody looks without a file"
         self._look_at = now + _LOOK_NS
         self._runtime.blocking.post(self._road.poll)
-
-    def _state(self) -> SavedWorld:
-        return SavedWorld(seed=self._rng.seed, now=self.clock.now())
 
     def _block(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._runtime.blocking.run(fn, *args, **kwargs)
