@@ -28,7 +28,6 @@ from astraweave.persona import (
 )
 from astraweave.rag import (
     Memory,
-    MemoryChanges,
     MemoryLife,
     MemoryStore,
     NoveltyTable,
@@ -291,6 +290,7 @@ class Keeper:
         self.happen(
             LineSpoken(npc=line.npc, turns=line.turns, recalled=line.recalled, random=line.random)
         )
+        self.rag.recalled(line.recalled, self._now)
         for memory in line.memories:
             with self._failures_counted():
                 self.remember(memory)
@@ -343,12 +343,11 @@ class Keeper:
         self, memory: Memory, *, importance: float | None = None, why: str = "line"
     ) -> None:
         """Add a memory; its vector is made when nothing else waits, or when it is needed."""
-        kept = self.rag.draft(memory, importance=importance)
-        if not kept.id:
-            kept = msgspec.structs.replace(kept, id=self.store.next_id)
-            changes = MemoryChanges(put=(kept,))
-            self.happen(MemoriesChanged(changes=changes, why=why, at=memory.game_time))
-        self._fresh[memory.owner].append(kept)
+        decision = self.rag.decide(memory, importance=importance)
+        if decision.changes:
+            self.happen(MemoriesChanged(changes=decision.changes, why=why, at=memory.game_time))
+        self.rag.writer.follow(decision)
+        self._fresh[memory.owner].extend(one.memory for one in decision.written)
         self.recount(memory.owner)
 
     def retrieve(
