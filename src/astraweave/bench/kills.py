@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from astraweave.core.clock import ManualClock
+from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import Settings
 from astraweave.core.worldview import Entity
 from astraweave.errors import AstraweaveError
@@ -122,7 +123,7 @@ def measure_kills(
     progress : callable
         Told how many are done, and of how many.
     """
-    draw, figures, told = random.Random(seed), KillFigures(), _Told()  # noqa: S311
+    draw, figures, told = RandomStreams(seed)["kills"], KillFigures(), _Told()
     slot = folder / "slot"
     for number in range(kills):
         _run_and_kill(slot, told, draw, seed * 100_003 + number)
@@ -232,7 +233,7 @@ def _news(step: int) -> str:
 
 
 def _child(slot: Path, seed: int) -> None:
-    draw = random.Random(seed)  # noqa: S311
+    draw = RandomStreams(seed)["child"]
     clock = ManualClock()
 
     def tell(*words: object) -> None:
