@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from astraweave.world.brains import ModelWarning
 from astraweave.world.npc import Npc
+from astraweave.world.recording import TickMark
+from astraweave.world.replay import Replay, SessionRecord
 from astraweave.world.reply import Reply
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot, SlotSummary
@@ -12,10 +14,13 @@ from astraweave.world.world import TickReport, World
 __all__ = [
     "ModelWarning",
     "Npc",
+    "Replay",
     "Reply",
     "SaveInfo",
+    "SessionRecord",
     "Slot",
     "SlotSummary",
+    "TickMark",
     "TickReport",
     "World",
 ]
