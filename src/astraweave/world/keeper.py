@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from astraweave.context import Turn
-from astraweave.core.worldview import Entity, Fact, WorldView
+from astraweave.core.worldview import Entity, Fact, ViewChange, WorldView
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import AstraweaveError, CorruptDataError, InputError
 from astraweave.observability import Telemetry
@@ -30,6 +30,7 @@ from astraweave.world.events import (
     LineSpoken,
     MemoriesChanged,
     RandomState,
+    ViewChanged,
     decode_event,
     encode_event,
 )
@@ -256,6 +257,19 @@ class Keeper:
         for memory in line.memories:
             with self._failures_counted():
                 self.remember(memory)
+
+    def see(self, changes: Sequence[ViewChange]) -> None:
+        """Let the changes of the game's view happen, one by one."""
+        for change in changes:
+            self.happen(
+                ViewChanged(
+                    version=change.version,
+                    added=change.added,
+                    removed=change.removed,
+                    stated=change.stated,
+                    retracted=change.retracted,
+                )
+            )
 
     def remember(
         self, memory: Memory, *, importance: float | None = None, why: str = "line"
