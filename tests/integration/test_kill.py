@@ -132,8 +132,8 @@ def check(path: Path, *, recover: bool) -> tuple[int, bool]:
             assert memories[-1].text == f"step {step}"
             texts = [int(memory.text.split()[1]) for memory in memories]
             assert texts == list(range(texts[0], step + 1))
-            found, _ = store.search_words("tam", [str(step)])
-            assert found.tolist() == [memories[-1].id]
+            scores = store.word_scores("tam", [(str(step), 1.0)])
+            assert store.ids("tam")[scores > 0].tolist() == [memories[-1].id]
             embedded = ~np.isnan(store.cosines("tam", np.ones(8, np.float32)))
             assert embedded.sum() == sum(text % 2 == 0 for text in texts)
         else:

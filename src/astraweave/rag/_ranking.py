@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import msgspec
 import numpy as np
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from astraweave.rag.memory import Memory
 from astraweave.rag.salience import is_question
+from astraweave.rag.scopes import Readable
 
-__all__ = ["FIRST_PERSON", "Hints", "aligned", "rank", "search_words", "z_scores"]
+__all__ = ["FIRST_PERSON", "Hints", "rank", "search_words", "z_scores"]
 
 _CANDIDATES = 150
 _MAX_QUERY_WORDS = 32
@@ -59,9 +60,8 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rank(
-    ids: NDArray[np.int64],
+    known: Readable,
     base: NDArray[np.float64],
-    get: Callable[[int], Memory | None],
     hints: Hints,
     exclude: Collection[int],
 ) -> list[tuple[float, Memory, int]]:
@@ -69,12 +69,10 @@ def rank(
 
     Parameters
     ----------
-    ids : ndarray, shape ``(n,)``
-        All memories of the owner, ascending.
+    known : Readable
+        What may be drawn on.
     base : ndarray, shape ``(n,)``
-        Their scores in the two searches together.
-    get : callable
-        Gives the memory with an id.
+        The scores of all of it in the two searches together.
     hints : Hints
         What else is asked for.
     exclude : collection of int
@@ -82,23 +80,23 @@ def rank(
 
     Returns
     -------
-    list of (score, memory, place in `ids`)
+    list of (score, memory, place in `known`)
         Best first; of equals the latest first.
     """
     wanted = _CANDIDATES + len(exclude)
-    places = np.arange(len(ids))
-    if len(ids) > wanted:
+    places = np.arange(len(known))
+    if len(known) > wanted:
         places = np.argpartition(-base, wanted)[:wanted]
     ranked = []
     for place in places.tolist():
-        memory = get(int(ids[place]))
-        if memory is None or memory.id in exclude:
+        memory = known.memory(place)
+        if memory.id in exclude:
             continue
         score = float(base[place]) + _bonus(memory, hints)
         if place and base[place - 1] > 0:  # an answer is understood from its question
-            before = get(int(ids[place - 1]))
-            gap = memory.game_time - before.game_time if before else math.inf
-            if abs(gap) <= _SAME_CONVERSATION_SECONDS:
+            before = known.memory(place - 1)
+            gap = memory.game_time - before.game_time
+            if abs(gap) <= _SAME_CONVERSATION_SECONDS and before.owner == memory.owner:
                 score += _CONTEXT_SHARE * float(base[place - 1])
         ranked.append((score, memory, place))
     ranked.sort(key=lambda one: (-one[0], -one[1].id))
@@ -125,15 +123,6 @@ def search_words(query: str) -> list[str]:
     words = dict.fromkeys("".join(kept).split())
     telling = [word for word in words if word not in _STOP_WORDS]
     return telling[:_MAX_QUERY_WORDS]
-
-
-def aligned(
-    ids: NDArray[np.int64], found: NDArray[np.int64], scores: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Scores in the order of all `ids`; 0 where nothing was found."""
-    result = np.zeros(len(ids), np.float64)
-    result[np.searchsorted(ids, found)] = scores
-    return result
 
 
 def z_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:

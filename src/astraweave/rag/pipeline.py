@@ -1,19 +1,20 @@
 """From what is said to memories, and from a question to the memories that answer it.
 
-How memories are ranked stands in `_ranking`. Forgetting and consolidation belong beside `remember`,
-over `MemoryStore.for_owner`, `update` and `delete`.
+How memories are ranked stands in `_ranking`, how they are written in `writing`, how they fade and
+are summed up in `life` and `life_gists`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave.core.protocols import TokenCounter
+from astraweave.core.protocols import ScopeResolver, TokenCounter
 from astraweave.core.worldview import WorldView
 from astraweave.embeddings.protocol import EmbeddingClient
 from astraweave.errors import InputError
@@ -22,15 +23,18 @@ from astraweave.rag._linking import NameIndex, words_of
 from astraweave.rag._ranking import (
     FIRST_PERSON,
     Hints,
-    aligned,
     rank,
     search_words,
     z_scores,
 )
+from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
 from astraweave.rag.salience import importance_of, is_question
+from astraweave.rag.scopes import Readable, WorldScopes
 from astraweave.rag.store import MemoryStore, checked
+from astraweave.rag.writing import MemoryWriter, Written, most_telling
+from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = ["RagPipeline"]
 
@@ -50,9 +54,22 @@ class RagPipeline:
         Embeds questions; the one that the store has.
     world : WorldView, optional
         Knows names, aliases and kinds; without it names are guessed from capitals.
+    scopes : ScopeResolver, optional
+        Says which scopes a character is inside; by default `WorldScopes` of the world.
+    life : MemoryLife, optional
+        How memories fade; without it none does.
+    novelty : NoveltyTable, optional
+        What is usual for each owner; without it nothing surprises.
     telemetry : Telemetry
         Spans ``rag.retrieve`` and ``rag.embed_query``, counters ``rag.remembered`` and
         ``rag.repeated``.
+
+    Attributes
+    ----------
+    writer : MemoryWriter
+        Tells what became of each part of a line, where `remember` is too short an answer.
+    life : MemoryLife or None
+        Strengths.
     """
 
     def __init__(
@@ -61,13 +78,21 @@ class RagPipeline:
         embedder: EmbeddingClient,
         *,
         world: WorldView | None = None,
+        scopes: ScopeResolver | None = None,
+        life: MemoryLife | None = None,
+        novelty: NoveltyTable | None = None,
         telemetry: Telemetry = NULL_TELEMETRY,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._world = world or WorldView()
+        self._scopes = scopes or WorldScopes(self._world)
         self._telemetry = telemetry
         self._names = NameIndex(self._world.snapshot())
+        self.life = life
+        self.writer = MemoryWriter(
+            store, self._name_index, life=life, novelty=novelty, telemetry=telemetry
+        )
 
     def remember(
         self,
@@ -77,16 +102,16 @@ class RagPipeline:
         game_time: float,
         speaker: str = "",
         addressee: str = "",
-        kind: MemoryKind = "episodic",
+        kind: MemoryKind | None = None,
         importance: float | None = None,
         tags: Sequence[str] = (),
         embed: bool = False,
     ) -> Memory:
         """Keep what a character heard, said or saw; no model is asked.
 
-        Who and what it is about is looked up in the world, and how much it matters comes from
-        rules (`importance_of`) where it is not given. The same words of the same speaker within a
-        few minutes are one memory.
+        How a line becomes memories stands in `MemoryWriter`: it is taken apart, what is known
+        already becomes stronger, what no longer holds is superseded. Who and what it is about is
+        looked up in the world; kind and importance come from rules where they are not given.
 
         Parameters
         ----------
@@ -102,26 +127,42 @@ class RagPipeline:
         Returns
         -------
         Memory
-            The new memory, or the one that said so already.
+            The memory that holds it now, new or not; of several the one that tells most.
 
         Raises
         ------
         InputError
             It cannot be stored.
         """
-        memory = self.draft(
-            Memory(
-                owner=owner,
-                text=text,
-                kind=kind,
-                speaker=speaker,
-                addressee=addressee,
-                game_time=game_time,
-                tags=tuple(tags),
-            ),
+        written = self.remember_parts(
+            text,
+            owner=owner,
+            game_time=game_time,
+            speaker=speaker,
+            addressee=addressee,
+            kind=kind,
             importance=importance,
+            tags=tags,
+            embed=embed,
         )
-        return memory if memory.id else self._store.add(memory, embed=embed)
+        return most_telling(written)
+
+    def remember_parts(self, text: str, **line: Any) -> tuple[Written, ...]:
+        """What `remember` does, told part by part; takes what it takes."""
+        written = self.writer.write(text, **line)
+        for one in written:
+            known = one.outcome in {"again", "retold"}
+            self._telemetry.count("rag.repeated" if known else "rag.remembered")
+        return written
+
+    def strength(self, memory_id: int, now: float) -> float:
+        """How strong a memory is, 0 (gone) to 1; 1 throughout where nothing fades."""
+        return 1.0 if self.life is None else self.life.strength(memory_id, now)
+
+    def recalled(self, ids: Collection[int], now: float) -> None:
+        """Memories came to mind and were spoken of: they last longer from now on."""
+        if self.life is not None:
+            self.life.recall(ids, now)
 
     def draft(self, memory: Memory, *, importance: float | None = None) -> Memory:
         """What `remember` would keep of a memory that has its words alone; nothing is changed.
@@ -160,7 +201,7 @@ class RagPipeline:
         query : str
             What was asked, in any words; it is data, never query syntax.
         owner : str
-            Whose memories; nobody else's come back.
+            Who is asked; what comes back is theirs, or of a scope that they are inside.
         k : int
             At most so many.
         exclude : collection of int
@@ -179,8 +220,8 @@ class RagPipeline:
             ``similarity`` and ``lexical``.
         """
         with self._telemetry.span("rag.retrieve"):
-            ids = self._store.ids(owner)
-            if k < 1 or not len(ids):
+            known = self._store.readable(owner, self._scopes)
+            if k < 1 or not len(known):
                 return []
             query = query[:_MAX_QUERY_CHARS]
             about = self._name_index().entities(query)
@@ -191,11 +232,12 @@ class RagPipeline:
                 raise InputError(
                     f"the question's vector must hold {self._embedder.dimensions} finite numbers"
                 )
-            cosine = self._store.cosines(owner, vector).astype(np.float64)
-            lexical = aligned(ids, *self._store.search_words(owner, search_words(query)))
+            cosine = known.cosines(vector).astype(np.float64)
+            words = [(word, 1.0) for word in search_words(query)]
+            lexical = known.word_scores(words).astype(np.float64)
             base = z_scores(cosine) + z_scores(lexical)
-            hints = self._hints(query, owner, speaker, about, now)
-            ranked = rank(ids, base, self._store.get, hints, exclude)
+            hints = self._hints(query, known, speaker, about, now)
+            ranked = rank(known, base, hints, exclude)
             return [
                 Retrieved(
                     memory=memory,
@@ -208,7 +250,7 @@ class RagPipeline:
 
     def query_text(self, query: str, *, owner: str) -> str:
         """What of a question should be embedded: all but the names of those who speak."""
-        speakers = self._store.speakers(owner)
+        speakers = self._store.readable(owner, self._scopes).speakers
         text, at = [], 0
         for start, end, entity_id in self._name_index().spans(query):
             if entity_id in speakers:
@@ -252,17 +294,22 @@ class RagPipeline:
         return fitting
 
     def _hints(
-        self, query: str, owner: str, speaker: str | None, about: Sequence[str], now: float | None
+        self,
+        query: str,
+        known: Readable,
+        speaker: str | None,
+        about: Sequence[str],
+        now: float | None,
     ) -> Hints:
         """What is asked for beside words and meaning: who said it, what it is about, when."""
-        speakers = self._store.speakers(owner)
+        speakers = known.speakers
         words = set(words_of(query))
         said_by = {entity for entity in about if entity in speakers}
         said_by |= {name for name in speakers if name.casefold() in words}
         if speaker and words & FIRST_PERSON:
             said_by.add(speaker)
         named = {name.casefold() for name in said_by}
-        latest = self._store.for_owner(owner, last=1)[0].game_time if now is None else now
+        latest = float(known.columns.game_time.max()) if now is None else now
         return Hints(
             said_by=frozenset(said_by),
             topics=frozenset(entity.casefold() for entity in about) - named,

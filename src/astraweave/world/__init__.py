@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from astraweave.world.brains import ModelWarning
+from astraweave.world.gathering import Conversation, Round
 from astraweave.world.npc import Npc
 from astraweave.world.recording import TickMark
 from astraweave.world.replay import Replay, SessionRecord
@@ -12,10 +13,12 @@ from astraweave.world.slot import Slot, SlotSummary
 from astraweave.world.world import TickReport, World
 
 __all__ = [
+    "Conversation",
     "ModelWarning",
     "Npc",
     "Replay",
     "Reply",
+    "Round",
     "SaveInfo",
     "SessionRecord",
     "Slot",

@@ -13,7 +13,9 @@ from collections.abc import Callable
 import msgspec
 
 from astraweave.errors import FormatVersionError
+from astraweave.rag.life_columns import create_life_tables
 from astraweave.rag.store import first_memory_tables, upgrade_memory_tables
+from astraweave.rag.writing_novelty import create_writing_tables
 
 __all__ = ["MIGRATIONS", "migrate"]
 
@@ -36,6 +38,8 @@ def _first(connection: sqlite3.Connection) -> None:
 
 def _second(connection: sqlite3.Connection) -> None:
     upgrade_memory_tables(connection)
+    create_life_tables(connection)
+    create_writing_tables(connection)
     for statement in (
         # What happened since the last save, and after which of it ticks ended; see Recording.
         (

@@ -30,6 +30,7 @@ __all__ = [
     "Event",
     "Felt",
     "GamePut",
+    "LineCut",
     "LineSpoken",
     "MemoriesChanged",
     "RandomState",
@@ -87,6 +88,21 @@ class LineSpoken(Event, frozen=True, kw_only=True, tag="line"):
     turns: tuple[Turn, ...]
     recalled: tuple[int, ...] = ()
     random: RandomState | None = None
+
+
+class LineCut(Event, frozen=True, kw_only=True, tag="line_cut"):
+    """A line that had ended was broken off before all of it was heard.
+
+    Attributes
+    ----------
+    npc : str
+        Whose it was: the last thing they said.
+    text : str
+        What was heard of it; empty: nothing, and there is no such turn.
+    """
+
+    npc: str
+    text: str
 
 
 class MemoriesChanged(Event, frozen=True, kw_only=True, tag="memories"):
@@ -186,6 +202,7 @@ AnyEvent: TypeAlias = (
     | ClockMoved
     | CharacterSet
     | LineSpoken
+    | LineCut
     | MemoriesChanged
     | Felt
     | ViewChanged
@@ -203,6 +220,7 @@ _KINDS = frozenset(
         ClockMoved,
         CharacterSet,
         LineSpoken,
+        LineCut,
         MemoriesChanged,
         Felt,
         ViewChanged,

@@ -19,26 +19,43 @@ from astraweave.core.worldview import Entity, Fact, ViewChange, WorldView
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import AstraweaveError, CorruptDataError, InputError
 from astraweave.observability import Telemetry
-from astraweave.persona import Persona
-from astraweave.rag import Memory, MemoryChanges, MemoryStore, RagPipeline, Retrieved
+from astraweave.persona import (
+    Outcome,
+    Persona,
+    PersonaState,
+    evolve_from_outcome,
+    initial_state,
+)
+from astraweave.rag import (
+    Memory,
+    MemoryChanges,
+    MemoryLife,
+    MemoryStore,
+    NoveltyTable,
+    RagPipeline,
+    Retrieved,
+)
 from astraweave.serving import BreakerState, Road
 from astraweave.world._history import record_since
 from astraweave.world.events import (
     AnyEvent,
     Began,
     ClockMoved,
+    Felt,
+    LineCut,
     LineSpoken,
     MemoriesChanged,
     RandomState,
+    RoomPut,
     ViewChanged,
     decode_event,
     encode_event,
 )
-from astraweave.world.ledger import Ledger
+from astraweave.world.ledger import Ledger, encode_state
 from astraweave.world.replay import SessionRecord
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
-from astraweave.world.transitions import apply, entity_key, turn_prefix
+from astraweave.world.transitions import apply, entity_key, persona_key, room_key, turn_prefix
 
 __all__ = ["Keeper", "SavedView", "SpokenLine", "stream_of"]
 
@@ -50,6 +67,10 @@ _EMBEDDED_BY_SAVE = 32
 """Missing vectors that a save makes first: what was said just now shall be in it whole."""
 _RANDOM = "random/"
 _NPC = "npc/"
+_MIND = "mind/"
+_DIALOGUE = "dialogue"
+_LATELY = 48
+"""Latest memories of a character that a line may look through, whatever was said."""
 _FACT = "fact/"
 _BREAKERS = ".breakers"
 _TICK = ".tick"
@@ -78,6 +99,8 @@ class SpokenLine(msgspec.Struct, frozen=True, kw_only=True):
         Ids of the memories that the words rest on.
     random : tuple
         State of the character's random stream after the line.
+    outcomes : tuple of Outcome
+        What it was to the character.
     """
 
     npc: str
@@ -85,6 +108,7 @@ class SpokenLine(msgspec.Struct, frozen=True, kw_only=True):
     memories: tuple[Memory, ...]
     recalled: tuple[int, ...] = ()
     random: RandomState
+    outcomes: tuple[Outcome, ...] = ()
 
 
 class Keeper:
@@ -107,6 +131,8 @@ class Keeper:
     ----------
     hash : str
         Of the state at the end of the last tick.
+    minds : dict of str to PersonaState
+        How characters feel to whom something has happened; replaced, never changed.
     last_tick : int
         The last one in which anything happened, when the slot was opened or loaded.
     """
@@ -135,13 +161,25 @@ class Keeper:
         self._since = slot.base
         self.store = MemoryStore(slot.connection, self._embedder, telemetry=self._telemetry)
         slot.attach(self.store)
+        self.life = MemoryLife(slot.connection, self.store, telemetry=self._telemetry)
+        novelty = NoveltyTable(slot.connection)
+        slot.attach(self.life)
+        slot.attach(novelty)
         self.rag = RagPipeline(
-            self.store, self._embedder, world=self._view, telemetry=self._telemetry
+            self.store,
+            self._embedder,
+            world=self._view,
+            life=self.life,
+            novelty=novelty,
+            telemetry=self._telemetry,
         )
         with self._telemetry.span("world.hash"):
             self.ledger = Ledger(slot.state, self.store)
         self.hash = self.ledger.hash
         self.last_tick = self.slot.state.get(_TICK, int) or 0
+        self.minds = {
+            key.removeprefix(_MIND): state for key, state in self.ledger.items(_MIND, PersonaState)
+        }
         self._memories = {owner: self.store.count(owner) for owner in self.store.owners()}
         self._fresh: dict[str, deque[Memory]] = defaultdict(partial(deque, maxlen=_EMBEDDED_FIRST))
         for memory in self.store.pending():
@@ -257,6 +295,50 @@ class Keeper:
         for memory in line.memories:
             with self._failures_counted():
                 self.remember(memory)
+        for outcome in line.outcomes:
+            with self._failures_counted():
+                self.feel(line.npc, outcome)
+
+    def cut_line(self, npc: str, whole: str, heard: str) -> None:
+        """Shorten a line that had ended to what was heard of it, and the memory of it."""
+        self.happen(LineCut(npc=npc, text=heard))
+        for memory in reversed(self.store.for_owner(npc, last=8)):
+            if memory.speaker == npc and memory.text == whole:
+                changed = msgspec.structs.replace(memory, text=heard)
+                changes = (
+                    MemoryChanges(put=(changed,)) if heard else MemoryChanges(gone=(memory.id,))
+                )
+                self.happen(MemoriesChanged(changes=changes, why="cut", at=self._now))
+                self.recount(npc)
+                return
+
+    def put_unsaid(self, npc: str, rest: str) -> None:
+        """Keep what a character wanted to say when somebody cut in; empty: nothing any more."""
+        self.happen(RoomPut(room=_DIALOGUE, key=npc, value=encode_state(rest) if rest else None))
+
+    def unsaid(self, npc: str) -> str:
+        """What a character wanted to say when somebody cut in."""
+        return self.ledger.get(room_key(_DIALOGUE, npc), str) or ""
+
+    def feel(self, npc: str, outcome: Outcome) -> None:
+        """Let something move a character.
+
+        Raises
+        ------
+        InputError
+            No such outcome is known, or the weight is out of range; nothing has changed then.
+        """
+        persona = self.ledger.get(persona_key(npc), Persona)
+        if persona is None:
+            return
+        before = self.mind(persona, outcome.game_time)
+        after = evolve_from_outcome(persona, before, outcome)
+        self.happen(Felt(npc=npc, state=after, outcome=outcome))
+        self.minds[npc] = after
+
+    def mind(self, persona: Persona, now: float) -> PersonaState:
+        """How a character feels; from any thread."""
+        return self.minds.get(persona.id) or initial_state(persona, now)
 
     def see(self, changes: Sequence[ViewChange]) -> None:
         """Let the changes of the game's view happen, one by one."""
@@ -299,6 +381,10 @@ class Keeper:
             self._telemetry.count(f"world.not_embedded.{type(error).__name__}")
         nothing = np.zeros(self._embedder.dimensions, np.float32)
         return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now, vector=nothing)
+
+    def lately(self, owner: str) -> list[Memory]:
+        """What a character has learned of late, newest first."""
+        return self.store.for_owner(owner, last=_LATELY)[::-1]
 
     def embed_one(self) -> bool:
         """Make a vector that is missing; whether more are. For when nothing else waits.

@@ -19,6 +19,7 @@ from astraweave.world.events import (
     ClockMoved,
     Felt,
     GamePut,
+    LineCut,
     LineSpoken,
     MemoriesChanged,
     RoomPut,
@@ -120,6 +121,21 @@ def _(event: LineSpoken, state: Ledger) -> None:
     state.put(counter, count + len(event.turns))
     if event.random is not None:
         state.put(random_key(event.npc), event.random)
+
+
+@_apply.register
+def _(event: LineCut, state: Ledger) -> None:
+    counter = f"turns/{event.npc}"
+    last = (state.get(counter, int) or 0) - 1
+    key = f"{turn_prefix(event.npc)}{last:08d}"
+    turn = state.get(key, Turn) if last >= 0 else None
+    if turn is None or turn.role != "assistant":
+        return
+    if event.text:
+        state.put(key, msgspec.structs.replace(turn, text=event.text))
+    else:
+        state.put_raw(key, None)
+        state.put(counter, last)
 
 
 @_apply.register

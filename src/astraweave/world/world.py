@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -18,28 +19,28 @@ from astraweave.core.clock import SystemClock, monotonic_ns
 from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import Settings
-from astraweave.core.text import sanitize
 from astraweave.core.worldview import Entity, WorldView
-from astraweave.dialogue import DialogueGenerator, LineReport
+from astraweave.dialogue import DialogueGenerator, LinePlan
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import (
     AstraweaveError,
-    Cancelled,
     ConfigError,
     InputError,
     UsageError,
 )
 from astraweave.guard import OutputGuard
-from astraweave.llm import PRIORITIES, ConstrainingModel, LanguageModel, ModelInfo, Priority
+from astraweave.llm import ConstrainingModel, LanguageModel, ModelInfo, Priority
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
-from astraweave.persona import Persona
+from astraweave.persona import OUTCOMES, Outcome, Persona, PersonaState, state_at
 from astraweave.prompts import PromptLibrary
 from astraweave.rag import Memory, Retrieved, checked_memory
 from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
-from astraweave.world.conversation import Conversations, Mind, Utterance
+from astraweave.world.conversation import Conversations, Mind
 from astraweave.world.events import CharacterSet
+from astraweave.world.feelings import Feelings
+from astraweave.world.gathering import Conversation, Gathering, Round
 from astraweave.world.keeper import Keeper
 from astraweave.world.kept import Kept, check_id
 from astraweave.world.mailbox import Mailbox
@@ -47,6 +48,7 @@ from astraweave.world.npc import Npc
 from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
 from astraweave.world.slot import KEPT_SAVES, Slot
+from astraweave.world.talking import Talk
 from astraweave.world.timeline import Timeline
 from astraweave.world.warmup import WarmUps
 
@@ -133,7 +135,6 @@ class World(Kept):
         self._mailbox = Mailbox()
         self._timeline = Timeline(runtime, keeper, clock, view, self._mailbox.post)
         self._mailbox.after = self._timeline.end
-        self._speaking: set[Reply] = set()
         self._npcs: dict[str, Npc] = {}
         self._minds: dict[str, Mind] = {}
         self._rng = RandomStreams(seed or 0)
@@ -145,6 +146,7 @@ class World(Kept):
             prompts=prompts,
             guard=output_guard,
         )
+        feelings = Feelings(keeper.mind, partial(_name_of, view))
         self._conversations = Conversations(
             runtime=runtime,
             generator=self._generator,
@@ -156,6 +158,19 @@ class World(Kept):
             telemetry=telemetry,
             post=self._mailbox.post,
             timeline=self._timeline,
+            minds=feelings,
+        )
+        self._talk = Talk(
+            self,
+            runtime=runtime,
+            conversations=self._conversations,
+            cast=self._minds,
+            minds=feelings,
+            mailbox=self._mailbox,
+            clock=clock,
+            telemetry=telemetry,
+            seed=lambda: self._rng.seed,
+            deadline_s=deadline_s,
         )
         self._restore()
         # Behind the lines that end when the world does, before the slot closes.
@@ -322,6 +337,28 @@ class World(Kept):
         self._timeline.happen(self._keeper.happen, CharacterSet(npc=npc_id, persona=who))
         return self._add(npc_id, who, turns=())
 
+    def gather(self, npcs: Iterable[Npc | str], *, place: str = "") -> Conversation:
+        """Let several characters talk together: what is said there, all of them hear.
+
+        Parameters
+        ----------
+        npcs : iterable of Npc or str
+            Who is there.
+        place : str
+            Id of where that is; the world's view may know it.
+
+        Raises
+        ------
+        InputError
+            Somebody is unknown, or there twice.
+        """
+        self._check()
+        ids = [npc.id if isinstance(npc, Npc) else npc for npc in npcs]
+        if len(set(ids)) < len(ids):
+            raise InputError("a character can be there only once", npcs=tuple(ids))
+        cast = [self._mind(npc_id) for npc_id in ids]
+        return Conversation(self, Gathering(cast, place, lambda: self._rng.seed))
+
     @property
     def npcs(self) -> Mapping[str, Npc]:
         """Every character of this world, by id."""
@@ -344,7 +381,7 @@ class World(Kept):
         return TickReport(
             delivered=delivered,
             waiting=len(self._mailbox),
-            speaking=len(self._speaking),
+            speaking=len(self._talk.speaking),
             elapsed_us=(monotonic_ns() - start) / 1e3,
         )
 
@@ -422,53 +459,51 @@ class World(Kept):
         self._check()
         return self._mailbox.deliver_until(done, timeout_s)
 
+    def interrupt(self, reply: Reply, heard: str, cancel: Callable[[], object]) -> None:
+        """Let only this much of a line have been said; replies call it."""
+        self._check()
+        self._talk.interrupt(reply, heard, cancel)
+
     def _say(
         self, npc: str, text: str, speaker: str, deadline_s: float | None, priority: Priority
     ) -> Reply:
         self._check()
-        mind = self._mind(npc)
-        check_id("a speaker", speaker)
-        if priority not in PRIORITIES:
-            raise InputError(
-                f"{priority!r} is no priority; there are: {', '.join(PRIORITIES)}",
-                priority=priority,
-            )
-        said = Utterance(
-            text=sanitize(text),
-            speaker=speaker,
-            asked_at=self.clock.monotonic(),
-            deadline_s=self.deadline_s if deadline_s is None else deadline_s,
-            priority=priority,
-        )
-        reply = Reply(self, npc, said.text.text)
+        self._mind(npc)
+        return self._talk.say(npc, text, speaker, deadline_s, priority)
 
-        def ended(task: asyncio.Task[LineReport]) -> None:  # on the runtime's thread
-            elapsed_ms = (self.clock.monotonic() - said.asked_at) * 1e3
-            report, error = self._outcome(npc, task)
-            self._mailbox.post(lambda: self._end(reply, report, error, elapsed_ms), priority)
+    def _say_to_all(
+        self,
+        gathering: Gathering,
+        text: str,
+        speaker: str,
+        to: str | Sequence[str] | None,
+        deadline_s: float | None,
+        priority: Priority,
+    ) -> Round:
+        self._check()
+        return self._talk.say_to_all(gathering, text, speaker, to, deadline_s, priority)
 
-        answer = self._conversations.answer(mind, said, reply)
-        reply._begin(self._runtime.spawn(answer, ended))
-        self._speaking.add(reply)
-        return reply
+    def _plan(self, npc: str, text: str, speaker: str) -> LinePlan:
+        self._check()
+        return self._talk.plan(npc, text, speaker)
 
-    def _outcome(
-        self, npc: str, task: asyncio.Task[LineReport]
-    ) -> tuple[LineReport | None, Exception | None]:
-        try:
-            return task.result(), None
-        except asyncio.CancelledError:
-            self.telemetry.count("lines.cancelled")
-            return None, Cancelled(f"{npc} fell silent", npc=npc)
-        except Exception as error:  # noqa: BLE001 - the game reads it as reply.error
-            self.telemetry.count("lines.failed")
-            return None, error
+    def _bark(self, npc: str, kind: str, *, force: bool) -> str:
+        self._check()
+        return self._talk.bark(npc, kind, force=force)
 
-    def _end(
-        self, reply: Reply, report: LineReport | None, error: Exception | None, elapsed_ms: float
-    ) -> None:
-        self._speaking.discard(reply)
-        reply._end(report, error, elapsed_ms)
+    def _feel(self, npc: str, outcome: Outcome) -> None:
+        self._check()
+        OUTCOMES.rule(outcome.kind)  # here, where the game can be told
+        if not 0.0 <= outcome.weight <= 1.0:
+            raise InputError(f"a weight is from 0 to 1, not {outcome.weight}", field="weight")
+        dated = msgspec.structs.replace(outcome, game_time=self.clock.now())
+        self._timeline.happen(self._keeper.feel, npc, dated)
+
+    def _state_of(self, npc: str) -> PersonaState:
+        self._check()
+        persona, now = self._mind(npc).persona, self.clock.now()
+        state = self._keeper.mind(persona, now)
+        return state_at(persona, state, max(now, state.at))
 
     def _tell(self, memory: Memory) -> None:
         self._check()
@@ -520,9 +555,9 @@ class World(Kept):
 
     def _fall_silent(self) -> None:
         """End every line that is being spoken, and take in what was said of them."""
-        for reply in tuple(self._speaking):
+        for reply in tuple(self._talk.speaking):
             reply.cancel()
-        self._mailbox.deliver_until(lambda: not self._speaking, _SILENCE_S)
+        self._mailbox.deliver_until(lambda: not self._talk.speaking, _SILENCE_S)
         self._timeline.end()
 
     def _restore(self) -> None:
@@ -542,12 +577,19 @@ class World(Kept):
         self._npcs = {key: npc for key, npc in self._npcs.items() if key in personas}
         for npc_id, persona in personas.items():
             self._add(npc_id, persona, self._block(self._keeper.turns, npc_id))
+            self._minds[npc_id].unsaid = self._block(self._keeper.unsaid, npc_id)
 
     def _look(self, now: int) -> None:
         """Have the road's settings looked at, where a slow disk holds up no frame."""
         assert self._road is not None, "nobody looks without a file"
         self._look_at = now + _LOOK_NS
         self._runtime.blocking.post(self._road.poll)
+
+
+def _name_of(view: WorldView, entity: str) -> str:
+    """How somebody is called in a sentence about them."""
+    known = view.snapshot().entities.get(entity)
+    return known.name if known is not None else f"the {entity}"
 
 
 def _load_persona(source: str | Path) -> Persona:
