@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from astraweave.context import Turn
-from astraweave.core.worldview import Entity, Fact, WorldView
+from astraweave.core.worldview import Entity, Fact, ViewChange, WorldView
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import AstraweaveError, CorruptDataError, InputError
 from astraweave.observability import Telemetry
@@ -46,6 +46,7 @@ from astraweave.world.events import (
     MemoriesChanged,
     RandomState,
     RoomPut,
+    ViewChanged,
     decode_event,
     encode_event,
 )
@@ -338,6 +339,19 @@ class Keeper:
     def mind(self, persona: Persona, now: float) -> PersonaState:
         """How a character feels; from any thread."""
         return self.minds.get(persona.id) or initial_state(persona, now)
+
+    def see(self, changes: Sequence[ViewChange]) -> None:
+        """Let the changes of the game's view happen, one by one."""
+        for change in changes:
+            self.happen(
+                ViewChanged(
+                    version=change.version,
+                    added=change.added,
+                    removed=change.removed,
+                    stated=change.stated,
+                    retracted=change.retracted,
+                )
+            )
 
     def remember(
         self, memory: Memory, *, importance: float | None = None, why: str = "line"
