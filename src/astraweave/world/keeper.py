@@ -28,6 +28,7 @@ from astraweave.persona import (
 )
 from astraweave.rag import (
     Memory,
+    MemoryChanges,
     MemoryLife,
     MemoryStore,
     NoveltyTable,
