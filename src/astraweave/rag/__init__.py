@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from astraweave.rag.changes import MemoryChanges
+from astraweave.rag.life import MemoryLife, Swept
+from astraweave.rag.life_settings import DecayRule, LifeSettings
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.pipeline import RagPipeline
 from astraweave.rag.retrieved import Retrieved
@@ -9,15 +12,25 @@ from astraweave.rag.scopes import Readable, WorldScopes
 from astraweave.rag.sharing import share, why_known
 from astraweave.rag.store import MemoryStore
 from astraweave.rag.store import checked as checked_memory
+from astraweave.rag.writing import MemoryWriter, Written
+from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = [
+    "DecayRule",
+    "LifeSettings",
     "Memory",
+    "MemoryChanges",
     "MemoryKind",
+    "MemoryLife",
     "MemoryStore",
+    "MemoryWriter",
+    "NoveltyTable",
     "RagPipeline",
     "Readable",
     "Retrieved",
+    "Swept",
     "WorldScopes",
+    "Written",
     "checked_memory",
     "share",
     "why_known",

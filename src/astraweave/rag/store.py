@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -27,6 +27,7 @@ from astraweave.rag._tables import (
 )
 from astraweave.rag._terms import WeightedTerm, terms_of
 from astraweave.rag._vectors import is_packed
+from astraweave.rag.changes import MemoryChanges
 from astraweave.rag.memory import Memory
 from astraweave.rag.scopes import Readable, check_scope, is_scope
 
@@ -35,6 +36,7 @@ __all__ = [
     "checked",
     "create_memory_tables",
     "first_memory_tables",
+    "read_memories",
     "upgrade_memory_tables",
 ]
 
@@ -81,6 +83,7 @@ class MemoryStore:
         self._shelves: dict[str, Shelf] = {}
         self._scopes: list[Shelf] = []  # those of scopes, by name
         self._home: dict[int, Shelf] = {}
+        self._next_id = 1
         self._pending: dict[int, None] = {}
         self._unwritten: dict[int, None] = {}
         self._uncommitted: dict[int, None] = {}
@@ -133,6 +136,16 @@ class MemoryStore:
         shelf = self._home.get(memory_id)
         return None if shelf is None else shelf.get(memory_id)
 
+    @property
+    def next_id(self) -> int:
+        """The id that the next new memory gets; no id is ever used again."""
+        return self._next_id
+
+    @property
+    def dimensions(self) -> int:
+        """Of the vectors."""
+        return self._embedder.dimensions
+
     def update(self, memory: Memory, *, embed: bool = True) -> Memory:
         """Replace the memory that has this one's id; its owner stays. A new text is embedded.
 
@@ -166,6 +179,31 @@ class MemoryStore:
         for shelf, ids in leaving.items():
             shelf.remove(ids)
         return sum(map(len, leaving.values()))
+
+    def apply(self, changes: MemoryChanges) -> None:
+        """Let memories come, change and go, as it was decided; vectors of new texts follow later.
+
+        Raises
+        ------
+        InputError
+            One of them cannot be stored; nothing is changed then.
+        """
+        for memory in [checked(memory) for memory in changes.put]:
+            old = self.get(memory.id)
+            if old is not None and old.owner == memory.owner:
+                self.update(memory, embed=False)
+                continue
+            if old is not None:
+                self.delete(memory.id)
+            self._next_id = max(self._next_id, memory.id + 1)
+            self._unwritten[memory.id] = self._pending[memory.id] = None
+            self._put_on_shelf(memory.owner, [memory])
+        self.delete(*changes.gone)
+
+    def everything(self) -> Iterator[Memory]:
+        """All memories of everybody."""
+        for owner in self._shelves:
+            yield from self.for_owner(owner)
 
     def for_owner(self, owner: str, last: int | None = None) -> list[Memory]:
         """What a character remembers, oldest first; at most the `last` ones."""
@@ -351,7 +389,7 @@ class MemoryStore:
         row = self._connection.execute(
             "SELECT embedder, dimensions, next_id FROM memory_space"
         ).fetchone()
-        self._next_id: int = row[2]
+        self._next_id = row[2]
         info = self._embedder.model_info
         same_space = row[:2] == (info.id, info.dimensions)
         by_owner: dict[str, list[Memory]] = defaultdict(list)
@@ -395,6 +433,12 @@ class MemoryStore:
             vectors = self._embedder.embed_batch(texts)
         places = {text: place for place, text in enumerate(texts)}
         return vectors[[places[memory.text] for memory in memories]]
+
+
+def read_memories(connection: sqlite3.Connection) -> tuple[list[Memory], int]:
+    """All memories of a database in the order of their ids, and the next id; without vectors."""
+    (next_id,) = connection.execute("SELECT next_id FROM memory_space").fetchone()
+    return [memory for memory, _ in read_rows(connection, {})], next_id
 
 
 def checked(memory: Memory) -> Memory:
