@@ -33,6 +33,7 @@ _PROMISE = re.compile(
     r"(?i)\b(?:i|we)(?:'ll)?\s+(?:\w+ly\s+)?(?:promise|swear|vow|pledge|give (?:you )?my word)\b"
     r"|\b(?:i|we) (?:have |had )?(?:promised|sworn|vowed)\b|\bmy oath\b"
 )
+_WORD_GIVEN = frozenset("promise promised swear sworn vow vowed pledge pledged word oath".split())
 _PASSING_STATE = re.compile(
     r"(?i)\b(?:now|tonight|today|at the moment|right now|this (?:morning|evening))\b"
 )
@@ -125,6 +126,8 @@ def kind_of(text: str, *, seen: bool = False) -> MemoryKind:
 
 def is_promise(text: str) -> bool:
     """Whether somebody gives their word."""
+    if _WORD_GIVEN.isdisjoint(tokens_of(text)):
+        return False
     return bool(_PROMISE.search(text)) and not is_question(text)
 
 
