@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
 from astraweave.dialogue.language.words import Word, number_value, words
-from astraweave.dialogue.memory_words import Text, attribute_patterns, word_groups
+from astraweave.dialogue.memory_words import Text, attribute_patterns, side_patterns, word_groups
 from astraweave.dialogue.sought import Sought
 
 __all__ = ["IMPLIED", "Need", "needs_of", "supported"]
@@ -99,10 +99,13 @@ def needs_of(question: str, sought: Sought, people: Collection[str]) -> list[Nee
     found: list[Need] = []
     for index, word in enumerate(asked):
         low = word.low
-        if low in sought.names or low in people or singular(low) in people or word.is_("E"):
+        if low in sought.names or low in people or singular(low) in people:
             continue
         if (value := number_value(low)) is not None and low not in {"one", "second"}:
-            found.append(Need(low, frozenset({low}), number=value))
+            found.append(Need(low, frozenset({low}), thing=True, number=value))
+            continue
+        if low in groups["calendar"]:
+            found.append(Need(low, frozenset({low}), thing=True))
             continue
         if low in groups["common"] | groups["general"] | groups["abstract"] or low in _LIGHT:
             continue
@@ -111,7 +114,7 @@ def needs_of(question: str, sought: Sought, people: Collection[str]) -> list[Nee
         before = asked[index - 1] if index else None
         noun = word.is_("N") and not (word.is_("V") and _verb_place(before))
         if noun:
-            if low in lex.known_kinds or lex.keys(low) & lex.persons:
+            if low in lex.known_kinds:
                 continue
             thing = before is not None and before.is_("SDJN'") and low not in lex.places
             found.append(Need(low, _akin(word), thing=thing))
@@ -133,11 +136,12 @@ def supported(need: Need, text: Text, question: str, memory: str) -> bool:
         if lex.keys(word) & need.words:
             return True
     low, told = question.lower(), memory.lower()
-    for _, asked, said in attribute_patterns():
-        spoken = asked.search(low)
-        if spoken is not None and need.low in spoken.group() and said.search(told):
-            return True
-    return False
+    patterns = [*side_patterns(), *((asked, said) for _, asked, said in attribute_patterns())]
+    return not need.thing and any(
+        need.low in spoken.group() and said.search(told) is not None
+        for asked, said in patterns
+        for spoken in asked.finditer(low)
+    )
 
 
 def _akin(word: Word) -> frozenset[str]:

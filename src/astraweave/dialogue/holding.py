@@ -169,6 +169,7 @@ def _is_age(text: Text, index: int) -> bool:
     before = text.low[index - 1] if index else ""
     return not _counted(text, index) and (
         before in {"is", "turned", "turns", "aged", "age", "be", "was", "turning"}
+        or bool(text.words & {"old", "aged"})
         or bool(set(following[:1]) & {"now", "already", "today"})
     )
 

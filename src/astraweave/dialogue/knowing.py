@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from astraweave.dialogue.answer import Answer, Answerer
 from astraweave.dialogue.facts import Source, facts_of
-from astraweave.dialogue.language.phrases import Phrase
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.moments import Telling, ago
@@ -70,7 +69,7 @@ def when_told(telling: Telling, situation: Situation, answerer: Answerer) -> Ans
         answer = found
     answer.kind = "known"
     if telling.asks == "who":
-        answer.short = "you" if answer.teller == "asker" else ""
+        answer.short = "you did" if answer.teller == "asker" else ""
         return answer
     times = [r.memory.game_time for r in situation.memories if r.memory.id in answer.memories]
     answer.short = ago(times[0], situation.now) if times else "just now"
@@ -115,6 +114,7 @@ def about_listener(question: Question) -> bool:
 
 
 _MINE = frozenset(["i", "my", "me", "we", "our", "us"])
+_FIRST_PERSON = frozenset(["i", "my", "me", "we", "our", "us", "mine", "you", "your"])
 
 
 def _fits(asked: str, sources: Sequence[Source], answer: Answer) -> bool:
@@ -128,10 +128,13 @@ def _fits(asked: str, sources: Sequence[Source], answer: Answer) -> bool:
 
 @dataclass(slots=True)
 class _Somebody:
-    """Somebody of the question: what may stand for them, and whether only the asker's words do."""
+    """Somebody of the question: what may stand for them, and whose words alone can mean them."""
 
     forms: frozenset[str]
-    asker_only: bool
+    teller: str = ""
+
+    def in_(self, text: set[str], speaker: str) -> bool:
+        return bool(self.forms & text) and self.teller in {"", speaker}
 
 
 def _recollected(
@@ -149,6 +152,7 @@ def _recollected(
     facts = {source: facts_of(source) for source in sources if source.memory_id}
     people = People([fact for found in facts.values() for fact in found], names)
     wanted = _somebodies(question, people, situation)
+    mine = any(w.low in _MINE for w in words(question.text))
     retrieved = {r.memory.id: r for r in situation.memories}
     candidates, kept = [], []
     for source, found in facts.items():
@@ -160,17 +164,15 @@ def _recollected(
             also.add(names[source.speaker].casefold())
         memory = retrieved[source.memory_id]
         text = ({w.low for s in sentences(source.text) for w in words(s)} - owners) | also
-        if any(
-            not somebody.forms & text
-            or (somebody.asker_only and source.speaker != situation.speaker)
-            for somebody in wanted
-        ):
+        own = source.speaker in {situation.speaker, persona.id}
+        meant = all(somebody.in_(text, source.speaker) for somebody in wanted)
+        if not meant or (mine and not own):
             continue
         kept.append(source)
         candidates.append(
             Candidate(source.text, memory.score, memory.similarity, frozenset(also), source.order)
         )
-    about = {form for somebody in wanted for form in somebody.forms}
+    about = {form for somebody in wanted for form in somebody.forms - _FIRST_PERSON}
     best = recollect(asked, candidates, ignore=persona.name.split(), people=about)
     if best is None:
         return None
@@ -202,20 +204,19 @@ def _somebodies(question: Question, people: People, situation: Situation) -> lis
         if key in {asker, listener}:
             continue
         if key:
-            found.append(
-                _Somebody(frozenset({key}) | people.heads(key) | _names(key, situation), False)
-            )
+            forms = frozenset({key}) | people.heads(key) | _names(key, situation)
+            found.append(_Somebody(forms))
         elif phrase.owner is not None and phrase.owner.head.low in {"my", "our"}:
-            found.append(_Somebody(frozenset({phrase.head.low}), True))
-        elif _described(phrase):
-            found.append(_Somebody(frozenset({phrase.head.low}), False))
+            found.append(_Somebody(frozenset({phrase.head.low}), asker))
+        elif phrase.owner is not None and phrase.owner.head.low == "your":
+            found.append(_Somebody(frozenset({phrase.head.low}), listener))
+        elif phrase.owner is not None or phrase.of is not None:
+            found.append(_Somebody(frozenset({phrase.head.low})))
+    if not found and any(w.low in _MINE for w in words(question.text)):
+        found.append(_Somebody(_FIRST_PERSON))
     return found
 
 
 def _names(key: str, situation: Situation) -> frozenset[str]:
     name = situation.spoken_names().get(key, "")
     return frozenset({name.casefold()} if name else ())
-
-
-def _described(phrase: Phrase) -> bool:
-    return phrase.owner is not None or phrase.of is not None

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from astraweave.dialogue.evidence import needs_of, supported
 from astraweave.dialogue.holding import holds, speaks_of
@@ -110,6 +110,8 @@ def recollect(
         deeds = _deeds(question, texts)
     described = _described(sought, question, texts, people)
     needs = needs_of(question, sought, people)
+    things = sought.names - set(people)
+    known = replace(sought, names=sought.names | set(people))
     found: list[Recollected] = []
     for index in telling:
         candidate, text = candidates[index], Text.of(candidates[index].text)
@@ -121,16 +123,16 @@ def recollect(
         stands_in = bool(described or people or sought.names) and bool(text.words & {"it", "them"})
         if missing > stands_in:
             continue
-        if not (holds(sought, text) and speaks_of(sought, text, candidate.text)):
+        if not (holds(known, text) and speaks_of(sought, text, candidate.text)):
             continue
         met = [supported(need, text, question, candidate.text) for need in needs]
-        if (
-            any(need.thing and not ok for need, ok in zip(needs, met, strict=True))
-            and not stands_in
-        ):
+        strict = [ok for need, ok in zip(needs, met, strict=True) if need.thing]
+        if not all(strict) and not (stands_in and any(met)):
             continue
-        share = sum(met) / len(met) if met else float(bool(sought.attributes))
-        if share > 0 or candidate.similarity >= _NEAR or _telling_kind(sought, people):
+        said = sum(met) + len(things)
+        share = said / (len(met) + len(things)) if met or things else float(bool(sought.attributes))
+        near = candidate.similarity >= _NEAR
+        if share >= 1.0 or near or (not needs and _telling_kind(sought, people)):
             found.append(Recollected(index, share))
     if not found:
         return None
@@ -149,7 +151,7 @@ def recollect(
 
 def _telling_kind(sought: Sought, people: Collection[str]) -> bool:
     """Whether what is asked for says enough by itself: a trade or an age of somebody."""
-    return bool(people or sought.names) and sought.kind in {"age", "job", "name", "colour"}
+    return bool(people or sought.names) and sought.kind not in {"thing", "person", "place", "time"}
 
 
 def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence[str] = ()) -> bool:
