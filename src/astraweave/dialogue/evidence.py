@@ -16,7 +16,7 @@ from astraweave.dialogue.language.words import Word, number_value, words
 from astraweave.dialogue.memory_words import Text, attribute_patterns, side_patterns, word_groups
 from astraweave.dialogue.sought import Sought
 
-__all__ = ["IMPLIED", "Need", "needs_of", "supported"]
+__all__ = ["IMPLIED", "Need", "needs_of", "of_that_side", "supported"]
 
 IMPLIED = {
     asked: told.split()
@@ -65,7 +65,7 @@ IMPLIED = {
 }
 """Deeds that answer a question for another deed: who sells is paid."""
 
-_LIGHT = group("evidence.light")
+_LIGHT = group("evidence.light") | group("matching.evaluative")
 
 
 @dataclass(slots=True, frozen=True)
@@ -142,6 +142,13 @@ def supported(need: Need, text: Text, question: str, memory: str) -> bool:
         for asked, said in patterns
         for spoken in asked.finditer(low)
     )
+
+
+def of_that_side(question: str, memory: str) -> bool | None:
+    """Whether a memory is of a side of life that a question names; None: it names none."""
+    low, told = question.lower(), memory.lower()
+    sides = [said for asked, said in side_patterns() if asked.search(low)]
+    return any(said.search(told) for said in sides) if sides else None
 
 
 def _akin(word: Word) -> frozenset[str]:

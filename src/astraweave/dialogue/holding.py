@@ -81,6 +81,8 @@ def _people(sought: Sought, text: Text) -> list[str]:
         somebody = lex.keys(word) & lex.persons or (
             text.low[index - 2] in _DEALING and _made(word) and not lex.known(word)
         )
+        if word in sought.names:
+            continue
         if described and not named and word not in sought.things and somebody:
             people.append(word)
     return people

@@ -10,7 +10,7 @@ from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.moments import Telling, ago
-from astraweave.dialogue.people import People, everybody, people_of
+from astraweave.dialogue.people import People, everybody, nested, people_of
 from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
 from astraweave.dialogue.retell import retell_text
 from astraweave.dialogue.situation import Situation, sources_of
@@ -63,7 +63,7 @@ def when_told(telling: Telling, situation: Situation, answerer: Answerer) -> Ans
         names=situation.spoken_names(),
     )
     if answer.kind != "confirmed":
-        found = _recollected(telling.claim, question, sources, situation, open_ended=False)
+        found = _recollected(telling.claim, question, sources, situation, least=0.6)
         if found is None:
             return Answer("unknown")
         answer = found
@@ -114,7 +114,6 @@ def about_listener(question: Question) -> bool:
 
 
 _MINE = frozenset(["i", "my", "me", "we", "our", "us"])
-_FIRST_PERSON = frozenset(["i", "my", "me", "we", "our", "us", "mine", "you", "your"])
 
 
 def _fits(asked: str, sources: Sequence[Source], answer: Answer) -> bool:
@@ -143,10 +142,11 @@ def _recollected(
     sources: Sequence[Source],
     situation: Situation,
     *,
-    open_ended: bool,
+    open_ended: bool = False,
+    least: float = 1.0,
 ) -> Answer | None:
     """The memory that a question is about, said back whole, where no clause of any answers it."""
-    if open_ended and sought_in(asked).kind == "thing":
+    if open_ended and question.gap == "about" and sought_in(asked).kind == "thing":
         return None
     persona, names = situation.persona, situation.spoken_names()
     facts = {source: facts_of(source) for source in sources if source.memory_id}
@@ -154,6 +154,9 @@ def _recollected(
     wanted = _somebodies(question, people, situation)
     mine = any(w.low in _MINE for w in words(question.text))
     retrieved = {r.memory.id: r for r in situation.memories}
+    about = {form for somebody in wanted for form in somebody.forms}
+    about |= {part.head.low for phrase in people_of(question) for part in nested(phrase)}
+    talkers = {name.casefold() for name in names.values()} - {persona.name.casefold()}
     candidates, kept = [], []
     for source, found in facts.items():
         also, owners = set[str](), set[str]()
@@ -162,18 +165,32 @@ def _recollected(
             also, owners = also | spoken_of, owners | only_owners
         if source.speaker in names:
             also.add(names[source.speaker].casefold())
+        said = {w.low for s in sentences(source.text) for w in words(s)}
         memory = retrieved[source.memory_id]
-        text = ({w.low for s in sentences(source.text) for w in words(s)} - owners) | also
+        text = (said - owners) | also
         own = source.speaker in {situation.speaker, persona.id}
         meant = all(somebody.in_(text, source.speaker) for somebody in wanted)
         if not meant or (mine and not own):
             continue
         kept.append(source)
         candidates.append(
-            Candidate(source.text, memory.score, memory.similarity, frozenset(also), source.order)
+            Candidate(
+                source.text,
+                memory.score,
+                memory.similarity,
+                frozenset(also),
+                source.order,
+                source.speaker == persona.id and bool((talkers & said) - about),
+            )
         )
-    about = {form for somebody in wanted for form in somebody.forms - _FIRST_PERSON}
-    best = recollect(asked, candidates, ignore=persona.name.split(), people=about)
+    best = recollect(
+        asked,
+        candidates,
+        ignore=persona.name.split(),
+        people=about,
+        mine=mine and not wanted,
+        least=least,
+    )
     if best is None:
         return None
     source = kept[best.index]
@@ -212,8 +229,6 @@ def _somebodies(question: Question, people: People, situation: Situation) -> lis
             found.append(_Somebody(frozenset({phrase.head.low}), listener))
         elif phrase.owner is not None or phrase.of is not None:
             found.append(_Somebody(frozenset({phrase.head.low})))
-    if not found and any(w.low in _MINE for w in words(question.text)):
-        found.append(_Somebody(_FIRST_PERSON))
     return found
 
 
