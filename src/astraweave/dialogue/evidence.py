@@ -114,9 +114,8 @@ def needs_of(question: str, sought: Sought, people: Collection[str]) -> list[Nee
         before = asked[index - 1] if index else None
         noun = word.is_("N") and not (word.is_("V") and _verb_place(before))
         if noun:
-            if low in lex.known_kinds:
-                continue
-            thing = before is not None and before.is_("SDJN'") and low not in lex.places
+            kind = bool(lex.keys(low) & lex.known_kinds)
+            thing = kind or (before is not None and before.is_("SDJN'") and low not in lex.places)
             found.append(Need(low, _akin(word), thing=thing))
         elif word.is_("V") and word.lemma not in _LIGHT:
             found.append(Need(low, _akin(word)))

@@ -155,7 +155,8 @@ def _recollected(
     mine = any(w.low in _MINE for w in words(question.text))
     retrieved = {r.memory.id: r for r in situation.memories}
     about = {form for somebody in wanted for form in somebody.forms}
-    about |= {part.head.low for phrase in people_of(question) for part in nested(phrase)}
+    nested_parts = [p for phrase in people_of(question) for p in nested(phrase)]
+    about |= {part.head.low for part in nested_parts if not part.head.is_("OS")}
     talkers = {name.casefold() for name in names.values()} - {persona.name.casefold()}
     candidates, kept = [], []
     for source, found in facts.items():

@@ -13,6 +13,7 @@ from astraweave.dialogue.language.words import Word
 
 __all__ = ["People", "everybody", "nested", "people_of", "rewordings"]
 
+_ANYBODY = frozenset("people person folk family kin relative relatives friends somebody".split())
 _MOST_STEPS = 4
 _MOST_REWORDINGS = 4
 _NAMING = frozenset(["call", "name"])
@@ -192,7 +193,11 @@ def people_of(question: Question) -> list[Phrase]:
         inner: set[int] = set()
         for part in nested(phrase):
             somebody = bool(lex.keys(part.head.low) & lex.persons)
-            if id(part) in inner or not (part.names or (somebody and (part.owner or part.of))):
+            if (
+                part.head.low in _ANYBODY
+                or id(part) in inner
+                or not (part.names or (somebody and (part.owner or part.of)))
+            ):
                 continue
             found[id(part)] = part
             if somebody:  # whoever owns a sister is no part of what is asked

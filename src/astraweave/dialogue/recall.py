@@ -205,7 +205,9 @@ def _resolved(text: str, history: Sequence[Turn], *, people_only: bool = False) 
         if (
             low in {"he", "she", "his", "him"}
             or (low == "her")
-            or (low in {"it", "they"} and index <= 1 and not people_only)
+            or (
+                low in {"it", "they"} and index <= (2 if len(found) <= 4 else 1) and not people_only
+            )
         ):
             person = low not in {"it", "they"}
             if person and any(_somebody(w) for w in found[:index]):

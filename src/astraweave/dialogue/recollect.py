@@ -120,13 +120,15 @@ def recollect(
         deeds = _deeds(question, texts)
     described = _described(sought, question, texts, people)
     needs = needs_of(question, sought, people)
-    things = sought.names - set(people)
+    things = sought.names & _places_in(question)
     known = replace(sought, names=sought.names | set(people))
     found: list[Recollected] = []
     for index in telling:
         candidate, text = candidates[index], Text.of(candidates[index].text)
         told = text.words | candidate.also
-        if not sought.names <= told or any(not p & told for p in [*described, *deeds]):
+        if not sought.names - set(people) <= told or any(
+            not p & told for p in [*described, *deeds]
+        ):
             continue
         missing = sum(not t & text.words for t in topics)
         # "Gran gave me a penny for it": the tooth was named in the line before.
@@ -134,16 +136,19 @@ def recollect(
         if missing > stands_in:
             continue
         someone = sought.kind == "person" and candidate.somebody
-        if not (someone or holds(known, text)) or not speaks_of(sought, text, candidate.text):
+        if not (someone or holds(known, text)) or (
+            least >= 1.0 and not speaks_of(sought, text, candidate.text)
+        ):
             continue
         met = [supported(need, text, question, candidate.text) for need in needs]
         strict = [ok for need, ok in zip(needs, met, strict=True) if need.thing]
-        if not all(strict) and not (stands_in and any(met)):
+        near = candidate.similarity >= _NEAR and any(met) and bool(people or sought.names)
+        if not all(strict) and not (stands_in and any(met)) and not near:
             continue
         share = _share(sought, question, candidate.text, [*met, *(True for _ in things)])
         if share is None or (mine and not needs and not text.words & _FIRST_PERSON):
             continue
-        if share >= least or (share > 0 and candidate.similarity >= _NEAR):
+        if share >= least or near:
             found.append(Recollected(index, share))
     if not found:
         return None
@@ -160,15 +165,22 @@ def recollect(
     return found[0] if best.score >= max(_CLEAR_SCORE, _CLEAR_LEAD * second) else None
 
 
+def _places_in(question: str) -> set[str]:
+    """Names in a question that stand where a place stands: "in Deepwater"."""
+    text, groups = Text.of(question), word_groups()
+    before = zip(text.low, text.low[1:], strict=False)
+    return {word for lead, word in before if lead in groups["at"] | groups["towards"] | {"from"}}
+
+
 def _share(sought: Sought, question: str, memory: str, met: Sequence[bool]) -> float | None:
     """The share of a question that a memory speaks of; None where it is of another side of life."""
     if met:
         return sum(met) / len(met)
+    if sought.attributes:
+        return 1.0
     side = of_that_side(question, memory)
     if side is not None:
         return 1.0 if side else None
-    if sought.attributes:
-        return 1.0
     return 0.0 if sought.kind in {"thing", "person", "place", "time"} else 1.0
 
 
