@@ -97,6 +97,7 @@ def needs_of(question: str, sought: Sought, people: Collection[str]) -> list[Nee
     lex, groups = lexicon(), word_groups()
     asked = words(question)
     found: list[Need] = []
+    states: list[Need] = []  # "allergic": counts where nothing else is asked
     for index, word in enumerate(asked):
         low = word.low
         if low in sought.names or low in people or singular(low) in people:
@@ -112,14 +113,20 @@ def needs_of(question: str, sought: Sought, people: Collection[str]) -> list[Nee
         if low == sought.noun or lex.keys(low) & lex.times:
             continue
         before = asked[index - 1] if index else None
-        noun = word.is_("N") and not (word.is_("V") and _verb_place(before))
-        if noun:
+        after = asked[index + 1] if index + 1 < len(asked) else None
+        if word.is_("N") and not (word.is_("V") and _verb_place(before)):
             kind = bool(lex.keys(low) & lex.known_kinds)
-            thing = kind or (before is not None and before.is_("SDJN'") and low not in lex.places)
-            found.append(Need(low, _akin(word), thing=thing))
+            if not kind and _sort_asked(asked, index):
+                continue  # "which object": any will do
+            if lex.keys(low) & lex.persons and after is not None and after.is_("N"):
+                continue  # "the bandit boss"
+            particular = before is not None and before.is_("SDJN'") and low not in lex.places
+            found.append(Need(low, _akin(word), thing=kind or particular))
         elif word.is_("V") and word.lemma not in _LIGHT:
             found.append(Need(low, _akin(word)))
-    return found
+        elif word.is_("J") and low not in lex.fillers:
+            states.append(Need(low, _akin(word)))
+    return found or states
 
 
 def supported(need: Need, text: Text, question: str, memory: str) -> bool:
@@ -154,6 +161,14 @@ def _akin(word: Word) -> frozenset[str]:
     lemmas = {word.lemma or word.low, singular(word.low)}
     implied = {told for lemma in lemmas for told in IMPLIED.get(lemma, ())}
     return frozenset(lemmas | implied)
+
+
+def _sort_asked(asked: list[Word], index: int) -> bool:
+    """Whether a noun only says what sort of thing is asked for: "which tool", "what kind of tool"."""
+    lows = [word.low for word in asked[max(0, index - 3) : index]]
+    return lows[-1:] in (["which"], ["what"]) or (
+        lows[-1:] == ["of"] and lows[-2:-1] in (["kind"], ["sort"], ["type"])
+    )
 
 
 def _verb_place(before: Word | None) -> bool:

@@ -228,8 +228,9 @@ def _somebodies(question: Question, people: People, situation: Situation) -> lis
             found.append(_Somebody(frozenset({phrase.head.low}), asker))
         elif phrase.owner is not None and phrase.owner.head.low == "your":
             found.append(_Somebody(frozenset({phrase.head.low}), listener))
-        elif phrase.owner is not None or phrase.of is not None:
+        elif (owner := phrase.owner or phrase.of) is not None and owner.names:
             found.append(_Somebody(frozenset({phrase.head.low})))
+            found.append(_Somebody(frozenset({owner.names[0].casefold()})))
     return found
 
 

@@ -193,6 +193,8 @@ def people_of(question: Question) -> list[Phrase]:
         inner: set[int] = set()
         for part in nested(phrase):
             somebody = bool(lex.keys(part.head.low) & lex.persons)
+            if part.owner is not None and part.owner.head.low in {"his", "her", "their"}:
+                continue  # whose they are is said elsewhere
             if (
                 part.head.low in _ANYBODY
                 or id(part) in inner

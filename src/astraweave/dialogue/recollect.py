@@ -143,12 +143,13 @@ def recollect(
         met = [supported(need, text, question, candidate.text) for need in needs]
         strict = [ok for need, ok in zip(needs, met, strict=True) if need.thing]
         near = candidate.similarity >= _NEAR and any(met) and bool(people or sought.names)
-        if not all(strict) and not (stands_in and any(met)) and not near:
+        told_of = any(met) or bool(of_that_side(question, candidate.text))
+        if not all(strict) and not (stands_in and told_of) and not near:
             continue
         share = _share(sought, question, candidate.text, [*met, *(True for _ in things)])
         if share is None or (mine and not needs and not text.words & _FIRST_PERSON):
             continue
-        if share >= least or near:
+        if share >= least or near or (stands_in and told_of and not all(strict)):
             found.append(Recollected(index, share))
     if not found:
         return None
