@@ -29,7 +29,7 @@ _SIGNATURE = "void(f8, f8[::1], f4[::1], f4[::1], u2[::1], f4[::1], f4[::1])"
 
 
 def halved(x):
-    """``2 ** -x`` for x from 0 up, by arithmetic alone; relative error below 1e-9 up to 32, 1e-6 beyond.
+    """``2 ** -x`` for x from 0 up, by arithmetic alone; relative error 1e-9 up to 32, then 1e-6.
 
     Library functions differ in the last bit from one processor and compiler to the next; what is
     forgotten must not. So: x at most 64 (below 1e-19 nobody asks), a polynomial for 2 ** -(x / 64),

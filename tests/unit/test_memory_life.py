@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 
 import numpy as np
@@ -263,7 +264,7 @@ def test_strength_stays_a_share_falls_with_time_and_no_recall_weakens(kind, impo
             mind.life.weaken([told.id], now, share)
         after = [mind.life.strength(told.id, when) for when in ahead]
         assert all(0.0 <= value <= 1.0 for value in after)
-        assert all(a >= b for a, b in zip(after, after[1:], strict=False))
+        assert all(a >= b for a, b in itertools.pairwise(after))
         if what == "recall":
             assert all(a >= b - 1e-6 for a, b in zip(after, before, strict=True))
     assert mind.life.strength(twin.id, now) == mind.reopened().life.strength(twin.id, now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from astraweave.observability import Distribution, Telemetry
 from astraweave.rag import Memory, MemoryStore, RagPipeline
 from astraweave.world import Slot
 
-__all__ = ["CASES", "MemoryFigures", "default_memory_figures", "measure_memory"]
+__all__ = ["CASES", "MemoryFigures", "default_memory_figures", "made_sentence", "measure_memory"]
 
 _PEOPLE = ("Mira", "Oswin", "Hild", "Bram", "Sunniva", "Corvin", "Tilda", "Rurik", "Nessa", "Falk")
 _VERBS = ("lost", "found", "sold", "hid", "borrowed", "broke", "mended", "stole", "gave away")
@@ -85,7 +84,7 @@ def measure_memory(
     """
     telemetry = Telemetry()
     clock = ManualClock()
-    texts = list(_sentences(memories))
+    texts = [made_sentence(n) for n in range(memories)]
     asked = range(0, memories, max(1, memories // questions))
     with Slot.open(folder, clock=clock) as slot:
         store = MemoryStore(slot.connection, embedder)
@@ -136,11 +135,11 @@ def measure_memory(
     )
 
 
-def _sentences(count: int) -> Iterator[str]:
-    for n in range(count):
-        person, verb = _PEOPLE[n % 10], _VERBS[(n // 10) % 9]
-        thing, place = _THINGS[(n // 7) % 12], _PLACES[(n // 11) % 6]
-        yield f"{person} {verb} a {thing} near {place} {_TIMES[n % 5]}, worth {n} coins."
+def made_sentence(n: int) -> str:
+    """The n-th of as many different sentences as are wanted, the same in every run."""
+    person, verb = _PEOPLE[n % 10], _VERBS[(n // 10) % 9]
+    thing, place = _THINGS[(n // 7) % 12], _PLACES[(n // 11) % 6]
+    return f"{person} {verb} a {thing} near {place} {_TIMES[n % 5]}, worth {n} coins."
 
 
 def _question(sentence: str) -> str:

@@ -11,9 +11,7 @@ from astraweave.llm.protocol import Message, Role
 __all__ = ["Turn", "as_messages"]
 
 
-class Turn(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class Turn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one party said, whole: turns are kept or dropped, never cut.
 
     Attributes

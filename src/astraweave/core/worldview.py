@@ -18,9 +18,7 @@ from astraweave.errors import InputError
 __all__ = ["Entity", "Fact", "ViewChange", "WorldSnapshot", "WorldView"]
 
 
-class Entity(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A person, thing or place that has a name.
 
     Attributes

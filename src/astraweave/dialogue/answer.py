@@ -11,6 +11,7 @@ from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.matching import Match, Matcher
+from astraweave.dialogue.people import People, rewordings
 from astraweave.dialogue.retell import retell, retell_phrase, shift
 from astraweave.dialogue.similarity import Similarity
 
@@ -39,6 +40,12 @@ class Answer:
         Ids of the memories it rests on (0 is left out).
     topic : str
         What the question was about, for saying that it is not known.
+    fit : float
+        How well it answers, 0 to 1.
+    texts : tuple of str
+        What it rests on, as it was told.
+    order : int
+        Place in time of what it rests on; larger is later.
     """
 
     kind: Literal["known", "confirmed", "denied", "about", "unknown"]
@@ -49,6 +56,7 @@ class Answer:
     topic: str = ""
     fit: float = 0.0
     texts: tuple[str, ...] = field(default=())
+    order: int = 0
 
 
 class Answerer:
@@ -96,8 +104,13 @@ class Answerer:
         self._similarity.begin()
         facts = [fact for source in sources for fact in self._facts(source)]
         matcher = Matcher(asker, listener, self._similarity, Aliases(facts), dict(names))
-        matches = [m for fact in facts if (m := matcher.match(question, fact)) is not None]
-        matches = [m for m in matches if m.fit >= _MIN_FIT]
+        people = People(facts, names)
+        asked = [question, *(q for _, q in rewordings(question, people, asker, listener))]
+        matches = [
+            best
+            for fact in facts
+            if (best := self._best(matcher, asked, fact)) is not None and best.fit >= _MIN_FIT
+        ]
         if question.gap == "yesno":
             return self._yes_or_no(question, facts, matches, matcher, asker, listener, names)
         if question.gap == "about":
@@ -106,6 +119,12 @@ class Answerer:
             return Answer("unknown", topic=self._topic(question))
         best = self._choose(matches)
         return self._told(best, asker, listener, names, kind="known")
+
+    @staticmethod
+    def _best(matcher: Matcher, asked: Sequence[Question], fact: Fact) -> Match | None:
+        """How a fact answers the question in the wording that suits it best."""
+        found = [m for question in asked if (m := matcher.match(question, fact)) is not None]
+        return max(found, key=lambda m: m.fit, default=None)
 
     # -- kinds of answer ------------------------------------------------------------------------
 
@@ -198,6 +217,7 @@ class Answerer:
             memories=(source.memory_id,) if source.memory_id else (),
             fit=match.fit,
             texts=(source.text,),
+            order=source.order,
         )
 
     # -- words ----------------------------------------------------------------------------------

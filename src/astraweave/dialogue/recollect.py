@@ -17,9 +17,10 @@ Otherwise nothing is known, and saying so is the honest answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from astraweave.dialogue.evidence import needs_of, supported
 from astraweave.dialogue.holding import holds, speaks_of
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
@@ -28,10 +29,12 @@ from astraweave.dialogue.memory_words import Text, word_groups
 from astraweave.dialogue.sought import Sought, sought_in
 from astraweave.rag.salience import TELLING_TAG, is_question
 
-__all__ = ["Candidate", "Sought", "fits", "recollect", "sought_in"]
+__all__ = ["Candidate", "Recollected", "Sought", "fits", "recollect", "sought_in"]
 
 _MIN_SIMILARITY = 0.3
 """A question that names nothing must at least sound like the memory."""
+_NEAR = 0.45
+"""A memory so near in meaning needs no word of the question."""
 _CLEAR_SCORE = 6.0
 _CLEAR_LEAD = 1.5
 _MAX_HOLDERS = 3
@@ -56,16 +59,34 @@ class Candidate:
         What retrieval ranked it by.
     similarity : float
         Cosine to the question.
+    also : frozenset of str
+        Words that stand for somebody in it, in lower case: "isaura" where it says "my aunt".
+    order : int
+        Its place in time.
     """
 
     text: str
     score: float
     similarity: float
+    also: frozenset[str] = frozenset()
+    order: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Recollected:
+    """A candidate that answers: its place, and the share of the question that it speaks of."""
+
+    index: int
+    share: float
 
 
 def recollect(
-    question: str, candidates: Sequence[Candidate], *, ignore: Sequence[str] = ()
-) -> int | None:
+    question: str,
+    candidates: Sequence[Candidate],
+    *,
+    ignore: Sequence[str] = (),
+    people: Collection[str] = frozenset(),
+) -> Recollected | None:
     """The memory that answers a question; None when none does.
 
     Parameters
@@ -77,39 +98,58 @@ def recollect(
     ignore : sequence of str
         Names that only address the listener.
 
-    Returns
-    -------
-    int or None
-        Its place in `candidates`.
+    people : collection of str
+        Words of the question that mean somebody of whom every candidate speaks.
     """
     telling = [i for i, c in enumerate(candidates) if _tells(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
-    topics = _topics(sought, [Text.of(candidates[i].text) for i in telling])
+    texts = [Text.of(candidates[i].text) for i in telling]
+    topics = _topics(sought, texts)
     deeds: list[frozenset[str]] = []
     if sought.kind == "thing" and not topics:
-        deeds = _deeds(question, [Text.of(candidates[i].text) for i in telling])
-    people = _described(sought, question, [Text.of(candidates[i].text) for i in telling])
-    found = []
+        deeds = _deeds(question, texts)
+    described = _described(sought, question, texts, people)
+    needs = needs_of(question, sought, people)
+    found: list[Recollected] = []
     for index in telling:
         candidate, text = candidates[index], Text.of(candidates[index].text)
-        if not sought.names <= text.words or any(not p & text.words for p in [*people, *deeds]):
+        told = text.words | candidate.also
+        if not sought.names <= told or any(not p & told for p in [*described, *deeds]):
             continue
         missing = sum(not t & text.words for t in topics)
         # "Gran gave me a penny for it": the tooth was named in the line before.
-        stands_in = bool(people or sought.names) and bool(text.words & {"it", "them"})
+        stands_in = bool(described or people or sought.names) and bool(text.words & {"it", "them"})
         if missing > stands_in:
             continue
-        if holds(sought, text) and speaks_of(sought, text, candidate.text):
-            found.append(index)
+        if not (holds(sought, text) and speaks_of(sought, text, candidate.text)):
+            continue
+        met = [supported(need, text, question, candidate.text) for need in needs]
+        if (
+            any(need.thing and not ok for need, ok in zip(needs, met, strict=True))
+            and not stands_in
+        ):
+            continue
+        share = sum(met) / len(met) if met else float(bool(sought.attributes))
+        if share > 0 or candidate.similarity >= _NEAR or _telling_kind(sought, people):
+            found.append(Recollected(index, share))
     if not found:
         return None
-    found.sort(key=lambda index: -candidates[index].score)
-    best = candidates[found[0]]
-    if sought.names or topics or best.similarity >= _MIN_SIMILARITY:
+    most = max(each.share for each in found)
+    found = [each for each in found if each.share == most]
+    if most >= 1.0:  # of those that say all, the last word counts
+        return max(found, key=lambda each: candidates[each.index].order)
+    found.sort(key=lambda each: -candidates[each.index].score)
+    best = candidates[found[0].index]
+    if sought.names or people or topics or best.similarity >= _MIN_SIMILARITY:
         return found[0]
     # Nothing is named: only a memory that stands out from all others is meant.
-    second = candidates[found[1]].score if len(found) > 1 else 0.0
+    second = candidates[found[1].index].score if len(found) > 1 else 0.0
     return found[0] if best.score >= max(_CLEAR_SCORE, _CLEAR_LEAD * second) else None
+
+
+def _telling_kind(sought: Sought, people: Collection[str]) -> bool:
+    """Whether what is asked for says enough by itself: a trade or an age of somebody."""
+    return bool(people or sought.names) and sought.kind in {"age", "job", "name", "colour"}
 
 
 def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence[str] = ()) -> bool:
@@ -174,7 +214,9 @@ def _deeds(question: str, texts: Sequence[Text]) -> list[frozenset[str]]:
     return found
 
 
-def _described(sought: Sought, question: str, texts: Sequence[Text]) -> list[frozenset[str]]:
+def _described(
+    sought: Sought, question: str, texts: Sequence[Text], people: Collection[str]
+) -> list[frozenset[str]]:
     """People of the question who are described, not named: the answer must speak of them.
 
     Each comes as the words that may stand for them: what they are called, and the names in the
@@ -184,7 +226,9 @@ def _described(sought: Sought, question: str, texts: Sequence[Text]) -> list[fro
     described = _DESCRIBED.findall(question.lower())
     for word in (first or second for first, second in described):
         keys = lex.keys(word) & lex.persons
-        if not keys or word in word_groups()["general"] or word in {*sought.names, sought.noun}:
+        if word in people or not keys or word in word_groups()["general"]:
+            continue
+        if word in {*sought.names, sought.noun}:
             continue
         forms = set(_forms(word))
         for text in texts:

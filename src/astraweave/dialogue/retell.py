@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from astraweave.dialogue.events import retell_event
 from astraweave.dialogue.facts import Fact
 from astraweave.dialogue.language.clauses import THINKING, Clause, Phrase
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, sentences, words
 from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG, is_question
 
-__all__ = ["retell", "retell_phrase", "retell_text", "shift"]
+__all__ = ["retell", "retell_event", "retell_phrase", "retell_text", "shift"]
 
 _TO_YOU = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",

@@ -14,6 +14,7 @@ from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldSnapshot
 from astraweave.dialogue.facts import Source
 from astraweave.dialogue.group import Answered
+from astraweave.dialogue.witness import as_witness
 from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
@@ -137,14 +138,19 @@ def sources_of(situation: Situation) -> list[Source]:
         if memory.speaker == persona.id:
             continue
         seen.add(memory.text)
+        text, listener = memory.text, memory.addressee or persona.id
+        if not memory.speaker:  # what nobody said, the character saw
+            names = situation.spoken_names()
+            listener = situation.speaker
+            text = as_witness(text, me=persona.id, you=listener, names=names)
         told.append(
             (
                 memory.game_time,
                 memory.id,
                 Source(
-                    memory.text,
-                    memory.speaker or persona.id,  # what nobody said, the character saw
-                    memory.addressee or persona.id,
+                    text,
+                    memory.speaker or persona.id,
+                    listener,
                     memory.id,
                     memory.game_time,
                     retrieved.score,

@@ -9,22 +9,40 @@ from astraweave.context import Turn
 from astraweave.dialogue import LinePlan
 from astraweave.ecs.protocols import SpokenLine, SpokenRound
 from astraweave.llm import GenerationRequest
+from astraweave.persona import Mood, Relationship
 from astraweave.serving import Ticket
 
 __all__ = ["CConversationHistory", "CDialogueState", "CMemoryStore", "CPersonaLlm", "CThought"]
 
+_AT_REST, _NEUTRAL = Mood(), Relationship()
+
 
 @dataclass(slots=True)
 class CPersonaLlm:
-    """Marks an entity as a character that talks.
+    """Marks an entity as a character that talks, and shows how it feels.
 
     Attributes
     ----------
     npc : str
         Its id in the world.
+    towards : str
+        Id of the one whom `relationship` and `stance` are about.
+    mood : Mood
+        As of now; this and what follows is written by `DialogueSystem`.
+    feeling : str
+        What the mood is called: ``"angry"``.
+    relationship : Relationship
+        How it stands to `towards`.
+    stance : str
+        What that is called: ``"friend"``, ``"stranger"``, ``"rival"``...
     """
 
     npc: str
+    towards: str = "player"
+    mood: Mood = _AT_REST
+    feeling: str = ""
+    relationship: Relationship = _NEUTRAL
+    stance: str = ""
 
 
 @dataclass(slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from astraweave.context import Turn
 from astraweave.dialogue import LinePlan
+from astraweave.persona import PersonaState
 
-__all__ = ["Speaker", "Speakers", "SpokenLine", "SpokenRound"]
+__all__ = ["Feeler", "Speaker", "Speakers", "SpokenLine", "SpokenRound"]
 
 
 class SpokenLine(Protocol):
@@ -74,6 +75,16 @@ class Speaker(Protocol):
     @property
     def memory_count(self) -> int:
         """How many memories it has."""
+        ...
+
+
+@runtime_checkable
+class Feeler(Protocol):
+    """A character whose state of mind can be looked at."""
+
+    @property
+    def state(self) -> PersonaState:
+        """How it feels and how it stands to others, as of now."""
         ...
 
 

@@ -10,7 +10,8 @@ from astraweave.ecs.components import (
     CMemoryStore,
     CPersonaLlm,
 )
-from astraweave.ecs.protocols import Speakers
+from astraweave.ecs.protocols import Feeler, Speakers
+from astraweave.persona import PersonaState, feeling, stance
 
 __all__ = ["DialogueSystem"]
 
@@ -38,13 +39,20 @@ class DialogueSystem:
         for persona, dialogue, history, memory in rows:
             if dialogue is not None:
                 _poll(dialogue, persona.npc)
-            if history is None and memory is None:
-                continue
             npc = self.world.npc(persona.npc)
+            if isinstance(npc, Feeler):
+                _feel(persona, npc.state)
             if history is not None:
                 history.turns = npc.history
             if memory is not None:
                 memory.count = npc.memory_count
+
+
+def _feel(persona: CPersonaLlm, state: PersonaState) -> None:
+    persona.mood = state.mood
+    persona.feeling = feeling(state.mood)
+    persona.relationship = state.towards(persona.towards)
+    persona.stance = stance(state, persona.towards).name
 
 
 def _poll(state: CDialogueState, npc: str) -> None:

@@ -14,7 +14,7 @@ from astraweave.rag.memory import Memory
 __all__ = ["MemoryChanges"]
 
 
-class MemoryChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MemoryChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Memories that come, change and go, in one step.
 
     Attributes

@@ -2,8 +2,8 @@
 
 A strength follows from the game clock and from what has happened to a memory, never from when
 somebody looked: whoever asks at the same game time gets the same answer. All that changes here goes
-through four transitions, `recall`, `weaken`, `refresh` and `forget`, each given the time and plain
-ids, so that a replay that calls the same ones comes to the same state.
+through `recall`, `weaken`, `refresh` and `forget`, each given the time and plain ids, so that a
+replay that calls the same ones comes to the same state; `lived` and `restore` carry the outcome.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from astraweave.core.threads import Worker
 from astraweave.kernels.forgetting import fade, sweep_with_numba, sweep_with_numpy
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 from astraweave.rag.life_columns import LifeColumns, Lived, read_lived, write_lived
+from astraweave.rag.life_gists import GistSettings, Wording, find_gists
 from astraweave.rag.life_settings import DecayRule, LifeSettings, checked_rule
 from astraweave.rag.memory import Memory
 from astraweave.rag.store import MemoryStore
@@ -236,6 +237,20 @@ class MemoryLife:
             )
             self._set(memory, after, row)
 
+    def lived(self, memory_id: int) -> Lived | None:
+        """What has happened to a memory, as plain data; None: nothing since it was written."""
+        return self._lived.get(memory_id)
+
+    def restore(self, memory_id: int, lived: Lived | None) -> None:
+        """Bring a memory to where `lived` has said it was: for a replay of outcomes."""
+        self._catch_up()
+        if lived is None:
+            self._lived.pop(memory_id, None)
+        else:
+            self._lived[memory_id] = lived
+        self._unwritten[memory_id] = None
+        self.refresh(memory_id)
+
     def refresh(self, memory_id: int) -> None:
         """A memory was changed in the store: its importance, kind or tags may be others."""
         self._catch_up()
@@ -298,6 +313,40 @@ class MemoryLife:
         by_bytes = int(np.searchsorted(np.cumsum(sizes[order]), max(excess, 0))) + (excess > 0)
         return tuple(columns.ids[rows][order[: max(by_bytes, too_many)]].tolist())
 
+    def gists(
+        self,
+        owner: str,
+        now: float,
+        settings: GistSettings | None = None,
+        *,
+        wording: Wording | None = None,
+    ) -> list[Memory]:
+        """What of an owner's older memories can be summed up (see `find_gists`); changes nothing.
+
+        For when nothing else waits: a second of a character's whole life at the worst.
+        """
+        ids, vectors = self._store.ids(owner), self._store.vectors(owner)
+
+        def vector_of(memory_id: int) -> NDArray[np.float32] | None:
+            vector = vectors[ids.searchsorted(memory_id)]
+            return None if np.isnan(vector[0]) else vector
+
+        return find_gists(
+            self._store.for_owner(owner),
+            now,
+            settings,
+            vectors=vector_of,
+            protects=self.settings.protects,
+            wording=wording,
+        )
+
+    def sum_up(self, gist: Memory, now: float, *, embed: bool = False) -> Memory:
+        """Keep a gist that `gists` has found; from now on its sources fade faster."""
+        kept = self._store.add(gist, embed=embed)
+        self.weaken(kept.sources, now, self.settings.summed_up_share)
+        self._telemetry.count("rag.summed_up", len(kept.sources))
+        return kept
+
     def compile_soon(self) -> Worker | None:
         """Compile the sweep on a thread of its own, where Numba is installed; NumPy till then.
 
@@ -352,7 +401,7 @@ class MemoryLife:
 
     def _catch_up(self) -> None:
         """Make rows for what the store has got since, and drop those of what it has lost."""
-        latest = self._store.latest_id
+        latest = self._store.next_id - 1
         if self._seen < latest:
             fresh = (self._store.get(each) for each in range(self._seen + 1, latest + 1))
             self._columns.append([self._row(memory) for memory in fresh if memory is not None])

@@ -13,9 +13,7 @@ MemoryKind = Literal[
 ]
 
 
-class Memory(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One memory of one character.
 
     Attributes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -32,7 +33,7 @@ from astraweave.rag.retrieved import Retrieved
 from astraweave.rag.salience import importance_of, is_question
 from astraweave.rag.scopes import Readable, WorldScopes
 from astraweave.rag.store import MemoryStore, checked
-from astraweave.rag.writing import MemoryWriter, most_telling
+from astraweave.rag.writing import MemoryWriter, Written, most_telling
 from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = ["RagPipeline"]
@@ -133,7 +134,7 @@ class RagPipeline:
         InputError
             It cannot be stored.
         """
-        written = self.writer.write(
+        written = self.remember_parts(
             text,
             owner=owner,
             game_time=game_time,
@@ -144,10 +145,15 @@ class RagPipeline:
             tags=tags,
             embed=embed,
         )
+        return most_telling(written)
+
+    def remember_parts(self, text: str, **line: Any) -> tuple[Written, ...]:
+        """What `remember` does, told part by part; takes what it takes."""
+        written = self.writer.write(text, **line)
         for one in written:
             known = one.outcome in {"again", "retold"}
             self._telemetry.count("rag.repeated" if known else "rag.remembered")
-        return most_telling(written)
+        return written
 
     def strength(self, memory_id: int, now: float) -> float:
         """How strong a memory is, 0 (gone) to 1; 1 throughout where nothing fades."""

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +36,7 @@ __all__ = [
     "checked",
     "create_memory_tables",
     "first_memory_tables",
+    "read_memories",
     "upgrade_memory_tables",
 ]
 
@@ -120,7 +120,7 @@ class MemoryStore:
         stored = []
         by_owner: dict[str, list[Memory]] = defaultdict(list)
         for memory in sound:
-            memory = msgspec.structs.replace(memory, id=self._next_id)
+            memory = self._shared.numbered(memory, self._next_id)
             self._next_id += 1
             self._unwritten[memory.id] = self._pending[memory.id] = None
             by_owner[memory.owner].append(memory)
@@ -137,9 +137,9 @@ class MemoryStore:
         return None if shelf is None else shelf.get(memory_id)
 
     @property
-    def latest_id(self) -> int:
-        """The highest id that was ever given; 0 before the first."""
-        return self._next_id - 1
+    def next_id(self) -> int:
+        """The id that the next new memory gets; no id is ever used again."""
+        return self._next_id
 
     @property
     def dimensions(self) -> int:
@@ -157,7 +157,7 @@ class MemoryStore:
         old = self.get(memory.id)
         if old is None or old.owner != memory.owner:
             raise InputError(f"{memory.owner!r} has no memory {memory.id}", id=memory.id)
-        memory = checked(memory)
+        memory = self._shared.numbered(checked(memory), memory.id)
         vectors = self._embed([memory]) if embed and memory.text != old.text else None
         self._home[memory.id].put(memory)
         self._unwritten[memory.id] = None
@@ -341,6 +341,13 @@ class MemoryStore:
         shelf = self._of(owner)
         return shelf.vectors.rows(np.arange(len(shelf)) if rows is None else rows)
 
+    def vector(self, memory_id: int) -> NDArray[np.float32] | None:
+        """The vector of a memory as it is kept; None: it has none, or there is no such memory."""
+        shelf = self._home.get(memory_id)
+        if shelf is None or not shelf.vectors.has(shelf.row(memory_id)):
+            return None
+        return shelf.vectors.rows(shelf.rows([memory_id]))[0]
+
     def word_scores(self, owner: str, terms: Iterable[WeightedTerm]) -> NDArray[np.float32]:
         """BM25 of an owner's memories, in the order of `ids`; 0 where none of the terms is there.
 
@@ -392,7 +399,7 @@ class MemoryStore:
         size = packed_bytes(info.dimensions)
         by_owner: dict[str, list[Memory]] = defaultdict(list)
         packed: dict[str, dict[int, bytes]] = defaultdict(dict)
-        for memory, vector in read_rows(self._connection):
+        for memory, vector in read_rows(self._connection, self._shared.values):
             by_owner[memory.owner].append(memory)
             if same_space and vector is not None and len(vector) == size:
                 packed[memory.owner][memory.id] = vector
@@ -431,6 +438,12 @@ class MemoryStore:
             vectors = self._embedder.embed_batch(texts)
         places = {text: place for place, text in enumerate(texts)}
         return vectors[[places[memory.text] for memory in memories]]
+
+
+def read_memories(connection: sqlite3.Connection) -> tuple[list[Memory], int]:
+    """All memories of a database in the order of their ids, and the next id; without vectors."""
+    (next_id,) = connection.execute("SELECT next_id FROM memory_space").fetchone()
+    return [memory for memory, _ in read_rows(connection)], next_id
 
 
 def checked(memory: Memory) -> Memory:

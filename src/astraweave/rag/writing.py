@@ -16,6 +16,7 @@ import numpy as np
 
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 from astraweave.rag._linking import NameIndex, words_of
+from astraweave.rag.changes import MemoryChanges
 from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.salience import importance_of
@@ -24,8 +25,9 @@ from astraweave.rag.writing_claims import Statement, contradicts, read_statement
 from astraweave.rag.writing_novelty import Novelty, NoveltyTable
 from astraweave.rag.writing_segments import segments
 from astraweave.rag.writing_triage import is_passing, is_promise, kind_of
+from astraweave.rag.writing_words import lexicon, tokens_of
 
-__all__ = ["MemoryWriter", "Outcome", "Written", "most_telling"]
+__all__ = ["Decision", "MemoryWriter", "Outcome", "Written", "most_telling"]
 
 Outcome = Literal["new", "changed", "again", "retold", "passing"]
 
@@ -38,6 +40,7 @@ _RETOLD = 0.75
 _SURPRISE_STEP = 0.05
 _PASSING_IMPORTANCE = 0.15
 _PROMISE_IMPORTANCE = 0.2
+_SHORT = frozenset({"sensory", "working"})
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +62,30 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     memory: Memory
     outcome: Outcome
     superseded: tuple[int, ...] = ()
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What should become of a line, as plain data.
+
+    Attributes
+    ----------
+    written : tuple of Written
+        One for each part of the line, in their order.
+    changes : MemoryChanges
+        What it comes down to in the store.
+    told_again : tuple of int
+        Ids of memories that are stronger now.
+    novelty : Novelty or None
+        What is usual for the owner from now on.
+    at : float
+        Game time of the line.
+    """
+
+    written: tuple[Written, ...]
+    changes: MemoryChanges
+    told_again: tuple[int, ...] = ()
+    novelty: Novelty | None = None
+    at: float = 0.0
 
 
 class MemoryWriter:
@@ -106,38 +133,15 @@ class MemoryWriter:
         importance: float | None = None,
         tags: Sequence[str] = (),
         embed: bool = False,
-    ) -> list[Written]:
-        """Remember a line.
-
-        Parameters
-        ----------
-        text : str
-            One utterance or observation, cleaned.
-        owner, speaker, addressee : str
-            Who remembers it, who said it (nobody: it was seen), to whom.
-        game_time : float
-            When, in seconds.
-        kind : str, optional
-            Its kind; None: by rules.
-        importance : float, optional
-            How much it matters; None: by rules, and by how new it is.
-        tags : sequence of str
-            The game's own labels.
-        embed : bool
-            Embed new memories now.
-
-        Returns
-        -------
-        list of Written
-            One for each part, in their order. A line that came with a kind, an importance or tags
-            is one part, and never air: somebody has judged it.
+    ) -> tuple[Written, ...]:
+        """Remember a line: `decide`, then `apply`.
 
         Raises
         ------
         InputError
             It cannot be stored; nothing of it is then.
         """
-        whole = Memory(
+        line = Memory(
             owner=owner,
             text=text,
             kind=kind or "episodic",
@@ -147,170 +151,261 @@ class MemoryWriter:
             importance=0.5 if importance is None else importance,
             tags=tuple(tags),
         )
-        checked(whole)
         judged = kind is not None or importance is not None or bool(tags)
-        parts = [text] if judged else segments(text)
-        written = []
-        for part in parts:
-            line = msgspec.structs.replace(whole, text=part)
-            one = (
-                self._judged(line, kind, importance, embed) if judged else self._heard(line, embed)
-            )
-            self._telemetry.count(f"rag.written.{one.outcome}")
-            written.append(one)
-        return written
+        decision = self.decide(
+            line, judged=judged, kind=kind is None, importance=importance is None
+        )
+        self.apply(decision, embed=embed)
+        return decision.written
 
-    def _heard(self, line: Memory, embed: bool) -> Written:
-        names = self._names()
-        spans = names.spans(line.text)
+    def decide(
+        self, line: Memory, *, judged: bool = False, kind: bool = True, importance: bool = True
+    ) -> Decision:
+        """What should become of a line; nothing is changed.
+
+        Parameters
+        ----------
+        line : Memory
+            One utterance or observation as it was, cleaned; nobody speaks what was only seen.
+        judged : bool
+            Somebody wants it kept as it is: it stays in one piece, and is never air.
+        kind, importance : bool
+            Find these by rules, in place of those in `line`.
+
+        Raises
+        ------
+        InputError
+            It cannot be stored.
+        """
+        checked(line)
+        draft = _Draft(line.owner, self._store.next_id, self._names(), self._novelty_of(line.owner))
+        for part in [line.text] if judged else segments(line.text):
+            one = msgspec.structs.replace(line, id=0, text=part)
+            if judged:
+                self._keep(draft, one, kind=kind, importance=importance)
+            else:
+                self._hear(draft, one)
+        return Decision(
+            written=tuple(draft.written),
+            changes=MemoryChanges(put=(*draft.added, *draft.replaced.values())),
+            told_again=tuple(draft.told_again),
+            novelty=draft.novelty,
+            at=line.game_time,
+        )
+
+    def apply(self, decision: Decision, *, embed: bool = False) -> None:
+        """Change what a decision says: the store, strengths, and what is usual for the owner."""
+        known = self._store.next_id
+        for memory in decision.changes.put:
+            if memory.id >= known:
+                self._store.add(memory, embed=embed)
+            else:
+                self._store.update(memory, embed=embed)
+        self.follow(decision)
+
+    def follow(self, decision: Decision) -> None:
+        """The part of `apply` beside the store, for whoever changes that through an event."""
+        if self._novelty is not None and decision.novelty is not None:
+            self._novelty[decision.written[0].memory.owner] = decision.novelty
+        if self._life is not None:
+            replaced = [old for one in decision.written for old in one.superseded]
+            if decision.told_again:
+                self._life.recall(decision.told_again, decision.at)
+            if replaced:
+                self._life.weaken(replaced, decision.at, self._life.settings.superseded_share)
+        for one in decision.written:
+            self._telemetry.count(f"rag.written.{one.outcome}")
+
+    def _hear(self, draft: _Draft, line: Memory) -> None:
+        """Judge a part of a line by its words, and note what becomes of it."""
+        spans = draft.names.spans(line.text)
         named = {word for start, end, _ in spans for word in words_of(line.text[start:end])}
-        said = self._statement(line, names)
+        said = _read(line, spans)
         passing = bool(line.speaker) and is_passing(line.text, named, addressee=line.addressee)
-        near = list(self._near(line.owner, said, names))
-        if repeated := self._repeated(line, said, near, passing=passing):
-            return repeated
-        entities = names.entities(line.text)
+        near = list(self._near(draft, line))
+        if self._repeats(draft, line, said, near, passing=passing):
+            return
+        entities = draft.names.entities(line.text)
         importance = importance_of(line.text, entities)
         if passing:
-            line = msgspec.structs.replace(
-                line,
-                kind="working",
-                importance=min(importance, _PASSING_IMPORTANCE),
-                entities=entities,
-            )
-            return Written(memory=self._store.add(line, embed=embed), outcome="passing")
-        importance += self._surprise(line.owner, said, near)
+            importance = min(importance, _PASSING_IMPORTANCE)
+            air = {"kind": "working", "importance": importance, "entities": entities}
+            memory = draft.add(msgspec.structs.replace(line, **air), "passing")
+            self._note(memory, draft.names, said)
+            return
+        importance += draft.surprise(said, near)
         promised = bool(line.speaker) and is_promise(line.text)
-        line = msgspec.structs.replace(
-            line,
-            kind=kind_of(line.text, seen=not line.speaker),
-            importance=round(min(1.0, max(0.05, importance + promised * _PROMISE_IMPORTANCE)), 3),
-            tags=("promise",) if promised else (),
-            entities=entities,
-        )
-        return self._added(line, said, near, embed)
+        importance += _PROMISE_IMPORTANCE * promised
+        told = {
+            "kind": kind_of(line.text, seen=not line.speaker),
+            "importance": round(min(1.0, max(0.05, importance)), 3),
+            "tags": ("promise",) if promised else (),
+            "entities": entities,
+        }
+        memory = draft.supersede(msgspec.structs.replace(line, **told), said, near)
+        self._note(memory, draft.names, said)
 
-    def _judged(
-        self, line: Memory, kind: MemoryKind | None, importance: float | None, embed: bool
-    ) -> Written:
-        names = self._names()
-        said = self._statement(line, names)
-        near = list(self._near(line.owner, said, names))
+    def _keep(self, draft: _Draft, line: Memory, *, kind: bool, importance: bool) -> None:
+        """Note that a line stays as it is."""
+        said = _read(line, draft.names.spans(line.text))
+        near = list(self._near(draft, line))
         for old, known in near:
-            if self._same_moment(line, old) and known.content == said.content and said.content:
-                return Written(memory=old, outcome="again")
-        entities = names.entities(line.text)
-        line = msgspec.structs.replace(
-            line,
-            kind=kind or kind_of(line.text, seen=not line.speaker),
-            importance=importance_of(line.text, entities) if importance is None else importance,
-            entities=entities,
-        )
-        return self._added(line, said, near, embed)
+            if _same_moment(line, old) and known.content == said.content and said.content:
+                draft.written.append(Written(memory=old, outcome="again"))
+                return
+        line = msgspec.structs.replace(line, entities=draft.names.entities(line.text))
+        if kind:
+            line = msgspec.structs.replace(line, kind=kind_of(line.text, seen=not line.speaker))
+        if importance:
+            weight = importance_of(line.text, line.entities)
+            line = msgspec.structs.replace(line, importance=weight)
+        self._note(draft.supersede(line, said, near), draft.names, said)
 
-    def _added(
-        self, line: Memory, said: Statement, near: Sequence[tuple[Memory, Statement]], embed: bool
-    ) -> Written:
-        """Store a memory; what cannot hold beside it is superseded."""
-        replaced = [
-            old
-            for old, known in near
-            if old.game_time <= line.game_time
-            and old.kind not in {"sensory", "working"}
-            and contradicts(said, known, same_speaker=old.speaker == line.speaker)
-        ]
-        memory = self._store.add(line, embed=embed)
-        for old in replaced:
-            self._store.update(msgspec.structs.replace(old, superseded_by=memory.id), embed=embed)
-        ids = tuple(sorted(old.id for old in replaced))
-        if self._life is not None and ids:
-            share = self._life.settings.superseded_share
-            self._life.weaken(ids, line.game_time, share)
-        return Written(memory=memory, outcome="changed" if ids else "new", superseded=ids)
-
-    def _repeated(
+    def _repeats(
         self,
+        draft: _Draft,
         line: Memory,
         said: Statement,
         near: Sequence[tuple[Memory, Statement]],
         *,
         passing: bool,
-    ) -> Written | None:
-        """What holds a line already, if anything does."""
+    ) -> bool:
+        """Whether something holds a line already; it is noted then."""
         own = bool(line.speaker) and line.speaker == line.owner
         for old, known in near:
             if known.question != said.question:
                 continue
-            if line.speaker == old.speaker and self._same_moment(line, old):
-                if old.text == line.text or (
-                    said.content and words_of(old.text) == words_of(line.text)
-                ):
-                    return Written(memory=old, outcome="again")
-            if passing or old.kind in {"sensory", "working"} or known.negative != said.negative:
+            if _same_moment(line, old) and _same_words(line, old):
+                draft.written.append(Written(memory=old, outcome="again"))
+                return True
+            if passing or old.kind in _SHORT or known.negative != said.negative:
                 continue
-            if (own or old.speaker == line.owner) and _covers(known, said, _RETOLD):
-                return Written(memory=old, outcome="retold")
+            if (own or old.speaker == line.owner) and _covers(known, said):
+                draft.written.append(Written(memory=old, outcome="retold"))
+                return True
             told_before = line.speaker and line.speaker == old.speaker
-            if (told_before or self._same_moment(line, old)) and _alike(known, said):
-                if self._life is not None:
-                    self._life.recall([old.id], line.game_time)
-                return Written(memory=old, outcome="again")
-        return None
+            if (told_before or _same_moment(line, old)) and _alike(known, said):
+                draft.written.append(Written(memory=old, outcome="again"))
+                draft.told_again.append(old.id)
+                return True
+        return False
 
-    @staticmethod
-    def _same_moment(line: Memory, old: Memory) -> bool:
-        near = abs(line.game_time - old.game_time) <= _REPEAT_SECONDS
-        return near and line.speaker == old.speaker
-
-    def _near(
-        self, owner: str, said: Statement, names: NameIndex
-    ) -> Iterator[tuple[Memory, Statement]]:
+    def _near(self, draft: _Draft, line: Memory) -> Iterator[tuple[Memory, Statement]]:
         """What the owner knows that a line may repeat or change, the latest first.
 
         The latest memories, and those that the word index finds.
         """
-        latest = self._store.for_owner(owner, last=_LOOK_BACK)
-        found = {memory.id: memory for memory in reversed(latest)}
-        if self._store.count(owner) > len(latest) and said.content:
-            terms = [(word, 1.0) for word in sorted(said.content)]
-            scores = self._store.word_scores(owner, terms)
-            best = np.argsort(-scores, kind="stable")[:_FOUND_BY_WORDS]
-            ids = self._store.ids(owner)[best[scores[best] > 0.0]]
-            for memory_id in sorted(ids.tolist(), reverse=True):
-                if memory := self._store.get(memory_id):
-                    found.setdefault(memory_id, memory)
+        latest = self._store.for_owner(draft.owner, last=_LOOK_BACK)
+        found = {memory.id: memory for memory in (*reversed(draft.added), *reversed(latest))}
+        if self._store.count(draft.owner) > len(latest):
+            for memory in self._by_words(draft.owner, line.text):
+                found.setdefault(memory.id, memory)
         for memory in found.values():
-            if not memory.superseded_by and not memory.sources:
-                yield memory, self._statement(memory, names)
+            gone = memory.superseded_by or memory.id in draft.replaced
+            if not gone and not memory.sources:
+                yield memory, self._statement(memory, draft.names)
+
+    def _by_words(self, owner: str, text: str) -> Iterator[Memory]:
+        """Memories with the most telling words in common, the latest first."""
+        idle = lexicon().function_words
+        terms = [(word, 1.0) for word in dict.fromkeys(tokens_of(text)) if word not in idle]
+        scores = self._store.word_scores(owner, terms)
+        count = min(_FOUND_BY_WORDS, len(scores))
+        best = np.sort(np.argpartition(-scores, count - 1)[:count])[::-1]
+        for memory_id in self._store.ids(owner)[best[scores[best] > 0]].tolist():
+            if memory := self._store.get(memory_id):
+                yield memory
 
     def _statement(self, memory: Memory, names: NameIndex) -> Statement:
         """A line as it is compared; those of stored memories are kept for a while."""
-        kept = self._read.get(memory.id) if memory.id else None
+        kept = self._read.get(memory.id)
         if kept is not None and kept[0] == memory.text and kept[1] is names:
             return kept[2]
-        pieces, at = [], 0
-        for start, end, entity_id in names.spans(memory.text):
-            pieces += [memory.text[at:start], entity_id]
-            at = end
-        statement = read_statement(
-            "".join(pieces) + memory.text[at:], speaker=memory.speaker, addressee=memory.addressee
-        )
-        if memory.id:
-            if len(self._read) >= _MOST_READ:
-                self._read.clear()
-            self._read[memory.id] = (memory.text, names, statement)
+        statement = _read(memory, names.spans(memory.text))
+        self._note(memory, names, statement)
         return statement
 
-    def _surprise(
-        self, owner: str, said: Statement, near: Sequence[tuple[Memory, Statement]]
-    ) -> float:
+    def _note(self, memory: Memory, names: NameIndex, statement: Statement) -> None:
+        if len(self._read) >= _MOST_READ:
+            self._read.clear()
+        self._read[memory.id] = (memory.text, names, statement)
+
+    def _novelty_of(self, owner: str) -> Novelty | None:
+        return None if self._novelty is None else self._novelty[owner]
+
+
+class _Draft:
+    """A decision in the making."""
+
+    def __init__(self, owner: str, next_id: int, names: NameIndex, novelty: Novelty | None) -> None:
+        self.owner = owner
+        self.names = names
+        self.novelty = novelty
+        self.added: list[Memory] = []
+        self.replaced: dict[int, Memory] = {}
+        self.written: list[Written] = []
+        self.told_again: list[int] = []
+        self._next_id = next_id
+
+    def add(self, line: Memory, outcome: Outcome, superseded: tuple[int, ...] = ()) -> Memory:
+        """Note a new memory."""
+        memory = msgspec.structs.replace(line, id=self._next_id)
+        self._next_id += 1
+        self.added.append(memory)
+        self.written.append(Written(memory=memory, outcome=outcome, superseded=superseded))
+        return memory
+
+    def supersede(
+        self, line: Memory, said: Statement, near: Sequence[tuple[Memory, Statement]]
+    ) -> Memory:
+        """Note a new memory; what cannot hold beside it is superseded."""
+        old = [
+            memory
+            for memory, known in near
+            if memory.game_time <= line.game_time
+            and memory.kind not in _SHORT
+            and contradicts(said, known, same_speaker=memory.speaker == line.speaker)
+        ]
+        ids = tuple(sorted(memory.id for memory in old))
+        new = self.add(line, "changed" if ids else "new", ids)
+        for memory in old:
+            gone = msgspec.structs.replace(memory, superseded_by=new.id)
+            if memory in self.added:
+                self.added[self.added.index(memory)] = gone
+            else:
+                self.replaced[memory.id] = gone
+        return new
+
+    def surprise(self, said: Statement, near: Sequence[tuple[Memory, Statement]]) -> float:
         """What being newer than usual adds to a line's importance."""
-        if self._novelty is None:
+        if self.novelty is None:
             return 0.0
         likeness = max((_likeness(known, said) for _, known in near), default=0.0)
-        before: Novelty = self._novelty[owner]
-        self._novelty[owner] = before.then(1.0 - likeness)
+        before = self.novelty
+        self.novelty = before.then(1.0 - likeness)
         return _SURPRISE_STEP * before.surprise(1.0 - likeness)
+
+
+def _read(line: Memory, spans: Sequence[tuple[int, int, str]]) -> Statement:
+    """A line as it is compared: ids for the names in it."""
+    pieces, at = [], 0
+    for start, end, entity_id in spans:
+        pieces += [line.text[at:start], entity_id]
+        at = end
+    pieces.append(line.text[at:])
+    return read_statement("".join(pieces), speaker=line.speaker, addressee=line.addressee)
+
+
+def _same_moment(line: Memory, old: Memory) -> bool:
+    near = abs(line.game_time - old.game_time) <= _REPEAT_SECONDS
+    return near and line.speaker == old.speaker
+
+
+def _same_words(line: Memory, old: Memory) -> bool:
+    if line.text == old.text:
+        return True
+    words = words_of(line.text)
+    return bool(words) and words == words_of(old.text)
 
 
 def _likeness(one: Statement, other: Statement) -> float:
@@ -326,11 +421,11 @@ def _alike(known: Statement, said: Statement) -> bool:
     return _likeness(known, said) >= _SAME
 
 
-def _covers(known: Statement, said: Statement, share: float) -> bool:
+def _covers(known: Statement, said: Statement) -> bool:
     """Whether most of what is said stands in what is known, every number included."""
     if len(said.content) < 2 or not said.numbers <= known.numbers:
         return False
-    return len(said.content & known.content) >= share * len(said.content)
+    return len(said.content & known.content) >= _RETOLD * len(said.content)
 
 
 def most_telling(written: Sequence[Written]) -> Memory:

@@ -42,6 +42,7 @@ _PLACES = frozenset(
 )
 _NO_PLACES = frozenset("love trouble danger pain debt war need charge fault risk ruins".split())
 _STAYS = frozenset({"lie", "li", "stand", "stay", "wait", "hid", "hide", "sit", "camp", "rest"})
+_DIED = frozenset({"died", "perished"})
 _LIVES = frozenset({"liv", "dwell", "resid"})
 _OPINION = re.compile(
     r"(?i)^(?:i (?:think|believe|reckon|guess|feel|find|suppose|say|hear|heard)(?: that)?"
@@ -117,7 +118,7 @@ def read_statement(text: str, *, speaker: str, addressee: str) -> Statement:
         tokens = [_person(each, speaker, addressee) for each in tokens_of(bare[: match.start()])]
     anymore = " any more" in bare.casefold() or "no longer" in bare.casefold()
     content = frozenset(
-        stem(token) for token in tokens if token not in words.function_words and token != "'s"
+        stem(each) for each in tokens if each not in words.function_words and each != "'s"
     )
     folded = set(tokens)
     present = not question and not folded & _UNREAL and not folded & _PAST
@@ -169,6 +170,8 @@ def _shut_out(new: Claim, old: Claim) -> bool:
         return opposed and not same and not new.negative
     if new.negative or old.negative:
         return new.negative != old.negative and new.value == old.value
+    if new.predicate in {"age", "count"}:
+        return new.value != old.value
     return not (new.value <= old.value or old.value <= new.value)
 
 
@@ -201,9 +204,9 @@ def _claim(tokens: Sequence[str]) -> Claim | None:
             return _made(before, "owner", after[1:])
         if verb == "own":
             return _made(after, "owner", before)
-        if token in {"costs", "cost"}:  # noqa: S105
+        if token in {"costs", "cost"}:
             return _made(before, "cost", after)
-        if token == "died":
+        if token in _DIED:
             return _made(before, "state", ["dead"])
     return None
 
@@ -218,12 +221,15 @@ def _being(before: Sequence[str], after: Sequence[str]) -> Claim | None:
         return None
     if rest[0] in {"called", "named"}:
         return _made(before, "name", rest[1:2], negative)
-    if rest[-2:] == ["years", "old"] or (len(rest) == 1 and is_number(rest[0])):
-        return _made(before, "age", [rest[0]], negative)
+    numbers = [each for each in rest if is_number(each)]
+    if numbers and (rest[-2:] == ["years", "old"] or numbers == rest):
+        return _made(before, "age", numbers, negative)
     if before[-1] == "name":
         return _made(before[:-1], "name", rest[:1], negative)
     if before[-1] == "age":
-        return _made(before[:-1], "age", rest[:1], negative)
+        return _made(before[:-1], "age", numbers or rest[:1], negative)
+    if stem(rest[0]) in words.states:
+        return _made(before, "state", [rest[0]], negative)
     if {stem(token) for token in before} & words.single_valued:
         return _made(before, "value", rest, negative)
     if rest[0] == "at" and rest[1:2] == ["home"]:
@@ -233,8 +239,7 @@ def _being(before: Sequence[str], after: Sequence[str]) -> Claim | None:
         if rest[at : at + 1] and rest[at] in _NO_PLACES:
             return None
         return _made(before, "place", rest[at:], negative)
-    value = stem(rest[0])
-    return _made(before, "state", [rest[0]], negative) if value in words.states else None
+    return None
 
 
 def _having(before: Sequence[str], after: Sequence[str]) -> Claim | None:
@@ -243,7 +248,7 @@ def _having(before: Sequence[str], after: Sequence[str]) -> Claim | None:
         return None
     if rest[0] == "moved" and rest[1:2] == ["to"]:
         return _made(before, "home", rest[2:])
-    if rest[0] == "died":
+    if rest[0] in _DIED:
         return _made(before, "state", ["dead"])
     if is_number(rest[0]) and len(rest) > 1:
         return _made([*before, rest[1]], "count", [rest[0]])

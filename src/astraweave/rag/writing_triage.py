@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from astraweave.rag.memory import MemoryKind
 from astraweave.rag.salience import is_question
@@ -39,7 +40,8 @@ _PAST = re.compile(
     r"(?i)\b(?:was|were|had|did|went|came|saw|gave|took|left|lost|found|stole|broke|brought|bought"
     r"|sold|met|fell|drowned|killed|died|told|said|made|ran|fought|slept|paid|spent|wrote|built"
     r"|burnt|hid|kept|began|ate|drank|knew|heard|felt|held|sent|won|led|rose|spoke|swore|threw|wore"
-    r"|[a-z]{2,}ed)\b"
+    r"|(?!(?:called|named|married|need|indeed|wed|red|bed|seed|feed|breed|hundred|sacred)\b)"
+    r"[a-z]{2,}ed)\b"
 )
 _STANDING = re.compile(
     r"(?i)\b(?:is|are|am|'m|'s|lives?|works?|has|have|owns?|costs?|belongs?|called|named|means?"
@@ -69,22 +71,23 @@ def is_passing(text: str, names: Collection[str] = (), *, addressee: str = "") -
     if is_question(text) or _EXCLAIMS.match(text):
         return True
     tokens = tokens_of(text)
-    if is_promise(text) or _relates({stem(token) for token in tokens}, text):
+    stems = {stem(token) for token in tokens}
+    if is_promise(text) or _relates(stems, text):
         return False
     called = set(tokens_of(addressee))
     telling = [
-        token
-        for token in dict.fromkeys(tokens)
-        if token not in words.function_words
-        and token != "'s"
-        and token not in called
-        and stem(token) not in words.small_talk
+        each
+        for each in dict.fromkeys(tokens)
+        if each not in words.function_words
+        and each != "'s"
+        and each not in called
+        and stem(each) not in words.small_talk
     ]
-    felt = any(stem(token) in words.feelings for token in tokens)
+    felt = not stems.isdisjoint(words.feelings)
     numbers = any(is_number(token) for token in tokens)
     known = any(token in names for token in telling)
-    reason = "because" in tokens
-    if len(telling) + felt + known + reason < 2 and not (numbers and telling):
+    how_it_is = "because" in tokens or (bool(telling) and _says_a_state(tokens))
+    if len(telling) + felt + known + how_it_is < 2 and not (numbers and telling):
         return True
     if _is_order(tokens, telling) and not _ADVICE.search(text):
         return True
@@ -133,7 +136,19 @@ def _relates(stems: set[str], text: str) -> bool:
     return bool(stems & words.relations and _RELATED.search(text) and not _PAST.search(text))
 
 
-def _starts_as_order(tokens: list[str]) -> bool:
+def _says_a_state(tokens: Sequence[str]) -> bool:
+    """Whether something is said to be in a state that it could also not be in."""
+    words = lexicon()
+    for token, follower in itertools.pairwise(tokens):
+        if (
+            token in {"is", "are", "was", "were", "am", "been", "not"}
+            and stem(follower) in words.states
+        ):
+            return True
+    return False
+
+
+def _starts_as_order(tokens: Sequence[str]) -> bool:
     rest = [token for token in tokens[:3] if token not in {"please", "now", "just", "do", "not"}]
     lexical = lexicon()
     return bool(rest) and (
@@ -146,6 +161,6 @@ def _starts_as_order(tokens: list[str]) -> bool:
     )
 
 
-def _is_order(tokens: list[str], telling: list[str]) -> bool:
+def _is_order(tokens: Sequence[str], telling: Sequence[str]) -> bool:
     rest = [token for token in tokens[:3] if token not in {"please", "now", "just"}]
     return bool(rest) and rest[0] in lexicon().orders and len(telling) < 5

@@ -1,10 +1,10 @@
-"""The words of a line as memories compare them: who is meant, what is said, what is only air."""
+"""The words of a line as memories compare them: what is said, and what is only air."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import msgspec
@@ -70,7 +70,8 @@ def lexicon() -> Lexicon:
     return Lexicon(states=states, **stemmed)
 
 
-def tokens_of(text: str) -> list[str]:
+@lru_cache(maxsize=64)  # each line is asked for a few times in a row
+def tokens_of(text: str) -> tuple[str, ...]:
     """Folded words; what is drawn together ("isn't", "sister's") is taken apart."""
     tokens: list[str] = []
     for match in _TOKEN.finditer(text.casefold().replace("’", "'")):
@@ -82,9 +83,10 @@ def tokens_of(text: str) -> list[str]:
         else:
             before, _, after = word.partition("'")
             tokens += [before, "'s"] if after == "s" else [word]
-    return tokens
+    return tuple(tokens)
 
 
+@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """A word without its ending; close enough to tell "locks" and "locked" from "lake".
 

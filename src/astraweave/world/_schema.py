@@ -48,6 +48,9 @@ def _second(connection: sqlite3.Connection) -> None:
             " touched BLOB NOT NULL)"
         ),
         "CREATE TABLE tick(tick INTEGER PRIMARY KEY, events INTEGER NOT NULL, hash BLOB NOT NULL)",
+        # The latest save when the session began, which need not be the one that it grew from.
+        "ALTER TABLE session ADD COLUMN head BLOB NOT NULL DEFAULT x''",
+        "UPDATE session SET head = base",
     ):
         connection.execute(statement)
     for key, value in _entries_of_first(connection):

@@ -29,8 +29,8 @@ from astraweave.dialogue import (
     LineReport,
     Situation,
     memory_text,
-    retrieval_query,
 )
+from astraweave.dialogue.gathering import Recall, gather
 from astraweave.dialogue.language.words import sentences
 from astraweave.dialogue.moves.reserve import SECRET, confided
 from astraweave.llm import Priority
@@ -189,16 +189,15 @@ class Conversations:
         """Everything that a character's next line may depend on."""
         await mind.kept.wait()
         now = self._now(mind)
-        query = retrieval_query(said.text.text, mind.history.recent(6))
         with self._telemetry.span("dialogue.retrieve"):
-            memories, lately = await self._runtime.block(
-                self._keeper.recall,
-                query,
-                owner=mind.id,
+            memories = await self._runtime.block(
+                gather,
+                said.text.text,
+                mind.history.recent(6),
+                self._recall(mind, said, now),
                 k=RETRIEVED,
-                speaker=said.speaker,
-                now=now,
             )
+            lately = await self._runtime.block(self._keeper.lately, mind.id)
         world = self._view.snapshot()
         ids = {said.speaker, *company.present, *(m.speaker for m in lately)} - {"", mind.id}
         names = {i: e.name for i in sorted(ids) if (e := world.entities.get(i)) is not None}
@@ -270,6 +269,23 @@ class Conversations:
             return ""
         return line.text if live.cut is None else live.cut
 
+    def _recall(self, mind: Mind, said: Utterance, now: float) -> Recall:
+        """How this character's memories are reached; used on the second thread."""
+        keeper, owner = self._keeper, mind.id
+        world = self._view.snapshot()
+        speakers = {said.speaker, *keeper.store.speakers(owner)}
+        known = {key: world.entities[key].name for key in speakers if key in world.entities}
+        return Recall(
+            search=lambda query, k: keeper.retrieve(
+                query, owner=owner, k=k, speaker=said.speaker, now=now
+            ),
+            everything=lambda: keeper.store.for_owner(owner),
+            asker=said.speaker,
+            listener=owner,
+            names={**known, owner: mind.persona.name},
+            now=now,
+        )
+
     def _while_it_lasts(self) -> Callable[[], bool]:
         """Whether the moment of now is still in the past: no world closed, no older save loaded."""
         began = self.clock.now()
@@ -313,7 +329,7 @@ class Conversations:
         """
         turns: list[Turn] = []
         memories: list[Memory] = []
-        outcomes: list[Outcome] = []
+        exchanges: list[Exchange] = []
         for each in heard:
             own = each.speaker == mind.id
             last = mind.history.recent(1)
@@ -329,28 +345,29 @@ class Conversations:
             mind.history.append(turn)
             turns.append(turn)
             if not own and each.addressee == mind.id:
-                exchange = Exchange(
-                    npc=mind.id,
-                    speaker=each.speaker,
-                    name=mind.persona.name,
-                    heard=each.text,
-                    plan=plan,
-                    game_time=at,
+                exchanges.append(
+                    Exchange(
+                        npc=mind.id,
+                        speaker=each.speaker,
+                        name=mind.persona.name,
+                        heard=each.text,
+                        plan=plan,
+                        game_time=at,
+                    )
                 )
-                if (outcome := self._minds.after(exchange)) is not None:
-                    outcomes.append(outcome)
         line = SpokenLine(
             npc=mind.id,
             turns=tuple(turns),
             memories=tuple(memories),
             recalled=recalled,
             random=self._rng[stream_of(mind.id)].getstate(),
-            outcomes=tuple(outcomes),
+            exchanges=tuple(exchanges),
         )
         mind.kept.clear()
+        felt = self._minds.after
         self._timeline.finished(
             # Nothing of the runtime in it: a world that nobody holds must be collected.
-            partial(_keep, self._timeline, self._keeper, line, self._runtime.loop, mind.kept),
+            partial(_keep, self._timeline, self._keeper, line, felt, self._runtime.loop, mind.kept),
             priority,
         )
 
@@ -405,11 +422,12 @@ def _keep(
     timeline: Timeline,
     keeper: Keeper,
     line: SpokenLine,
+    felt: Callable[[Exchange], Outcome | None],
     loop: asyncio.AbstractEventLoop,
     kept: asyncio.Event,
 ) -> None:
     """Let a line happen; on the game's thread."""
-    timeline.happen(keeper.keep_line, line)
+    timeline.happen(keeper.keep_line, line, felt)
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
         loop.call_soon_threadsafe(kept.set)
 

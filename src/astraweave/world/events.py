@@ -44,7 +44,7 @@ RandomState: TypeAlias = tuple[int, tuple[int, ...], float | None]
 """What `random.Random.getstate` gives."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """Something that happened; see the kinds below."""
 
 

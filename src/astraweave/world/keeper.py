@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from astraweave.context import Turn
 from astraweave.core.worldview import Entity, Fact, WorldView
 from astraweave.embeddings import EmbeddingClient
-from astraweave.errors import AstraweaveError, InputError
+from astraweave.errors import AstraweaveError, CorruptDataError, InputError
 from astraweave.observability import Telemetry
 from astraweave.persona import (
     Outcome,
@@ -36,6 +36,7 @@ from astraweave.rag import (
     Retrieved,
 )
 from astraweave.serving import BreakerState, Road
+from astraweave.world._history import record_since
 from astraweave.world.events import (
     AnyEvent,
     Began,
@@ -46,9 +47,12 @@ from astraweave.world.events import (
     MemoriesChanged,
     RandomState,
     RoomPut,
+    decode_event,
     encode_event,
 )
 from astraweave.world.ledger import Ledger, encode_state
+from astraweave.world.minds import Exchange
+from astraweave.world.replay import SessionRecord
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
 from astraweave.world.transitions import apply, entity_key, persona_key, room_key, turn_prefix
@@ -95,8 +99,8 @@ class SpokenLine(msgspec.Struct, frozen=True, kw_only=True):
         Ids of the memories that the words rest on.
     random : tuple
         State of the character's random stream after the line.
-    outcomes : tuple of Outcome
-        What it was to the character.
+    exchanges : tuple of Exchange
+        What was said to the character, and may have moved it.
     """
 
     npc: str
@@ -104,7 +108,7 @@ class SpokenLine(msgspec.Struct, frozen=True, kw_only=True):
     memories: tuple[Memory, ...]
     recalled: tuple[int, ...] = ()
     random: RandomState
-    outcomes: tuple[Outcome, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
 
 
 class Keeper:
@@ -148,12 +152,13 @@ class Keeper:
         self._view = view
         self._telemetry = telemetry
         self._road: Road | None = None
-        self._tick, self._now, self._events = 0, 0.0, 0
         self._settle()
 
     def _settle(self) -> None:
         """Take up what the slot holds now."""
         slot = self.slot
+        self._tick, self._now, self._events = 0, 0.0, 0
+        self._since = slot.base
         self.store = MemoryStore(slot.connection, self._embedder, telemetry=self._telemetry)
         slot.attach(self.store)
         self.life = MemoryLife(slot.connection, self.store, telemetry=self._telemetry)
@@ -248,11 +253,12 @@ class Keeper:
     def _apply(self, event: AnyEvent) -> None:
         try:
             data = encode_event(event)
-        except (TypeError, ValueError, OverflowError) as error:
+            written = decode_event(data)  # what a replay will see, to the last bit
+        except (TypeError, ValueError, OverflowError, CorruptDataError) as error:
             kind = type(event).__name__
             raise InputError(f"this {kind} cannot be written down: {error}") from error
         self.ledger.touched.clear()
-        apply(self.ledger, event)
+        apply(self.ledger, written)
         self.slot.recording.add(self._tick, data, self.ledger.touched)
         self._events += 1
 
@@ -278,8 +284,10 @@ class Keeper:
         self._events = 0
         return True
 
-    def keep_line(self, line: SpokenLine) -> None:
-        """Write a line down, with everything that it changed.
+    def keep_line(
+        self, line: SpokenLine, felt: Callable[[Exchange], Outcome | None] | None = None
+    ) -> None:
+        """Write a line down, with everything that it changed; `felt` says what it was to whom.
 
         A memory that cannot be kept takes nothing else along.
         """
@@ -289,9 +297,10 @@ class Keeper:
         for memory in line.memories:
             with self._failures_counted():
                 self.remember(memory)
-        for outcome in line.outcomes:
+        for exchange in line.exchanges if felt is not None else ():
             with self._failures_counted():
-                self.feel(line.npc, outcome)
+                if (outcome := felt(exchange)) is not None:
+                    self.feel(line.npc, outcome)
 
     def cut_line(self, npc: str, whole: str, heard: str) -> None:
         """Shorten a line that had ended to what was heard of it, and the memory of it."""
@@ -363,12 +372,9 @@ class Keeper:
         nothing = np.zeros(self._embedder.dimensions, np.float32)
         return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now, vector=nothing)
 
-    def recall(
-        self, query: str, *, owner: str, k: int, speaker: str, now: float
-    ) -> tuple[list[Retrieved], list[Memory]]:
-        """What a question brings back to a character, and what it learned lately, newest first."""
-        found = self.retrieve(query, owner=owner, k=k, speaker=speaker, now=now)
-        return found, self.store.for_owner(owner, last=_LATELY)[::-1]
+    def lately(self, npc: str) -> list[Memory]:
+        """What a character learned lately, newest first."""
+        return self.store.for_owner(npc, last=_LATELY)[::-1]
 
     def embed_one(self) -> bool:
         """Make a vector that is missing; whether more are. For when nothing else waits.
@@ -396,7 +402,7 @@ class Keeper:
         with self._telemetry.span("world.flush"):
             self.slot.flush()
 
-    def save(self, note: Mapping[str, Any] | None) -> SaveInfo:
+    def save(self, note: Mapping[str, Any] | None, name: str = "") -> SaveInfo:
         """Put everything into the save, in one atomic step."""
         with self._failures_counted():
             for _ in range(_EMBEDDED_BY_SAVE):
@@ -404,7 +410,36 @@ class Keeper:
                     break
         self._put_road()
         with self._telemetry.span("world.save"):
-            return self.slot.save(note)
+            return self.slot.save(
+                note,
+                name=name,
+                game_time=self.ledger.get("now", float) or 0.0,
+                state_hash=self.hash,
+            )
+
+    def find(self, save: str) -> SaveInfo:
+        """The save that answers to this; InputError where there is none."""
+        there = self.slot.directory()
+        if there is None:
+            raise InputError("nothing was ever saved here", save=save)
+        return there.find(save)
+
+    def load(self, save: str) -> SaveInfo:
+        """Go on from an older save; see `Slot.load`."""
+        with self._telemetry.span("world.load"):
+            info = self.slot.load(save)
+            self._settle()
+        return info
+
+    def record(self, since: str | None) -> SessionRecord:
+        """What happened since a save (None: since the world was opened or loaded)."""
+        there = self.slot.directory()
+        start = self._since
+        if since is not None:
+            start = "" if there is None or not since else there.find(since).id
+        return record_since(
+            there, self.slot.base, start, self.slot.recording.read(), required=since is not None
+        )
 
     def wind_up(self) -> None:
         """Leave what no save has for ``open(recover=True)``; closing the slot commits it."""

@@ -86,7 +86,7 @@ class Timeline:
 
     def catch_up(self) -> None:
         """Take what threads have finished, whether or not its turn to be delivered has come."""
-        for number in sorted(self._finished):  # other threads add to it
+        for number in sorted(self._finished):  # copied in one step: other threads add to it
             self._take(number)
 
     def end(self) -> None:

@@ -8,7 +8,6 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -46,10 +45,12 @@ from astraweave.world.keeper import Keeper
 from astraweave.world.ledger import encode_state
 from astraweave.world.mailbox import Mailbox
 from astraweave.world.npc import Npc
+from astraweave.world.recording import TickMark
+from astraweave.world.replay import Replay, SessionRecord, read_record, replay, write_record
 from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
 from astraweave.world.savefile import SaveInfo
-from astraweave.world.slot import Slot
+from astraweave.world.slot import KEPT_SAVES, Slot
 from astraweave.world.talking import Talk
 from astraweave.world.timeline import Timeline
 from astraweave.world.transitions import game_key
@@ -59,6 +60,9 @@ __all__ = ["TickReport", "World"]
 
 DEFAULT_DEADLINE_S = 0.45
 """A line stands within half a second: this, and a frame to show it."""
+
+_SILENCE_S = 30.0
+"""Cancelled lines have ended by then, even those whose memories are being looked up."""
 
 _LOOK_NS = 500_000_000
 """So often the road's settings file is looked at."""
@@ -146,7 +150,7 @@ class World:
             prompts=prompts,
             guard=output_guard,
         )
-        feelings = Feelings(keeper.mind, partial(_name_of, view))
+        feelings = Feelings(keeper.mind, brains.embedder)
         self._conversations = Conversations(
             runtime=runtime,
             generator=self._generator,
@@ -186,6 +190,7 @@ class World:
         seed: int | None = None,
         clock: Clock | None = None,
         recover: bool = False,
+        keep_saves: int = KEPT_SAVES,
         model: LanguageModel | None = None,
         embedder: EmbeddingClient | None = None,
         prompts: PromptLibrary | str | Path | None = None,
@@ -211,6 +216,8 @@ class World:
             Game time; by default it runs with the machine's.
         recover : bool
             Also take what happened after the last save, when a crash kept it from being saved.
+        keep_saves : int
+            How many saves without a name are kept; a new one then takes the place of the oldest.
         model, embedder : optional
             Your own models, instead of those that `settings` name. You close them.
         prompts : PromptLibrary or path, optional
@@ -230,6 +237,8 @@ class World:
 
         Raises
         ------
+        InputError
+            `seed` has more than 64 bits, or `keep_saves` is less than 1.
         ConfigError
             `prompts` or `road` cannot be used; names file and line.
         MissingExtraError
@@ -241,6 +250,8 @@ class World:
         StorageError
             The folder cannot be read or written.
         """
+        if seed is not None and not -(1 << 63) <= seed < 1 << 63:
+            raise InputError(f"a seed has 64 bits; {seed} does not fit", seed=seed)
         settings = settings or Settings.from_environment()
         telemetry = Telemetry(enabled=settings.telemetry)
         clock = clock or SystemClock()
@@ -249,7 +260,9 @@ class World:
         runtime = Runtime()
         try:
             # The slot first: it is quick, and what most often goes wrong.
-            slot = runtime.blocking.run(Slot.open, path, clock=clock, recover=recover)
+            slot = runtime.blocking.run(
+                Slot.open, path, clock=clock, recover=recover, keep=keep_saves
+            )
             runtime.at_end(slot.close)
             brains = load_brains(
                 settings, telemetry, model=model, embedder=embedder, progress=progress
@@ -347,6 +360,9 @@ class World:
         ids = [npc.id if isinstance(npc, Npc) else npc for npc in npcs]
         if len(set(ids)) < len(ids):
             raise InputError("a character can be there only once", npcs=tuple(ids))
+        for npc_id in ids:
+            if npc_id not in self._minds:
+                raise InputError(f"this world has no character {npc_id!r}", npc=npc_id)
         cast = [self._mind(npc_id) for npc_id in ids]
         return Conversation(self, Gathering(cast, place, lambda: self._rng.seed))
 
@@ -376,23 +392,34 @@ class World:
             elapsed_us=(monotonic_ns() - start) / 1e3,
         )
 
-    def save(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
+    def save(self, note: Mapping[str, Any] | None = None, *, name: str = "") -> SaveInfo:
         """Save everything as one unit, in one atomic step; returns when it is on the disk.
 
         Parameters
         ----------
         note : mapping, optional
             What a menu of saves should show; JSON-able.
+        name : str
+            Keeps the save until `delete_save`, while those without a name give way to newer ones.
+
+        Raises
+        ------
+        InputError
+            There is a save of this name already, or the note cannot be written.
+        StorageError
+            The disk is full or refuses; all earlier saves are still there, and so is the work.
         """
         self._check()
         self._settle()
-        return self._block(self._keeper.save, note)
+        return self._block(self._keeper.save, note, name)
 
-    async def save_async(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
+    async def save_async(
+        self, note: Mapping[str, Any] | None = None, *, name: str = ""
+    ) -> SaveInfo:
         """`save`, awaited."""
         self._check()
         self._settle()
-        work = self._submit(self._keeper.save, note)
+        work = self._submit(self._keeper.save, note, name)
         return await asyncio.shield(asyncio.wrap_future(work))
 
     def flush(self) -> None:
@@ -410,6 +437,108 @@ class World:
         self._settle()
         work = self._submit(self._keeper.flush)
         await asyncio.shield(asyncio.wrap_future(work))
+
+    def saves(self) -> tuple[SaveInfo, ...]:
+        """Every save that is kept, in the order of saving; their parents make a tree of them.
+
+        The last one is what opening the slot gives. Waits, so not in a frame.
+        """
+        self._check()
+        return self._block(self._keeper.slot.saves)
+
+    def load(self, save: str) -> SaveInfo:
+        """Go back to an older save: everybody knows what they knew then, and nothing more.
+
+        Lines that are being spoken end as `Cancelled`, and what no save has is given up. The next
+        `save` becomes a branch beside those that came after this one; they stay. Characters that
+        the save does not know are gone.
+
+        Parameters
+        ----------
+        save : str
+            Its name, its id, or the beginning of its id (see `saves`).
+
+        Raises
+        ------
+        InputError
+            There is no such save.
+        CorruptDataError
+            It is damaged; nothing has changed then.
+        """
+        self._check()
+        self._block(self._keeper.find, save)
+        for reply in tuple(self._talk.speaking):
+            reply.cancel()
+        self._mailbox.deliver_until(lambda: not self._talk.speaking, _SILENCE_S)
+        self._timeline.end()
+        info = self._block(self._keeper.load, save)
+        self._restore()
+        return info
+
+    def delete_save(self, save: str) -> None:
+        """Delete an older save (its name, its id, or the beginning of it); later ones stay.
+
+        Raises
+        ------
+        InputError
+            There is no such save, or it is the latest.
+        """
+        self._check()
+        self._block(self._keeper.slot.delete, save)
+
+    def export_journal(self, path: str | Path, *, since: str | None = None) -> SessionRecord:
+        """Write everything that happened into a file from which it can be replayed.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        since : str, optional
+            A save to begin at (its name or id; empty: the very beginning). By default when the
+            world was opened or last loaded, or the earliest save after that which still knows how
+            it came about.
+
+        Returns
+        -------
+        SessionRecord
+            The same, for `replay`.
+
+        Raises
+        ------
+        InputError
+            There is no such save, or what led from it to now is not recorded any more.
+        """
+        self._check()
+        self._settle()
+        record = self._block(self._keeper.record, since)
+        self._block(write_record, Path(path), record)
+        return record
+
+    @staticmethod
+    def replay(
+        journal: str | Path | SessionRecord,
+        on_tick: Callable[[TickMark, Replay], object] | None = None,
+    ) -> Replay:
+        """Let a recorded session happen again, without any model, and check it at every tick.
+
+        Parameters
+        ----------
+        journal : str, Path or SessionRecord
+            What `export_journal` has written or returned.
+        on_tick : callable, optional
+            Called after every tick in which anything happened.
+
+        Raises
+        ------
+        CorruptDataError
+            The file is damaged, or something comes out differently; ``error.tick``,
+            ``error.event`` and ``error.key`` say where.
+        FormatVersionError
+            A newer astraweave recorded it.
+        """
+        if not isinstance(journal, SessionRecord):
+            journal = read_record(Path(journal))
+        return replay(journal, on_tick)
 
     def close(self) -> None:
         """End everything; unsaved work stays recoverable. Closing twice is allowed.
@@ -548,6 +677,7 @@ class World:
         self, npc: str, text: str, speaker: str, deadline_s: float | None, priority: Priority
     ) -> Reply:
         self._check()
+        self._mind(npc)
         return self._talk.say(npc, text, speaker, deadline_s, priority)
 
     def _say_to_all(
@@ -564,18 +694,13 @@ class World:
 
     def _plan(self, npc: str, text: str, speaker: str) -> LinePlan:
         self._check()
+        self._mind(npc)
         return self._talk.plan(npc, text, speaker)
 
     def _bark(self, npc: str, kind: str, *, force: bool) -> str:
         self._check()
+        self._mind(npc)
         return self._talk.bark(npc, kind, force=force)
-
-    def _mind(self, npc: str) -> Mind:
-        self._check()
-        mind = self._minds.get(npc)
-        if mind is None:
-            raise InputError(f"this world has no character {npc!r}", npc=npc)
-        return mind
 
     def _feel(self, npc: str, outcome: Outcome) -> None:
         self._check()
@@ -587,7 +712,7 @@ class World:
 
     def _state_of(self, npc: str) -> PersonaState:
         self._check()
-        persona, now = self._minds[npc].persona, self.clock.now()
+        persona, now = self._mind(npc).persona, self.clock.now()
         state = self._keeper.mind(persona, now)
         return state_at(persona, state, max(now, state.at))
 
@@ -610,7 +735,15 @@ class World:
         return self._keeper.memory_count(npc)
 
     def _turns(self, npc: str) -> Sequence[Turn]:
-        return tuple(self._minds[npc].history.recent(20))
+        return tuple(self._mind(npc).history.recent(20))
+
+    def _mind(self, npc: str) -> Mind:
+        mind = self._minds.get(npc)
+        if mind is None:
+            raise UsageError(
+                f"the save that was loaded knows no {npc!r}: add the character again", npc=npc
+            )
+        return mind
 
     # Inside.
 
@@ -643,7 +776,10 @@ class World:
         self._timeline.rewound()
         if hasattr(self.clock, "set"):
             self.clock.set(self._block(self._keeper.now))
-        for npc_id, persona in self._block(self._keeper.personas).items():
+        personas = self._block(self._keeper.personas)
+        self._minds.clear()  # the game may hold its characters still; their minds are new
+        self._npcs = {key: npc for key, npc in self._npcs.items() if key in personas}
+        for npc_id, persona in personas.items():
             self._add(npc_id, persona, self._block(self._keeper.turns, npc_id))
             self._minds[npc_id].unsaid = self._block(self._keeper.unsaid, npc_id)
 
@@ -678,12 +814,6 @@ def _check_id(what: str, name: str) -> None:
     """Raise InputError where an id is empty or no database could hold it."""
     if not name.strip() or not name.isprintable():
         raise InputError(f"the id of {what} must be printable text, not {name!r}", id=name)
-
-
-def _name_of(view: WorldView, entity: str) -> str:
-    """How somebody is called in a sentence about them."""
-    known = view.snapshot().entities.get(entity)
-    return known.name if known is not None else f"the {entity}"
 
 
 def _load_persona(source: str | Path) -> Persona:
