@@ -297,7 +297,8 @@ class Keeper:
         for memory in line.memories:
             with self._failures_counted():
                 self.remember(memory)
-        for exchange in line.exchanges if felt is not None else ():
+        for exchange in line.exchanges if felt else ():
+            assert felt is not None, "there is somebody to ask"
             with self._failures_counted():
                 if (outcome := felt(exchange)) is not None:
                     self.feel(line.npc, outcome)
