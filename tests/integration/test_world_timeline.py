@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,78 @@ def test_ticks_without_events_leave_nothing(tmp_path: Path) -> None:
         assert world.state_hash == before
         record = world.export_journal(tmp_path / "session.awj")
         assert len(record.ticks) == 1
+
+
+def test_what_threads_have_finished_is_state_from_the_next_tick_on(tmp_path: Path) -> None:
+    with open_world(tmp_path / "slot") as world:
+        tam = world.npc("tam", persona="tam")
+        world.tick()
+        before = world.state_hash
+        reply = tam.say(TOLD[0])
+        while not world._timeline._finished:
+            threading.Event().wait(0.001)
+        assert world.state_hash == before
+        assert texts(world) == []
+        while not reply.done:
+            world.tick()
+        assert world.state_hash != before
+        assert texts(world)[0] == TOLD[0]
+        tam.say(TOLD[1])
+        while not world._timeline._finished:
+            threading.Event().wait(0.001)
+        info = world.save()  # takes in what has ended, though nobody was shown it
+        assert info.state_hash == world.state_hash
+        assert TOLD[1] in texts(world)
+
+
+def test_two_things_said_at_once_are_answered_with_the_first_in_mind(tmp_path: Path) -> None:
+    with open_world(tmp_path / "slot") as world:
+        tam = world.npc("tam", persona="tam")
+        tam.say(TOLD[0])
+        assert "Biscuit" in tam.say(ASKED).wait().text
+
+
+def test_a_save_that_cannot_be_read_is_not_loaded(tmp_path: Path) -> None:
+    with open_world(tmp_path) as world:
+        tam = world.npc("tam", persona="tam")
+        tam.say(TOLD[0]).wait()
+        old = world.save(name="old")
+        tam.say(TOLD[1]).wait()
+        new = world.save()
+        tam.say(TOLD[2]).wait()
+        world.tick()
+        now, said = world.state_hash, texts(world)
+        whole = (tmp_path / "world.aw").read_bytes()
+        (tmp_path / "world.aw").write_bytes(whole[:-9] + b"X" + whole[-8:])
+        with pytest.raises(CorruptDataError):
+            world.load("old")
+        assert (world.state_hash, texts(world)) == (now, said)
+        (tmp_path / "world.aw").write_bytes(whole)
+        with pytest.raises(InputError, match="no save"):
+            world.load("never made")
+        assert world.load("old").state_hash == old.state_hash
+        assert world.saves()[-1] == new
+
+
+def test_the_games_own_values_are_checked_and_kept(tmp_path: Path) -> None:
+    with open_world(tmp_path) as world:
+        world.put("quest", {"stage": 2, "open": True})
+        world.put("gold", 5)
+        world.put("gold", None)
+        with pytest.raises(InputError, match="gold"):
+            world.put("gold", object())
+        with pytest.raises(InputError):
+            world.put("", 1)
+        with pytest.raises(InputError, match="64 bits"):
+            World.open(tmp_path / "x", settings=SETTINGS, seed=1 << 70)
+        with pytest.raises(InputError, match="keep"):
+            World.open(tmp_path / "x", settings=SETTINGS, keep_saves=0)
+        world.save()
+    with open_world(tmp_path) as world:
+        assert world.get("quest", dict) == {"stage": 2, "open": True}
+        assert world.get("gold", int) is None
+        with pytest.raises(CorruptDataError, match="quest"):
+            world.get("quest", int)
 
 
 PLAYED = """

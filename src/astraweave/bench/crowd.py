@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from astraweave.bench._sentences import made_sentence
 from astraweave.bench.bars import Bar
 from astraweave.bench.case import Case, Figures, Unavailable, case
 from astraweave.bench.meeting import peak_rss_mb
-from astraweave.bench.memory import made_sentence
 from astraweave.core.clock import ManualClock
 from astraweave.core.rng import RandomStreams
 from astraweave.embeddings import MockEmbeddingClient

@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from astraweave.core.clock import ManualClock
+from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import Settings
 from astraweave.core.worldview import Entity
 from astraweave.errors import AstraweaveError
@@ -122,7 +123,7 @@ def measure_kills(
     progress : callable
         Told how many are done, and of how many.
     """
-    draw, figures, told = random.Random(seed), KillFigures(), _Told()  # noqa: S311
+    draw, figures, told = RandomStreams(seed)["kills"], KillFigures(), _Told()
     slot = folder / "slot"
     for number in range(kills):
         _run_and_kill(slot, told, draw, seed * 100_003 + number)
@@ -155,6 +156,7 @@ def _run_and_kill(slot: Path, told: _Told, draw: random.Random, seed: int) -> No
         heard += child.stdout.read()
     for line in heard.decode().split("\n")[:-1]:
         told.hear(line)
+    told.saves = dict(list(told.saves.items())[1 - _NAMED :])  # the child deletes older ones
 
 
 def _check(slot: Path, copy: Path, told: _Told, draw: random.Random, figures: KillFigures) -> _Told:
@@ -162,17 +164,18 @@ def _check(slot: Path, copy: Path, told: _Told, draw: random.Random, figures: Ki
     plain = _opened(slot, copy, told, draw, figures, recover=False)
     if plain not in (None, told.saved, told.saving):
         figures.lost.append(f"save {told.saved} (found {plain})")
-    figures.the_new_save += plain is not None and plain > told.saved
     recovered = _opened(slot, copy, told, draw, figures, recover=True)
     if recovered is not None and recovered < told.flushed:
         figures.lost.append(f"flush {told.flushed} (found {recovered})")
-    step, kept = plain or 0, recovered or 0
+    step = told.saved if plain is None else plain
+    kept = told.flushed if recovered is None else recovered
+    figures.the_new_save += step > told.saved
     return _Told(
         saved=step,
         saving=step,
         flushed=kept,
         reached=max(told.reached, kept),
-        saves=dict(list(told.saves.items())[1 - _NAMED :]),
+        saves=told.saves,
     )
 
 
@@ -232,7 +235,7 @@ def _news(step: int) -> str:
 
 
 def _child(slot: Path, seed: int) -> None:
-    draw = random.Random(seed)  # noqa: S311
+    draw = RandomStreams(seed)["child"]
     clock = ManualClock()
 
     def tell(*words: object) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astraweave._native import Vocabulary, WordShelf, score_words, stem
+from astraweave.bench._sentences import made_sentence
 from astraweave.bench.case import Case, Figures, Pair, case
-from astraweave.bench.memory import made_sentence
 from astraweave.embeddings import MockEmbeddingClient
 from astraweave.kernels.ranking import diversify, fuse
 from astraweave.observability import NULL_TELEMETRY, Telemetry

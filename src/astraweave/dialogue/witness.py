@@ -41,7 +41,7 @@ def as_witness(text: str, *, me: str, you: str, names: Mapping[str, str]) -> str
         before = text
         text = pattern.sub(
             lambda found, before=before, forms=(nominative, accusative, possessive), verbs=verbs: (  # type: ignore[misc]
-                _said(found, before, *forms, verbs)
+                _said(found, before, forms[0], forms[1], forms[2], verbs)
             ),
             text,
         )

@@ -8,6 +8,8 @@ from astraweave.rag.life_settings import DecayRule, LifeSettings
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.pipeline import RagPipeline
 from astraweave.rag.retrieved import Retrieved
+from astraweave.rag.scopes import Readable, WorldScopes
+from astraweave.rag.sharing import share, why_known
 from astraweave.rag.store import MemoryStore
 from astraweave.rag.store import checked as checked_memory
 from astraweave.rag.writing import MemoryWriter, Written
@@ -24,8 +26,12 @@ __all__ = [
     "MemoryWriter",
     "NoveltyTable",
     "RagPipeline",
+    "Readable",
     "Retrieved",
     "Swept",
+    "WorldScopes",
     "Written",
     "checked_memory",
+    "share",
+    "why_known",
 ]

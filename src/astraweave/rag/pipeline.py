@@ -30,17 +30,14 @@ from astraweave.rag._ranking import (
 from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
-from astraweave.rag.salience import importance_of, is_question
 from astraweave.rag.scopes import Readable, WorldScopes
-from astraweave.rag.store import MemoryStore, checked
-from astraweave.rag.writing import MemoryWriter, Written, most_telling
+from astraweave.rag.store import MemoryStore
+from astraweave.rag.writing import Decision, MemoryWriter, Written, most_telling
 from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = ["RagPipeline"]
 
 _MAX_QUERY_CHARS = 2000
-_REPEAT_SECONDS = 300.0
-_REPEAT_LOOKBACK = 64
 
 
 class RagPipeline:
@@ -150,9 +147,7 @@ class RagPipeline:
     def remember_parts(self, text: str, **line: Any) -> tuple[Written, ...]:
         """What `remember` does, told part by part; takes what it takes."""
         written = self.writer.write(text, **line)
-        for one in written:
-            known = one.outcome in {"again", "retold"}
-            self._telemetry.count("rag.repeated" if known else "rag.remembered")
+        self._count(written)
         return written
 
     def strength(self, memory_id: int, now: float) -> float:
@@ -164,24 +159,23 @@ class RagPipeline:
         if self.life is not None:
             self.life.recall(ids, now)
 
-    def draft(self, memory: Memory, *, importance: float | None = None) -> Memory:
-        """What `remember` would keep of a memory that has its words alone; nothing is changed.
+    def decide(self, line: Memory, *, importance: float | None = None) -> Decision:
+        """What `remember` would make of a line; nothing is changed.
 
-        Returns
-        -------
-        Memory
-            Without an id: it is new. With one: it is there already, and this is it.
+        For whoever changes the store through events: apply `Decision.changes`, then hand the
+        decision to `MemoryWriter.follow`.
         """
-        if repeated := self._repeated(memory.text, memory.owner, memory.speaker, memory.game_time):
-            self._telemetry.count("rag.repeated")
-            return repeated
-        entities = self._name_index().entities(memory.text)
-        if importance is None:
-            importance = importance_of(memory.text, entities)
-        self._telemetry.count("rag.remembered")
-        return checked(
-            msgspec.structs.replace(memory, id=0, importance=importance, entities=entities)
-        )
+        judged = importance is not None or bool(line.tags)
+        if importance is not None:
+            line = msgspec.structs.replace(line, importance=importance)
+        decision = self.writer.decide(line, judged=judged, importance=importance is None)
+        self._count(decision.written)
+        return decision
+
+    def _count(self, written: Sequence[Written]) -> None:
+        for one in written:
+            known = one.outcome in {"again", "retold"}
+            self._telemetry.count("rag.repeated" if known else "rag.remembered")
 
     def retrieve(
         self,
@@ -315,16 +309,6 @@ class RagPipeline:
             topics=frozenset(entity.casefold() for entity in about) - named,
             now=latest,
         )
-
-    def _repeated(self, text: str, owner: str, speaker: str, game_time: float) -> Memory | None:
-        same = words_of(text)
-        for memory in reversed(self._store.for_owner(owner, last=_REPEAT_LOOKBACK)):
-            if abs(game_time - memory.game_time) > _REPEAT_SECONDS:
-                continue
-            said = memory.text == text or (same and words_of(memory.text) == same)
-            if said and memory.speaker == speaker and is_question(memory.text) == is_question(text):
-                return memory
-        return None
 
     def _name_index(self) -> NameIndex:
         if self._names.version != self._world.version:

@@ -26,7 +26,7 @@ from astraweave.rag._tables import (
     write_rows,
 )
 from astraweave.rag._terms import WeightedTerm, terms_of
-from astraweave.rag._vectors import packed_bytes
+from astraweave.rag._vectors import is_packed
 from astraweave.rag.changes import MemoryChanges
 from astraweave.rag.memory import Memory
 from astraweave.rag.scopes import Readable, check_scope, is_scope
@@ -179,11 +179,6 @@ class MemoryStore:
         for shelf, ids in leaving.items():
             shelf.remove(ids)
         return sum(map(len, leaving.values()))
-
-    @property
-    def next_id(self) -> int:
-        """The id that the next new memory gets; no id is ever used again."""
-        return self._next_id
 
     def apply(self, changes: MemoryChanges) -> None:
         """Let memories come, change and go, as it was decided; vectors of new texts follow later.
@@ -346,7 +341,8 @@ class MemoryStore:
         shelf = self._home.get(memory_id)
         if shelf is None or not shelf.vectors.has(shelf.row(memory_id)):
             return None
-        return shelf.vectors.rows(shelf.rows([memory_id]))[0]
+        kept: NDArray[np.float32] = shelf.vectors.rows(shelf.rows([memory_id]))[0]
+        return kept
 
     def word_scores(self, owner: str, terms: Iterable[WeightedTerm]) -> NDArray[np.float32]:
         """BM25 of an owner's memories, in the order of `ids`; 0 where none of the terms is there.
@@ -396,12 +392,11 @@ class MemoryStore:
         self._next_id = row[2]
         info = self._embedder.model_info
         same_space = row[:2] == (info.id, info.dimensions)
-        size = packed_bytes(info.dimensions)
         by_owner: dict[str, list[Memory]] = defaultdict(list)
         packed: dict[str, dict[int, bytes]] = defaultdict(dict)
         for memory, vector in read_rows(self._connection, self._shared.values):
             by_owner[memory.owner].append(memory)
-            if same_space and vector is not None and len(vector) == size:
+            if vector is not None and same_space and is_packed(vector, info.dimensions):
                 packed[memory.owner][memory.id] = vector
             else:
                 self._pending[memory.id] = None
@@ -443,7 +438,7 @@ class MemoryStore:
 def read_memories(connection: sqlite3.Connection) -> tuple[list[Memory], int]:
     """All memories of a database in the order of their ids, and the next id; without vectors."""
     (next_id,) = connection.execute("SELECT next_id FROM memory_space").fetchone()
-    return [memory for memory, _ in read_rows(connection)], next_id
+    return [memory for memory, _ in read_rows(connection, {})], next_id
 
 
 def checked(memory: Memory) -> Memory:

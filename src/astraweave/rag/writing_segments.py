@@ -82,4 +82,4 @@ def _clauses(sentence: str) -> list[str]:
 
 def _bare(part: str) -> str:
     bare = _TRAILER.sub("", _PREAMBLE.sub("", part + " ").strip())
-    return bare or part
+    return bare if len(bare.split()) > 2 else part

@@ -153,6 +153,7 @@ def _starts_as_order(tokens: Sequence[str]) -> bool:
     lexical = lexicon()
     return bool(rest) and (
         rest[0] in lexical.orders
+        or rest[0] in lexical.crafts
         or (
             rest[0] not in lexical.function_words
             and len(tokens) > 2

@@ -36,7 +36,7 @@ from astraweave.dialogue.moves.reserve import SECRET, confided
 from astraweave.llm import Priority
 from astraweave.observability import Telemetry
 from astraweave.persona import Outcome, Persona
-from astraweave.rag import Memory
+from astraweave.rag import Memory, Retrieved
 from astraweave.world.keeper import Keeper, SpokenLine, stream_of
 from astraweave.world.minds import Exchange, Minds
 from astraweave.world.reply import Reply
@@ -189,15 +189,9 @@ class Conversations:
         """Everything that a character's next line may depend on."""
         await mind.kept.wait()
         now = self._now(mind)
+        earlier = mind.history.recent(6)
         with self._telemetry.span("dialogue.retrieve"):
-            memories = await self._runtime.block(
-                gather,
-                said.text.text,
-                mind.history.recent(6),
-                self._recall(mind, said, now),
-                k=RETRIEVED,
-            )
-            lately = await self._runtime.block(self._keeper.lately, mind.id)
+            memories, lately = await self._runtime.block(self._remembered, mind, said, earlier, now)
         world = self._view.snapshot()
         ids = {said.speaker, *company.present, *(m.speaker for m in lately)} - {"", mind.id}
         names = {i: e.name for i in sorted(ids) if (e := world.entities.get(i)) is not None}
@@ -268,6 +262,13 @@ class Conversations:
         if live is None or live.line is not line:
             return ""
         return line.text if live.cut is None else live.cut
+
+    def _remembered(
+        self, mind: Mind, said: Utterance, earlier: Sequence[Turn], now: float
+    ) -> tuple[list[Retrieved], list[Memory]]:
+        """What an utterance brings back, and what was learned lately; on the second thread."""
+        found = gather(said.text.text, earlier, self._recall(mind, said, now), k=RETRIEVED)
+        return found, self._keeper.lately(mind.id)
 
     def _recall(self, mind: Mind, said: Utterance, now: float) -> Recall:
         """How this character's memories are reached; used on the second thread."""

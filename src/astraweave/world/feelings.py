@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from astraweave.dialogue import act_of
-from astraweave.dialogue.sentiment import SentimentClassifier
+from astraweave.dialogue.sentiment import NEUTRAL, SentimentClassifier
 from astraweave.embeddings import EmbeddingClient
 from astraweave.persona import Outcome, Persona, PersonaState
 from astraweave.world.minds import Exchange
@@ -47,7 +47,11 @@ class Feelings:
 
     def after(self, exchange: Exchange) -> Outcome | None:
         """What an utterance was to the one it was said to; None: nothing that moves anybody."""
-        outcome = self._classifier.read(exchange.heard).outcome(
+        try:
+            read = self._classifier.read(exchange.heard)
+        except Exception:  # noqa: BLE001 - an embedder that fails, the game's own perhaps
+            read = NEUTRAL
+        outcome = read.outcome(
             exchange.speaker, game_time=exchange.game_time, memory=exchange.memory
         )
         if outcome is not None:

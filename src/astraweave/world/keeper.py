@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from astraweave.context import Turn
-from astraweave.core.worldview import Entity, Fact, WorldView
+from astraweave.core.worldview import Entity, Fact, ViewChange, WorldView
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import AstraweaveError, CorruptDataError, InputError
 from astraweave.observability import Telemetry
@@ -47,6 +47,7 @@ from astraweave.world.events import (
     MemoriesChanged,
     RandomState,
     RoomPut,
+    ViewChanged,
     decode_event,
     encode_event,
 )
@@ -294,6 +295,7 @@ class Keeper:
         self.happen(
             LineSpoken(npc=line.npc, turns=line.turns, recalled=line.recalled, random=line.random)
         )
+        self.rag.recalled(line.recalled, self._now)
         for memory in line.memories:
             with self._failures_counted():
                 self.remember(memory)
@@ -344,16 +346,28 @@ class Keeper:
         """How a character feels; from any thread."""
         return self.minds.get(persona.id) or initial_state(persona, now)
 
+    def see(self, changes: Sequence[ViewChange]) -> None:
+        """Let the changes of the game's view happen, one by one."""
+        for change in changes:
+            self.happen(
+                ViewChanged(
+                    version=change.version,
+                    added=change.added,
+                    removed=change.removed,
+                    stated=change.stated,
+                    retracted=change.retracted,
+                )
+            )
+
     def remember(
         self, memory: Memory, *, importance: float | None = None, why: str = "line"
     ) -> None:
         """Add a memory; its vector is made when nothing else waits, or when it is needed."""
-        kept = self.rag.draft(memory, importance=importance)
-        if not kept.id:
-            kept = msgspec.structs.replace(kept, id=self.store.next_id)
-            changes = MemoryChanges(put=(kept,))
-            self.happen(MemoriesChanged(changes=changes, why=why, at=memory.game_time))
-        self._fresh[memory.owner].append(kept)
+        decision = self.rag.decide(memory, importance=importance)
+        if decision.changes:
+            self.happen(MemoriesChanged(changes=decision.changes, why=why, at=memory.game_time))
+        self.rag.writer.follow(decision)
+        self._fresh[memory.owner].extend(one.memory for one in decision.written)
         self.recount(memory.owner)
 
     def retrieve(
@@ -373,9 +387,9 @@ class Keeper:
         nothing = np.zeros(self._embedder.dimensions, np.float32)
         return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now, vector=nothing)
 
-    def lately(self, npc: str) -> list[Memory]:
-        """What a character learned lately, newest first."""
-        return self.store.for_owner(npc, last=_LATELY)[::-1]
+    def lately(self, owner: str) -> list[Memory]:
+        """What a character has learned of late, newest first."""
+        return self.store.for_owner(owner, last=_LATELY)[::-1]
 
     def embed_one(self) -> bool:
         """Make a vector that is missing; whether more are. For when nothing else waits.

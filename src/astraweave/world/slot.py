@@ -31,8 +31,8 @@ from astraweave.core.protocols import Clock
 from astraweave.errors import CorruptDataError, InputError, SlotInUseError, StorageError, UsageError
 from astraweave.world import _sessions
 from astraweave.world._files import explained, storage_error, sync_folder
+from astraweave.world._leftovers import claim, without_spent
 from astraweave.world._lock import SlotLock
-from astraweave.world._schema import migrate
 from astraweave.world.journal import EventJournal
 from astraweave.world.recording import Recording
 from astraweave.world.savefile import (
@@ -203,8 +203,8 @@ class Slot:
         info, image = read_save(save) if save.exists() else (None, b"")
         base = head = bytes.fromhex(info.id) if info else b""
         _sessions.sweep(crash)
-        leftovers = _without_spent(_sessions.sessions(crash), head)
-        claimed = _claim(leftovers, head, folder) if recover else None
+        leftovers = without_spent(_sessions.sessions(crash), head)
+        claimed = claim(leftovers, head, crash) if recover else None
         if claimed is not None:
             leftovers.remove(claimed)
             session, base = claimed.path, claimed.base
@@ -501,53 +501,6 @@ class Slot:
                 f"the save slot {self.path} was opened on another thread: use it there only",
                 path=str(self.path),
             )
-
-
-def _without_spent(found: list[_sessions.Session], base: bytes) -> list[_sessions.Session]:
-    kept = []
-    for session in found:
-        if session.spent(base):
-            _sessions.remove_session(session.path)
-        else:
-            kept.append(session)
-    return kept
-
-
-def _claim(
-    leftovers: list[_sessions.Session], base: bytes, folder: Path
-) -> _sessions.Session | None:
-    """The newest session that went on from this save, checked and brought up to date."""
-    if not leftovers:
-        return None
-    session = next((left for left in leftovers if left.unsaved_over(base)), None)
-    if session is None:
-        damaged = not any(left.readable for left in leftovers)
-        why = (
-            "it is damaged"
-            if damaged
-            else f"it grew from another save than the {SAVE_NAME} that is there now"
-        )
-        raise CorruptDataError(
-            f"the unsaved work in {folder / CRASH_NAME} cannot be recovered: {why}; open without "
-            f"recover to go on from the save, or put the {SAVE_NAME} back that it belongs to (the "
-            "unsaved work is kept until the next successful save)",
-            path=str(folder / CRASH_NAME),
-            reason="damaged" if damaged else "another save",
-        )
-    try:
-        with contextlib.closing(_sessions.connect(session.path)) as connection:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
-            migrate(connection, str(session.path))
-    except sqlite3.DatabaseError as error:
-        raise CorruptDataError(
-            f"the unsaved work in {session.path} is damaged ({error}); open without recover to go "
-            "on from the save",
-            path=str(session.path),
-            reason="damaged",
-        ) from error
-    return session
 
 
 def _id_of(save: Path) -> str:

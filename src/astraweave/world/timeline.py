@@ -16,7 +16,6 @@ from typing import ParamSpec
 from astraweave.core.protocols import Clock
 from astraweave.core.worldview import WorldView
 from astraweave.llm import Priority
-from astraweave.world.events import ViewChanged
 from astraweave.world.keeper import Keeper
 from astraweave.world.runtime import Runtime
 
@@ -100,16 +99,9 @@ class Timeline:
     def _see(self) -> None:
         """Let the changes of the view happen."""
         if self._view.version != self._view_version:
-            for change in self._view.take_changes():
-                self._view_version = change.version
-                event = ViewChanged(
-                    version=change.version,
-                    added=change.added,
-                    removed=change.removed,
-                    stated=change.stated,
-                    retracted=change.retracted,
-                )
-                self.happen(self._keeper.happen, event)
+            changes = self._view.take_changes()
+            self._view_version = changes[-1].version if changes else self._view.version
+            self.happen(self._keeper.see, changes)
 
     def step(self) -> None:
         """End the tick and begin the next, whether or not anything has happened."""

@@ -14,7 +14,7 @@ from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.dialogue.plan import PlannedFact
 from astraweave.dialogue.recall import resolved_question
 
-__all__ = ["answer", "found_in", "recap", "say_what_was_told_then", "say_when_told"]
+__all__ = ["answer", "found_in", "look_back", "recap"]
 
 
 def answer(scene: Scene) -> Choice | None:
@@ -29,15 +29,10 @@ def answer(scene: Scene) -> Choice | None:
     return _said(known(asked, question, situation, scene.answerer), scene)
 
 
-def say_what_was_told_then(scene: Scene) -> Choice | None:
-    """Say what was told yesterday, or three days ago."""
-    if asked_period(scene.text) is None:
-        return None
-    return _said(told_then(scene.situation), scene)
-
-
-def say_when_told(scene: Scene) -> Choice | None:
-    """Say when, or by whom, something was told."""
+def look_back(scene: Scene) -> Choice | None:
+    """Say what was told at some time, or when something was told."""
+    if asked_period(scene.text) is not None:
+        return _said(told_then(scene.situation), scene)
     telling = asked_telling(scene.text)
     if telling is None:
         return None
@@ -45,7 +40,6 @@ def say_when_told(scene: Scene) -> Choice | None:
 
 
 def _said(found: Answer, scene: Scene) -> Choice:
-    """An answer as something to do."""
     if found.kind == "unknown":
         return Choice(
             "unknown",

@@ -27,9 +27,8 @@ _FIRST: Sequence[Rule] = (
     meeting.go_on,
     company.follow,
     reserve.refuse_taboo,
-    answering.say_what_was_told_then,
-    answering.say_when_told,
     feelings.ask_why,
+    answering.look_back,
 )
 """Asked before all others, whatever was heard."""
 
