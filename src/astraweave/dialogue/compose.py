@@ -237,7 +237,8 @@ class Composer:
             tiers = able if any(able) else tiers
         for tier in tiers:
             order = rng.sample(tier, len(tier))
-            order.sort(key=lambda v: said.last(v.text))
+            # How long it was is worth more than being said long ago.
+            order.sort(key=lambda v: ("gap" not in v.fields, said.last(v.text)))
             found = found or bool(order)
             yield from order
         if not found:

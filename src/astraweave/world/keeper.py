@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -52,6 +52,7 @@ from astraweave.world.events import (
     encode_event,
 )
 from astraweave.world.ledger import Ledger, encode_state
+from astraweave.world.minds import Exchange
 from astraweave.world.replay import SessionRecord
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
@@ -99,8 +100,8 @@ class SpokenLine(msgspec.Struct, frozen=True, kw_only=True):
         Ids of the memories that the words rest on.
     random : tuple
         State of the character's random stream after the line.
-    outcomes : tuple of Outcome
-        What it was to the character.
+    exchanges : tuple of Exchange
+        What was said to the character, and may have moved it.
     """
 
     npc: str
@@ -108,7 +109,7 @@ class SpokenLine(msgspec.Struct, frozen=True, kw_only=True):
     memories: tuple[Memory, ...]
     recalled: tuple[int, ...] = ()
     random: RandomState
-    outcomes: tuple[Outcome, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
 
 
 class Keeper:
@@ -284,8 +285,10 @@ class Keeper:
         self._events = 0
         return True
 
-    def keep_line(self, line: SpokenLine) -> None:
-        """Write a line down, with everything that it changed.
+    def keep_line(
+        self, line: SpokenLine, felt: Callable[[Exchange], Outcome | None] | None = None
+    ) -> None:
+        """Write a line down, with everything that it changed; `felt` says what it was to whom.
 
         A memory that cannot be kept takes nothing else along.
         """
@@ -296,9 +299,11 @@ class Keeper:
         for memory in line.memories:
             with self._failures_counted():
                 self.remember(memory)
-        for outcome in line.outcomes:
+        for exchange in line.exchanges if felt else ():
+            assert felt is not None, "there is somebody to ask"
             with self._failures_counted():
-                self.feel(line.npc, outcome)
+                if (outcome := felt(exchange)) is not None:
+                    self.feel(line.npc, outcome)
 
     def cut_line(self, npc: str, whole: str, heard: str) -> None:
         """Shorten a line that had ended to what was heard of it, and the memory of it."""
