@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from astraweave.rag._time import GameCalendar
+from astraweave.rag.explain import Explanation, Reason
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.pipeline import RagPipeline
 from astraweave.rag.retrieved import Retrieved
 from astraweave.rag.store import MemoryStore
 from astraweave.rag.store import checked as checked_memory
 
-__all__ = ["Memory", "MemoryKind", "MemoryStore", "RagPipeline", "Retrieved", "checked_memory"]
+__all__ = [
+    "Explanation",
+    "GameCalendar",
+    "Memory",
+    "MemoryKind",
+    "MemoryStore",
+    "RagPipeline",
+    "Reason",
+    "Retrieved",
+    "checked_memory",
+]
