@@ -11,6 +11,7 @@ the 150 candidates some 80 calls into NumPy, which cost more by being calls than
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -39,6 +40,20 @@ Places: TypeAlias = NDArray[np.integer[Any]]
 SITTING_GAP_SECONDS = 900.0
 _SPAN_DAYS = (0.25, 31.0)  # of how far from a span is far from it
 _LONG_CHARS = 300
+_ASKS, _HOLDS_QUESTION, _SPEAKS_OF_SELF, _TELLS_TIME, _COUNTS, _NAMES, _TELLS_PAST, _TELLS_PLANS = (
+    np.int16(trait)
+    for trait in (
+        Trait.ASKS,
+        Trait.HOLDS_QUESTION,
+        Trait.SPEAKS_OF_SELF,
+        Trait.TELLS_TIME,
+        Trait.COUNTS,
+        Trait.NAMES,
+        Trait.TELLS_PAST,
+        Trait.TELLS_PLANS,
+    )
+)
+_NO_SPREAD = 1e-5
 _OPENING = 2  # lines of a sitting that greet, and say what is new
 _SITTING_BAR = 1.0  # standard deviations above which a line speaks for its sitting
 # Shares of the scores around a memory that its window counts: a line is understood from those
@@ -107,17 +122,21 @@ class Scores(NamedTuple):
 
 def standardised(scores: Floats) -> Floats:
     """Standard deviations above the mean; 0 where there is no score, or no spread."""
-    mean, spread = scores.mean(), scores.std()
-    if np.isnan(mean):
+    mean, spread = _mean_and_spread(scores)
+    if math.isnan(mean):
         known = scores[~np.isnan(scores)]
-        if not len(known):
-            return np.zeros(len(scores), np.float32)
-        mean, spread = known.mean(), known.std()
-        scores = np.where(np.isnan(scores), mean, scores)
-    if spread < 1e-9:
+        mean, spread = _mean_and_spread(known) if len(known) else (0.0, 0.0)
+        scores = np.where(np.isnan(scores), np.float32(mean), scores)
+    if spread < _NO_SPREAD:
         return np.zeros(len(scores), np.float32)
-    result: Floats = np.multiply(scores - mean, 1.0 / spread, dtype=np.float32)
+    result: Floats = (scores - np.float32(mean)) * np.float32(1.0 / spread)
     return result
+
+
+def _mean_and_spread(scores: Floats) -> tuple[float, float]:
+    """In two passes: `ndarray.std` takes five."""
+    mean = float(scores.sum()) / len(scores)
+    return mean, math.sqrt(max(0.0, float(scores @ scores) / len(scores) - mean * mean))
 
 
 def sittings(game_time: Floats, starts: Sequence[int]) -> NDArray[np.bool_]:
@@ -179,9 +198,9 @@ def features(
     columns = field.columns
     words, meaning, sums = scores.words[places], scores.meaning[places], scores.sums[places]
     traits = columns.traits[places]
-    asks = (traits & Trait.ASKS) != 0
-    counts = (traits & Trait.COUNTS) != 0
-    names = (traits & Trait.NAMES) != 0
+    asks = (traits & _ASKS) != 0
+    counts = (traits & _COUNTS) != 0
+    names = (traits & _NAMES) != 0
     said = _among(columns.speaker[places], asked.said_by)
     before = places - 1
     linked = scores.linked[places]
@@ -189,7 +208,7 @@ def features(
     starts = np.flatnonzero(~scores.linked)
     sitting = starts.searchsorted(places, side="right") - 1
     best, spoken, best_meaning = _sitting_scores(sitting, sums, meaning)
-    answers = linked & ((columns.traits[before] & Trait.HOLDS_QUESTION) != 0)
+    answers = linked & ((columns.traits[before] & _HOLDS_QUESTION) != 0)
     rows = (
         meaning,
         scores.window[places],
@@ -199,18 +218,18 @@ def features(
         scores.words[np.maximum(places - 2, -1)] * linked_2,
         said,
         said * asks,
-        said * ((traits & Trait.SPEAKS_OF_SELF) != 0),
+        said * ((traits & _SPEAKS_OF_SELF) != 0),
         _among(columns.addressee[places], asked.said_by),
         asks,
-        (traits & Trait.HOLDS_QUESTION) != 0,
+        (traits & _HOLDS_QUESTION) != 0,
         answers * np.maximum(scores.meaning[before], 0.0),
         counts,
         names,
-        (traits & Trait.TELLS_PLANS) != 0,
+        (traits & _TELLS_PLANS) != 0,
         np.log1p(np.minimum(columns.length[places], _LONG_CHARS) / 6.0),
         places - starts[sitting] < _OPENING,
-        ((traits & Trait.TELLS_TIME) != 0) & asked.when,
-        ((traits & Trait.TELLS_PAST) != 0) & asked.when,
+        ((traits & _TELLS_TIME) != 0) & asked.when,
+        ((traits & _TELLS_PAST) != 0) & asked.when,
         counts & asked.how_many,
         names & asked.who,
         names & asked.where,
@@ -231,10 +250,9 @@ def features(
 
 
 def _ranks(scores: Floats) -> NDArray[np.int64]:
-    """0 for the highest; of equals the first."""
-    ranks = np.empty(len(scores), np.int64)
-    ranks[(-scores).argsort(kind="stable")] = np.arange(len(scores))
-    return ranks
+    """How many are higher."""
+    fallen = -scores
+    return np.sort(fallen).searchsorted(fallen)
 
 
 def _among(codes: Places, wanted: Sequence[int]) -> Floats:

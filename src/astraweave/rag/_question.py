@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import lru_cache
 
 import msgspec
 
@@ -68,20 +69,28 @@ def named_speakers(question: str, speakers: Collection[str]) -> frozenset[str]:
     """
     words = re.findall(r"[^\W_]+", question)
     folded = {word.casefold() for word in words}
-    named = {name for name in speakers if _called(name, folded)}
-    nicknames = {
-        word.casefold() for word in words if len(word) >= _SHORTEST_NICKNAME and word[0].isupper()
-    }
-    for name in speakers - named if isinstance(speakers, frozenset) else set(speakers) - named:
-        first = name.casefold().split(maxsplit=1)[0] if name.strip() else ""
-        if any(first.startswith(nick) and nick not in _STOP_WORDS for nick in nicknames):
-            named.add(name)
+    by_word = _by_word(frozenset(speakers))
+    named = {name for word in folded for parts, name in by_word.get(word, ()) if parts <= folded}
+    for word in words:
+        nick = word.casefold()
+        if len(word) >= _SHORTEST_NICKNAME and word[0].isupper() and nick not in _STOP_WORDS:
+            named |= {
+                name
+                for first, called in by_word.items()
+                if first.startswith(nick) and first not in folded
+                for _, name in called
+            }
     return frozenset(named)
 
 
-def _called(name: str, words: Collection[str]) -> bool:
-    parts = name.casefold().split()
-    return bool(parts) and all(part in words for part in parts)
+@lru_cache(maxsize=16)
+def _by_word(speakers: frozenset[str]) -> dict[str, list[tuple[frozenset[str], str]]]:
+    """Speakers by the first word of their names, with all of its words."""
+    found: dict[str, list[tuple[frozenset[str], str]]] = {}
+    for name in sorted(speakers):
+        if parts := name.casefold().split():
+            found.setdefault(parts[0], []).append((frozenset(parts), name))
+    return found
 
 
 def search_words(query: str) -> list[str]:

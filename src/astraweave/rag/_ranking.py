@@ -72,9 +72,10 @@ def read_query(text: str, known: Readable, names: NameIndex, speaker: str | None
     if speaker and asked_words & FIRST_PERSON:
         said_by |= {speaker}
     named = {part for name in said_by for part in name.casefold().split()}
-    for start, end, entity_id in names.spans(text):
-        if entity_id in said_by:
-            named.update(words_of(text[start:end]))
+    if not said_by.isdisjoint(entities):  # by another name than their id
+        for start, end, entity_id in names.spans(text):
+            if entity_id in said_by:
+                named.update(words_of(text[start:end]))
     telling = search_words(text)
     words = [(word, 1.0) for word in telling if word not in named] or [(w, 1.0) for w in telling]
     folded = {name.casefold() for name in said_by}
