@@ -102,7 +102,8 @@ def _print_game(console: Console, report: GameReport) -> None:
     )
     console.say(
         f"{document['secrets']} questions aim at what the asked cannot know; leaked over all "
-        f"questions: {report.leaked}"
+        f"questions: {report.leaked}; the answer itself, and not only what leads to it, is among "
+        f"the first five for {100.0 * report.answer():.1f} %"
     )
     console.say(
         f"{report.memories} memories; a question took {document['ms_p50']:.1f} ms (p50), "

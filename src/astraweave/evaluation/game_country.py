@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -181,8 +181,6 @@ def country_of(
         *(one for entry in characters for one in _memories(entry["id"], entry["memories"])),
     ]
     now = _moment(ends)
-    for entry in characters:
-        memories += _talk(entry["id"], entities, now, small_talk, seed)
     moves = [_move(entry["id"], line) for entry in characters for line in entry.get("moves", ())]
     questions = [
         question
@@ -190,6 +188,9 @@ def country_of(
         for question in _questions(entry["id"], entry.get("questions", ""), now)
     ]
     _check(entities, memories, questions)
+    for entry in characters:
+        days = _free_days(entry["id"], memories, questions, now)
+        memories += _talk(entry["id"], entities, days, small_talk, seed)
     return Country(
         entities=tuple(entities),
         characters=tuple(entry["id"] for entry in characters),
@@ -343,8 +344,31 @@ _TALK: tuple[tuple[str, str], ...] = (
 )
 
 
+class _Days(NamedTuple):
+    """On which days a character may hear small talk: from anybody, and from the player."""
+
+    all: Sequence[int]
+    with_player: Sequence[int]
+
+
+def _free_days(
+    owner: str, memories: Sequence[GameMemory], questions: Sequence[GameQuestion], ends: float
+) -> _Days:
+    """The player's fall on no day before the two met, and on none that a question asks about.
+
+    A question like 'what did I ask you yesterday?' has one answer then.
+    """
+    asked = {key for one in questions if one.kind == "time" for key in one.evidence}
+    own = [one for one in memories if one.owner == owner]
+    taken = {int(one.game_time // _DAY) for one in own if one.key in asked}
+    met = min((one.game_time for one in own if PLAYER in (one.speaker, one.addressee)), default=0.0)
+    days = range(2, int(ends // _DAY))
+    free = [day for day in days if day > met // _DAY and day not in taken]
+    return _Days(days, free or days)
+
+
 def _talk(
-    owner: str, entities: Sequence[Entity], ends: float, count: int, seed: int
+    owner: str, entities: Sequence[Entity], days: _Days, count: int, seed: int
 ) -> Iterator[GameMemory]:
     """Lines that tell nothing, over the whole time; no template comes twice before all have."""
     draw = random.Random(seed_for(seed, f"small talk/{owner}"))  # noqa: S311
@@ -355,6 +379,7 @@ def _talk(
     for number, (who, template) in enumerate([one for part in order for one in part][:count]):
         person, other, speaker = draw.sample(persons, 3)
         said_by, said_to = _who(speaker.id if who == "other" else who, owner)
+        day = draw.choice(days.with_player if PLAYER in (said_by, said_to) else days.all)
         yield GameMemory(
             key=f"{owner}.talk{number}",
             owner=owner,
@@ -368,7 +393,7 @@ def _talk(
             ),
             speaker=said_by,
             addressee=said_to,
-            game_time=draw.randrange(2 * 24, int(ends / _HOUR)) * _HOUR,
+            game_time=day * _DAY + draw.randrange(7, 21) * _HOUR,
         )
 
 

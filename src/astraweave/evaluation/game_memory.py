@@ -67,7 +67,9 @@ class GameAnswered(msgspec.Struct, frozen=True, kw_only=True):
     found : dict of str to tuple of str
         What each of ``"ours"``, ``"bm25"`` and ``"minilm"`` brought, the first five.
     place : dict of str to int
-        Where the first that answers stands in each, from 1 on; 0: not among the first fifty.
+        Where the first piece of evidence stands in each, from 1 on; 0: not among the first fifty.
+    answer : int
+        Where the piece that gives the answer stands in ours.
     leaked : tuple of str
         What we brought that the character cannot know.
     readable : int
@@ -83,6 +85,7 @@ class GameAnswered(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[str, ...]
     found: dict[str, tuple[str, ...]]
     place: dict[str, int]
+    answer: int
     leaked: tuple[str, ...]
     readable: int
     ms: float
@@ -105,6 +108,11 @@ class GameReport(msgspec.Struct, frozen=True, kw_only=True):
         right = [0 < one.place[way] <= k for one in self.questions(kind)]
         return round(float(np.mean(right)), 4) if right else float("nan")
 
+    def answer(self, k: int = _K, kind: str | None = None) -> float:
+        """Share of the questions whose answer itself is within the first `k`."""
+        right = [0 < one.answer <= k for one in self.questions(kind)]
+        return round(float(np.mean(right)), 4) if right else float("nan")
+
     @property
     def leaked(self) -> int:
         """How many memories came back which a character cannot know."""
@@ -116,6 +124,7 @@ class GameReport(msgspec.Struct, frozen=True, kw_only=True):
         document: dict[str, Any] = {
             "hit@5": self.hit(),
             "hit@1": self.hit(1),
+            "answer@5": self.answer(),
             "leaked": self.leaked,
             "questions": len(self.questions()),
             "secrets": secrets,
@@ -126,6 +135,7 @@ class GameReport(msgspec.Struct, frozen=True, kw_only=True):
                     "questions": len(self.questions(kind)),
                     "hit@5": self.hit(kind=kind),
                     "hit@1": self.hit(1, kind=kind),
+                    "answer@5": self.answer(kind=kind),
                 }
                 for kind in KINDS
                 if self.questions(kind)
@@ -248,7 +258,7 @@ class _Life:
             "bm25": readable.ids[_best(readable.word_scores(words))].tolist(),
             "minilm": readable.ids[_best(readable.cosines(plain))].tolist(),
         }
-        right = {memory_id for key in question.evidence for memory_id in self._kept_as[key]}
+        right = [self._kept_as[key] for key in question.evidence]
         return GameAnswered(
             character=question.character,
             kind=question.kind,
@@ -256,7 +266,8 @@ class _Life:
             evidence=question.evidence,
             texts=tuple(self._lines[key].text for key in question.evidence),
             found={way: self._texts(ids[:_K]) for way, ids in ranked.items()},
-            place={way: _place(ids, right) for way, ids in ranked.items()},
+            place={way: _place(ids, set().union(*right)) for way, ids in ranked.items()},
+            answer=_place(ranked["ours"], right[0] if right else set()),
             leaked=self._texts([one for one in ranked["ours"] if not self._knows(question, one)]),
             readable=len(readable),
             ms=round(ms, 3),
