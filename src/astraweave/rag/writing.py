@@ -437,7 +437,7 @@ def _covers(known: Statement, said: Statement, line: Memory) -> bool:
     That it was told, and between whom, is no news.
     """
     news = said.content - _TELLING - {line.speaker.casefold(), line.addressee.casefold()}
-    if len(news) < 2 or not said.numbers <= known.numbers:
+    if len(news) < 3 or not said.numbers <= known.numbers:
         return False
     return len(news & known.content) >= _RETOLD * len(news)
 
