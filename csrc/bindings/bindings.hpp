@@ -27,5 +27,6 @@ void bind_mailbox(py::module_& module);
 void bind_kv(py::module_& module);
 void bind_simd(py::module_& module);
 void bind_tokens(py::module_& module);
+void bind_words(py::module_& module);
 
 }  // namespace astraweave::bindings

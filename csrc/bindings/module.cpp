@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   astraweave::bindings::bind_kv(module);
   astraweave::bindings::bind_simd(module);
   astraweave::bindings::bind_tokens(module);
+  astraweave::bindings::bind_words(module);
 }

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 
 #include "bindings/bindings.hpp"
 #include "error.hpp"
+#include "index/coded_cosines.hpp"
 #include "simd/codes/codes.hpp"
 #include "simd/dot/dot.hpp"
 #include "simd/l2/l2.hpp"
@@ -109,6 +111,28 @@ py::array_t<std::int32_t> scan_codes(const Array<std::int8_t>& queries,
   return sums;
 }
 
+py::array_t<float> coded_cosines(const Array<float>& query, const Array<std::uint8_t>& rows,
+                                 const Array<float>& scales) {
+  const auto block = static_cast<py::ssize_t>(simd::kCodeBlock);
+  const bool shaped = query.ndim() == 1 && rows.ndim() == 2 && scales.ndim() == 1 &&
+                      rows.shape(0) == scales.shape(0) &&
+                      rows.shape(1) == (query.shape(0) + block - 1) / block * block;
+  if (!shaped) {
+    throw Error(ErrorCode::kInput,
+                "cosines need a query (n), rows (r, n rounded up to 64) and factors (r)");
+  }
+  const std::span<const float> numbers(query.data(), static_cast<std::size_t>(query.size()));
+  for (const float number : numbers) {
+    if (!std::isfinite(number)) throw Error(ErrorCode::kInput, "a query must be finite");
+  }
+  py::array_t<float> cosines(rows.shape(0));
+  float* to = cosines.mutable_data();
+  const py::gil_scoped_release release;
+  index::coded_cosines(numbers, rows.data(), scales.data(), static_cast<std::size_t>(rows.shape(0)),
+                       to);
+  return cosines;
+}
+
 }  // namespace
 
 void bind_simd(py::module_& module) {
@@ -122,6 +146,7 @@ void bind_simd(py::module_& module) {
   module.def("scan_l2_half", &scan<std::uint16_t, simd::scan_l2_f16_kernel>, py::arg("query"),
              py::arg("rows"));
   module.def("gather_codes", &gather_codes, py::arg("query"), py::arg("rows"), py::arg("slots"));
+  module.def("coded_cosines", &coded_cosines, py::arg("query"), py::arg("rows"), py::arg("scales"));
   module.def("scan_codes", &scan_codes, py::arg("queries"), py::arg("rows"));
   module.def("simd_tier", [] { return std::string(simd::tier_name(simd::active_tier())); });
   module.def("simd_tiers", [] {

@@ -44,5 +44,6 @@ void run_product_tests();
 void run_rows_tests();
 void run_team_thread_tests();
 void run_tokens_tests();
+void run_words_tests();
 
 }  // namespace astraweave::tests

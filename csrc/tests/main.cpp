@@ -31,6 +31,7 @@ constexpr Test kTests[] = {
     {"index", tests::run_index_tests},
     {"index_thread", tests::run_index_thread_tests, true},
     {"tokens", tests::run_tokens_tests},
+    {"words", tests::run_words_tests},
     {"cache", tests::run_cache_tests},
     {"cache_thread", tests::run_cache_thread_tests, true},
     {"mailbox", tests::run_mailbox_tests, true},

@@ -12,6 +12,7 @@ from astraweave.errors import InputError
 
 __all__ = [
     "FlatIndex",
+    "coded_cosines",
     "gather_codes",
     "l2_squared",
     "scan_codes",
@@ -66,6 +67,13 @@ def scan_codes(queries: ArrayLike, rows: ArrayLike) -> NDArray[np.int64]:
     wanted = np.asarray(queries, np.int64)
     codes = np.asarray(rows, np.int64)[:, : wanted.shape[1]]
     return np.asarray(wanted @ codes.T, np.int64)
+
+
+def coded_cosines(query: ArrayLike, rows: ArrayLike, scales: ArrayLike) -> NDArray[np.float64]:
+    """Inner product of the query with each row's numbers, times the row's factor."""
+    wanted = np.asarray(query, np.float64)
+    numbers = np.asarray(rows, np.float64)[:, : wanted.size] - 128.0
+    return np.asarray(numbers @ wanted * np.asarray(scales, np.float64), np.float64)
 
 
 class FlatIndex:

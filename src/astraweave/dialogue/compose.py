@@ -149,6 +149,14 @@ class Composer:
         """Whether the voice has lines for an act."""
         return bool(self._acts.get(kind))
 
+    def lines(self, kind: str) -> tuple[str, ...]:
+        """The variants of an act that have no places to fill."""
+        return tuple(v.text for v in self._acts.get(kind, ()) if not v.fields)
+
+    def variants(self, kind: str, tone: Tone = _NEUTRAL) -> list[str]:
+        """The variants of an act that fit a tone and have no places to fill, the best fit first."""
+        return [v.text for tier in self._tiers(kind, tone) for v in tier if not v.fields]
+
     # -- picking --------------------------------------------------------------------------------
 
     def pick(
@@ -229,7 +237,8 @@ class Composer:
             tiers = able if any(able) else tiers
         for tier in tiers:
             order = rng.sample(tier, len(tier))
-            order.sort(key=lambda v: said.last(v.text))
+            # How long it was is worth more than being said long ago.
+            order.sort(key=lambda v: ("gap" not in v.fields, said.last(v.text)))
             found = found or bool(order)
             yield from order
         if not found:

@@ -16,27 +16,36 @@ Otherwise nothing is known, and saying so is the honest answer.
 
 from __future__ import annotations
 
-import functools
 import re
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from importlib import resources
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
+from astraweave.dialogue.evidence import needs_of, of_that_side, supported
+from astraweave.dialogue.holding import holds, speaks_of
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
-from astraweave.dialogue.language.words import number_value, sentences, words
+from astraweave.dialogue.language.words import sentences, words
+from astraweave.dialogue.memory_words import Text, word_groups
+from astraweave.dialogue.sought import Sought, sought_in
 from astraweave.rag.salience import TELLING_TAG, is_question
 
-__all__ = ["Candidate", "Sought", "fits", "recollect", "sought_in"]
+__all__ = ["Candidate", "Recollected", "Sought", "fits", "recollect", "sought_in"]
 
 _MIN_SIMILARITY = 0.3
 """A question that names nothing must at least sound like the memory."""
+_NEAR = 0.45
+"""A memory so near in meaning need not speak of all that the question does."""
+_FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll", "me", "my", "mine", "you", "your"])
 _CLEAR_SCORE = 6.0
 _CLEAR_LEAD = 1.5
 _MAX_HOLDERS = 3
 """A word that more memories than this share is no topic."""
-_TOKEN = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*(?:['’][a-z]+)?|\d+")
+_INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
+_DESCRIBED = re.compile(
+    r"\b(?:(?:the|my|our|his|her|their|that|'s) ([a-z-]+)"
+    r"|(mum|dad|gran|daddy|mummy|granny|mother|father))\b"
+)
+_LIGHT = group("matching.light")
 
 
 @dataclass(slots=True, frozen=True)
@@ -51,120 +60,39 @@ class Candidate:
         What retrieval ranked it by.
     similarity : float
         Cosine to the question.
+    also : frozenset of str
+        Words that stand for somebody in it, in lower case: "isaura" where it says "my aunt".
+    order : int
+        Its place in time.
+    somebody : bool
+        It names one of those who talk, which only who knows them can tell.
     """
 
     text: str
     score: float
     similarity: float
+    also: frozenset[str] = frozenset()
+    order: int = 0
+    somebody: bool = False
 
 
 @dataclass(slots=True, frozen=True)
-class Sought:
-    """What a question asks for.
+class Recollected:
+    """A candidate that answers: its place, and the share of the question that it speaks of."""
 
-    Attributes
-    ----------
-    kind : str
-        ``"person"``, ``"place"``, ``"age"``, ``"count"`` ...; ``"thing"`` fits anything.
-    noun : str
-        What is counted, or what bears the name that is asked for.
-    names : frozenset of str
-        Names in the question, in lower case.
-    things : tuple of str
-        Nouns in the question that name something in particular.
-    attributes : tuple of str
-        Attributes that the memory must speak of.
-    """
-
-    kind: str
-    noun: str = ""
-    names: frozenset[str] = frozenset()
-    things: tuple[str, ...] = ()
-    attributes: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Text:
-    """A memory in words: as written, and bare in lower case."""
-
-    written: list[str]
-    low: list[str]
-    starts: list[bool]
-    """Whether a word begins a sentence, so that its capital says nothing."""
-    words: frozenset[str] = field(default_factory=frozenset)
-
-    @classmethod
-    @functools.lru_cache(maxsize=1024)
-    def of(cls, text: str) -> _Text:
-        written, low, starts = [], [], []
-        for match in _TOKEN.finditer(text):
-            before = text[: match.start()].rstrip(" \"'“‘(")
-            written.append(match.group())
-            low.append(_bare(match.group()))
-            starts.append(not before or before[-1] in ".!?:;")
-        return cls(written, low, starts, frozenset(low))
-
-    def names(self) -> list[tuple[int, str]]:
-        """Places and lower-case forms of what is written like a name."""
-        vocabulary, lex = _vocabulary(), lexicon()
-        found = []
-        for index, (word, low) in enumerate(zip(self.written, self.low, strict=True)):
-            if not word[:1].isupper() or low in vocabulary["calendar"] or low in _FIRST_PERSON:
-                continue
-            plain = low in vocabulary["common"] or number_value(low) is not None
-            if self.starts[index] and (plain or low in lex.forms or lex.known(low)):
-                continue
-            found.append((index, low))
-        return found
-
-
-def sought_in(question: str, told: Sequence[str] = (), *, ignore: Sequence[str] = ()) -> Sought:
-    """Read what a question asks for.
-
-    Parameters
-    ----------
-    question : str
-        One question.
-    told : sequence of str
-        Memories; a first word counts as a name when one of them has it as a name.
-    ignore : sequence of str
-        Names that only address the listener.
-
-    Examples
-    --------
-    >>> sought_in("How old is Mira?").kind
-    'age'
-    >>> sought_in("In what town was she born?").attributes
-    ('born',)
-    """
-    low = question.lower().replace("’", "'")
-    text = _Text.of(question)
-    known = {name for memory in told for _, name in _Text.of(memory).names()}
-    names = {name for index, name in text.names() if not text.starts[index] or name in known} - {
-        name.lower() for name in ignore
-    }
-    kind, noun = _kind_of(low)
-    general = _vocabulary()["common"] | _vocabulary()["general"]
-    asked = words(question)
-    things = tuple(
-        word.low
-        for word, before in zip(asked, [None, *asked], strict=False)
-        if word.is_("N")
-        and (
-            not word.is_("VARE")
-            or (before is not None and before.is_("DS") and word.can <= set("NV"))
-        )
-        and word.low not in general | names
-    )
-    attributes = tuple(
-        name for name, asked_of, _ in _attributes() if kind != "job" and asked_of.search(low)
-    )
-    return Sought(kind, noun, frozenset(names), things, attributes)
+    index: int
+    share: float
 
 
 def recollect(
-    question: str, candidates: Sequence[Candidate], *, ignore: Sequence[str] = ()
-) -> int | None:
+    question: str,
+    candidates: Sequence[Candidate],
+    *,
+    ignore: Sequence[str] = (),
+    people: Collection[str] = frozenset(),
+    mine: bool = False,
+    least: float = 1.0,
+) -> Recollected | None:
     """The memory that answers a question; None when none does.
 
     Parameters
@@ -176,39 +104,85 @@ def recollect(
     ignore : sequence of str
         Names that only address the listener.
 
-    Returns
-    -------
-    int or None
-        Its place in `candidates`.
+    people : collection of str
+        Words of the question that mean somebody of whom every candidate speaks.
+    mine : bool
+        The question is about the one who asks, whose words all candidates are.
+    least : float
+        The share of the question that a memory has to speak of.
     """
     telling = [i for i, c in enumerate(candidates) if _tells(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
-    topics = _topics(sought, [_Text.of(candidates[i].text) for i in telling])
+    texts = [Text.of(candidates[i].text) for i in telling]
+    topics = _topics(sought, texts)
     deeds: list[frozenset[str]] = []
     if sought.kind == "thing" and not topics:
-        deeds = _deeds(question, [_Text.of(candidates[i].text) for i in telling])
-    people = _described(sought, question, [_Text.of(candidates[i].text) for i in telling])
-    found = []
+        deeds = _deeds(question, texts)
+    described = _described(sought, question, texts, people)
+    needs = needs_of(question, sought, people)
+    things = sought.names & _places_in(question)
+    known = replace(sought, names=sought.names | set(people))
+    found: list[Recollected] = []
     for index in telling:
-        candidate, text = candidates[index], _Text.of(candidates[index].text)
-        if not sought.names <= text.words or any(not p & text.words for p in [*people, *deeds]):
+        candidate, text = candidates[index], Text.of(candidates[index].text)
+        told = text.words | candidate.also
+        if not sought.names - set(people) <= told or any(
+            not p & told for p in [*described, *deeds]
+        ):
             continue
         missing = sum(not t & text.words for t in topics)
         # "Gran gave me a penny for it": the tooth was named in the line before.
-        stands_in = bool(people or sought.names) and bool(text.words & {"it", "them"})
+        stands_in = bool(described or people or sought.names) and bool(text.words & {"it", "them"})
         if missing > stands_in:
             continue
-        if _holds(sought, text) and _speaks_of(sought, text, candidate.text):
-            found.append(index)
+        someone = sought.kind == "person" and candidate.somebody
+        if not (someone or holds(known, text)) or (
+            least >= 1.0 and not speaks_of(sought, text, candidate.text)
+        ):
+            continue
+        met = [supported(need, text, question, candidate.text) for need in needs]
+        strict = [ok for need, ok in zip(needs, met, strict=True) if need.thing]
+        near = candidate.similarity >= _NEAR and any(met) and bool(people or sought.names)
+        told_of = any(met) or bool(of_that_side(question, candidate.text))
+        if not all(strict) and not (stands_in and told_of) and not near:
+            continue
+        share = _share(sought, question, candidate.text, [*met, *(True for _ in things)])
+        if share is None or (mine and not needs and not text.words & _FIRST_PERSON):
+            continue
+        if share >= least or near or (stands_in and told_of and not all(strict)):
+            found.append(Recollected(index, share))
     if not found:
         return None
-    found.sort(key=lambda index: -candidates[index].score)
-    best = candidates[found[0]]
-    if sought.names or topics or best.similarity >= _MIN_SIMILARITY:
+    most = max(each.share for each in found)
+    found = [each for each in found if each.share == most]
+    if most >= 1.0:  # of those that say all, the last word counts
+        return max(found, key=lambda each: candidates[each.index].order)
+    found.sort(key=lambda each: -candidates[each.index].score)
+    best = candidates[found[0].index]
+    if sought.names or people or topics or best.similarity >= _MIN_SIMILARITY:
         return found[0]
     # Nothing is named: only a memory that stands out from all others is meant.
-    second = candidates[found[1]].score if len(found) > 1 else 0.0
+    second = candidates[found[1].index].score if len(found) > 1 else 0.0
     return found[0] if best.score >= max(_CLEAR_SCORE, _CLEAR_LEAD * second) else None
+
+
+def _places_in(question: str) -> set[str]:
+    """Names in a question that stand where a place stands: "in Deepwater"."""
+    text, groups = Text.of(question), word_groups()
+    before = zip(text.low, text.low[1:], strict=False)
+    return {word for lead, word in before if lead in groups["at"] | groups["towards"] | {"from"}}
+
+
+def _share(sought: Sought, question: str, memory: str, met: Sequence[bool]) -> float | None:
+    """The share of a question that a memory speaks of; None where it is of another side of life."""
+    if met:
+        return sum(met) / len(met)
+    if sought.attributes:
+        return 1.0
+    side = of_that_side(question, memory)
+    if side is not None:
+        return 1.0 if side else None
+    return 0.0 if sought.kind in {"thing", "person", "place", "time"} else 1.0
 
 
 def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence[str] = ()) -> bool:
@@ -218,12 +192,12 @@ def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence
     name it is ("My brother is called Tobin").
     """
     sought = sought_in(question, [text, *told], ignore=ignore)
-    memory = _Text.of(text)
+    memory = Text.of(text)
     hidden = [name for name in sought.names if name not in memory.words]
     known = " ".join(told).lower()
     if any(re.search(_INTRODUCED.format(re.escape(name)), known) is None for name in hidden):
         return False
-    return _holds(sought, memory) and _speaks_of(sought, memory, text)
+    return holds(sought, memory) and speaks_of(sought, memory, text)
 
 
 def _tells(text: str) -> bool:
@@ -231,23 +205,7 @@ def _tells(text: str) -> bool:
     return any(not is_question(TELLING_TAG.sub("", s)) for s in sentences(text))
 
 
-# -- what is asked ------------------------------------------------------------------------------
-
-
-def _kind_of(low: str) -> tuple[str, str]:
-    for kind, pattern in _kinds():
-        if (match := pattern.search(low)) is not None:
-            noun = (
-                match.groupdict().get("noun")
-                or match.groupdict().get("noun2")
-                or match.groupdict().get("noun3")
-                or ""
-            )
-            return kind, noun.split()[-1] if noun else ""
-    return "thing", ""
-
-
-def _topics(sought: Sought, texts: Sequence[_Text]) -> list[frozenset[str]]:
+def _topics(sought: Sought, texts: Sequence[Text]) -> list[frozenset[str]]:
     """Things of the question that some memory knows by the same word; the answer must have them.
 
     Each comes as the forms that it may have.
@@ -267,7 +225,7 @@ def _topics(sought: Sought, texts: Sequence[_Text]) -> list[frozenset[str]]:
     return topics
 
 
-def _deeds(question: str, texts: Sequence[_Text]) -> list[frozenset[str]]:
+def _deeds(question: str, texts: Sequence[Text]) -> list[frozenset[str]]:
     """What was done to somebody, where some memory tells of it in the same word."""
     lex, found = lexicon(), []
     asked = words(question)
@@ -289,7 +247,9 @@ def _deeds(question: str, texts: Sequence[_Text]) -> list[frozenset[str]]:
     return found
 
 
-def _described(sought: Sought, question: str, texts: Sequence[_Text]) -> list[frozenset[str]]:
+def _described(
+    sought: Sought, question: str, texts: Sequence[Text], people: Collection[str]
+) -> list[frozenset[str]]:
     """People of the question who are described, not named: the answer must speak of them.
 
     Each comes as the words that may stand for them: what they are called, and the names in the
@@ -299,7 +259,9 @@ def _described(sought: Sought, question: str, texts: Sequence[_Text]) -> list[fr
     described = _DESCRIBED.findall(question.lower())
     for word in (first or second for first, second in described):
         keys = lex.keys(word) & lex.persons
-        if not keys or word in _vocabulary()["general"] or word in {*sought.names, sought.noun}:
+        if word in people or not keys or word in word_groups()["general"]:
+            continue
+        if word in {*sought.names, sought.noun}:
             continue
         forms = set(_forms(word))
         for text in texts:
@@ -314,239 +276,3 @@ def _forms(word: str) -> frozenset[str]:
     """One and many: "bandit", "bandits"."""
     bare = singular(word)
     return frozenset({word, bare, bare + "s", bare + "es"})
-
-
-# -- what a memory holds ------------------------------------------------------------------------
-
-
-def _holds(sought: Sought, text: _Text) -> bool:
-    """Whether the memory holds something of the sort that is asked for."""
-    lex, vocabulary = lexicon(), _vocabulary()
-    match sought.kind:
-        case "person":
-            return any(True for _ in _people(sought, text))
-        case "place":
-            return _has_place(sought, text)
-        case "age":
-            return any(_is_age(text, index) for index in _numbers(text))
-        case "count":
-            return any(
-                _counts(sought.noun, n) for i in _numbers(text) for n in _all_counted(text, i)
-            )
-        case "money":
-            return any(_counted(text, i) in vocabulary["money"] for i in _numbers(text))
-        case "amount":
-            return bool(_numbers(text))
-        case "weekday":
-            return bool(text.words & vocabulary["weekdays"])
-        case "month":
-            return bool(text.words & vocabulary["months"])
-        case "time":
-            return bool(text.words & (vocabulary["calendar"] | vocabulary["hours"]))
-        case "colour":
-            return any(lex.keys(word) & lex.colours for word in text.low)
-        case "job":
-            return any(_is_job(text, index) for index in range(len(text.low)))
-        case "name":
-            return _bears_name(sought, text)
-    return True
-
-
-def _bears_name(sought: Sought, text: _Text) -> bool:
-    """Whether what the question means bears a name here: "my clerk, Dobbs", "is called Dobbs"."""
-    bearers = [i for i, word in enumerate(text.low) if _same_sort(sought.noun, word)]
-    names = [i for i, name in text.names() if name not in sought.names]
-    if not bearers or not names:
-        return False
-    if text.words & _NAMING:
-        return True
-    return any(
-        abs(n - b) <= 3 and not set(text.low[min(n, b) + 1 : max(n, b)]) - _BETWEEN
-        for n in names
-        for b in bearers
-    )
-
-
-def _people(sought: Sought, text: _Text) -> list[str]:
-    """Who is in the memory but not in the question: names that are no places, "the ferryman"."""
-    lex = lexicon()
-    people = [
-        name
-        for index, name in text.names()
-        if name not in sought.names and not _names_place(text, index)
-    ]
-    for index, word in enumerate(text.low[1:], 1):
-        named = text.low[index + 1] in sought.names if index + 1 < len(text.low) else False
-        described = bool({text.low[index - 1], text.low[index - 2]} & _WHOSE)
-        somebody = lex.keys(word) & lex.persons or (
-            text.low[index - 2] in _DEALING and _made(word) and not lex.known(word)
-        )
-        if described and not named and word not in sought.things and somebody:
-            people.append(word)
-    return people
-
-
-def _names_place(text: _Text, index: int) -> bool:
-    vocabulary = _vocabulary()
-    before = text.low[index - 1] if index else ""
-    if before in vocabulary["at"]:
-        return True
-    return before in vocabulary["towards"] and bool(text.words & vocabulary["travel"])
-
-
-def _has_place(sought: Sought, text: _Text) -> bool:
-    vocabulary = _vocabulary()
-    for index, name in text.names():
-        if name not in sought.names and _names_place(text, index):
-            return True
-    for index, name in text.names():
-        if name not in sought.names and index and text.low[index - 1] in {"on", "off"}:
-            return True
-    if text.written and not any(w[:1].isupper() for w in text.written) and len(text.low) > 3:
-        # Who writes without capitals leaves out articles too: "bandits camp at raven hollow".
-        for word, after in zip(text.low[1:], text.low[2:], strict=False):
-            if (
-                word in {"at", "in", "near", "under"}
-                and not lexicon().keys(after) & lexicon().times
-            ):
-                return True
-    for index, word in enumerate(text.low[:-2]):
-        if word not in vocabulary["at"] | vocabulary["beside"]:
-            continue
-        at = index + (2 if text.low[index + 1] in {"to", "of"} else 1)
-        if at + 1 >= len(text.low) or text.low[at] not in vocabulary["articles"]:
-            continue
-        if not set(text.low[at + 1 : at + 3]) & (vocabulary["calendar"] | vocabulary["no_place"]):
-            return True
-    return False
-
-
-def _numbers(text: _Text) -> list[int]:
-    """Where numbers stand; of "two hundred" the last word."""
-    found = [i for i, word in enumerate(text.low) if _is_number(word)]
-    return [i for i in found if i + 1 not in found]
-
-
-def _is_number(word: str) -> bool:
-    return word != "one" and number_value(word) is not None
-
-
-def _counted(text: _Text, index: int) -> str:
-    """The noun that a number counts; empty when it counts nothing."""
-    if text.low[index + 1 : index + 2] == ["of"] and set(text.low[index + 2 : index + 3]) & _WHOSE:
-        index += 2  # "two of my hens"
-    for word in text.low[index + 1 : index + 3]:
-        if word in _vocabulary()["common"] | _vocabulary()["calendar"] | _DATING:
-            return ""
-        if word not in lexicon().adjectives:
-            return word
-    return ""
-
-
-def _all_counted(text: _Text, index: int) -> list[str]:
-    """What a number may count: "eleven iron seals" counts seals, whatever iron is."""
-    first = _counted(text, index)
-    if not first:
-        return []
-    at = text.low.index(first, index + 1)
-    behind = text.low[at + 1 : at + 2]
-    return [first, *(w for w in behind if w not in _vocabulary()["common"])]
-
-
-def _counts(asked: str, counted: str) -> bool:
-    if not counted:
-        return False
-    vocabulary = _vocabulary()
-    if asked in vocabulary["spans"] and counted in vocabulary["spans"]:
-        return True
-    return _same_sort(asked, counted)
-
-
-def _is_age(text: _Text, index: int) -> bool:
-    following = text.low[index + 1 : index + 3]
-    if following[:1] and following[0] in {"year", "years", "winters", "summers"}:
-        return following[1:] in ([], ["old"], ["of"], ["now"], ["today"])
-    before = text.low[index - 1] if index else ""
-    return not _counted(text, index) and (
-        before in {"is", "turned", "turns", "aged", "age", "be", "was", "turning"}
-        or bool(set(following[:1]) & {"now", "already", "today"})
-    )
-
-
-def _is_job(text: _Text, index: int) -> bool:
-    word, before = text.low[index], text.low[index - 1] if index else ""
-    lex, vocabulary = lexicon(), _vocabulary()
-    if word in vocabulary["kin"] or text.written[index][:1].isupper():
-        return False
-    named_as = {before, text.low[index - 2] if index > 1 else ""} & _NAMED_AS
-    if lex.keys(word) & lex.persons:
-        return bool(named_as)
-    return _made(word) and bool(named_as) and not lex.known(word)
-
-
-def _made(word: str) -> bool:
-    """Whether a word is made like that of a trade: "drover", "clockmaker"."""
-    return word.endswith(
-        ("er", "or", "man", "smith", "wright", "monger", "binder", "wife", "keeper")
-    )
-
-
-def _same_sort(asked: str, word: str) -> bool:
-    lex = lexicon()
-    return lex.same(asked, word) or lex.is_kind(asked, word) or lex.is_kind(word, asked)
-
-
-def _speaks_of(sought: Sought, text: _Text, memory: str) -> bool:
-    """Whether the memory speaks of every attribute that the question asks for."""
-    low = memory.lower()
-    return all(
-        said.search(low) is not None for name, _, said in _attributes() if name in sought.attributes
-    )
-
-
-# -- words --------------------------------------------------------------------------------------
-
-_DATING = frozenset(["last", "next", "since", "winter", "summer", "now", "today"])
-_INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
-_DESCRIBED = re.compile(
-    r"\b(?:(?:the|my|our|his|her|their|that|'s) ([a-z-]+)"
-    r"|(mum|dad|gran|daddy|mummy|granny|mother|father))\b"
-)
-_DEALING = frozenset(["to", "from", "by", "with", "called"])
-_LIGHT = group("matching.light")
-_NAMING = frozenset(
-    ["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"]
-)
-_BETWEEN = frozenset("is was are the a an my our old mr mrs certain good little named".split())
-_WHOSE = frozenset(["a", "an", "the", "my", "our", "his", "her", "their"])
-_NAMED_AS = frozenset(["a", "an", "as", "every", "any", "the", "is", "become", "became"])
-_FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll"])
-
-
-def _bare(word: str) -> str:
-    low = word.lower().replace("’", "'")
-    return low.removesuffix("'s") if low not in _FIRST_PERSON else low
-
-
-@functools.cache
-def _data() -> dict[str, dict[str, str]]:
-    text = resources.files(__package__ or "").joinpath("recollect.toml").read_text("utf-8")
-    return tomllib.loads(text)
-
-
-@functools.cache
-def _vocabulary() -> dict[str, frozenset[str]]:
-    groups = {name: frozenset(text.split()) for name, text in _data()["words"].items()}
-    groups["calendar"] = groups["weekdays"] | groups["months"]
-    return groups
-
-
-@functools.cache
-def _kinds() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((kind, re.compile(pattern)) for kind, pattern in _data()["kinds"].items())
-
-
-@functools.cache
-def _attributes() -> tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...]:
-    asked, said = _data()["asked"], _data()["said"]
-    return tuple((name, re.compile(asked[name]), re.compile(said[name])) for name in asked)

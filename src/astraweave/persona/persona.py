@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ from typing import Any
 import msgspec
 
 from astraweave.errors import ConfigError
-from astraweave.persona.state import BigFive
+from astraweave.persona.config import PersonaLlmConfig
+from astraweave.persona.evolution import evolve_from_outcome, initial_state
+from astraweave.persona.outcomes import OUTCOMES, Outcomes
+from astraweave.persona.prompt import generate_prompt
+from astraweave.persona.state import BigFive, Outcome, PersonaState, Relationship
 
 __all__ = ["Example", "Persona"]
 
@@ -42,7 +47,7 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     voice : str
         How the character talks, in a sentence or two; the language model reads it.
     patterns : str
-        The set of composed lines: ``"plain"`` or ``"gruff"``.
+        The voice of composed lines: ``"plain"``, ``"gruff"``, ``"courtly"``...
     facts : tuple of str
         What the character knows about themselves, in plain sentences in the first person.
     goals : tuple of str
@@ -57,6 +62,8 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         What it will not talk about, a word or two each ("the war", "my brother").
     language : str
         In which it speaks, as an IETF tag (``"en"``, ``"de"``).
+    relationships : dict of str to Relationship
+        How it stands to others before anything has happened, by their ids.
 
     Examples
     --------
@@ -77,6 +84,30 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     temperament: BigFive = BigFive()
     taboos: tuple[str, ...] = ()
     language: str = "en"
+    relationships: dict[str, Relationship] = {}
+
+    def initial_state(self, now: float = 0.0) -> PersonaState:
+        """Its state before anything has happened; see `astraweave.persona.initial_state`."""
+        return initial_state(self, now)
+
+    def evolve_from_outcome(
+        self, state: PersonaState, outcome: Outcome, *, outcomes: Outcomes = OUTCOMES
+    ) -> PersonaState:
+        """Its state after something has happened; see `astraweave.persona.evolve_from_outcome`."""
+        return evolve_from_outcome(self, state, outcome, outcomes=outcomes)
+
+    def generate_prompt(
+        self,
+        state: PersonaState,
+        *,
+        speaker: str = "",
+        now: float | None = None,
+        config: PersonaLlmConfig | None = None,
+        names: Mapping[str, str] = {},
+    ) -> str:
+        """Who it is, for a language model; see `astraweave.persona.generate_prompt`."""
+        config = PersonaLlmConfig() if config is None else config
+        return generate_prompt(self, state, speaker=speaker, now=now, config=config, names=names)
 
     @classmethod
     def load(cls, path: str | Path) -> Persona:
@@ -118,12 +149,15 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 f"{origin}:{line}: not valid TOML: {error}", path=origin, line=line
             ) from None
         _check_keys(data, cls, text, origin, table="")
+        if isinstance(temperament := data.get("temperament"), dict):
+            _check_keys(temperament, BigFive, text, origin, table="temperament")
         for number, example in enumerate(_tables(data.get("examples"))):
             _check_keys(example, Example, text, origin, table="examples", number=number)
         try:
             persona = msgspec.convert(data, cls)
         except msgspec.ValidationError as error:
             raise _wrong_type(error, text, origin) from None
+        _check_ranges(persona, text, origin)
         for field in ("id", "name"):
             if not getattr(persona, field).strip():
                 line = _line_of(text, field)
@@ -131,6 +165,13 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                     f"{origin}:{line}: {field} must not be empty", path=origin, line=line, key=field
                 )
         return persona
+
+    @classmethod
+    def builtin_names(cls) -> tuple[str, ...]:
+        """The names of the personas that come with astraweave."""
+        library = resources.files("astraweave.persona.library")
+        names = (path.name for path in library.iterdir())
+        return tuple(sorted(name[:-5] for name in names if name.endswith(".toml")))
 
     @classmethod
     def builtin(cls, name: str) -> Persona:
@@ -141,14 +182,14 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         ConfigError
             There is none of that name.
         """
-        library = resources.files("astraweave.persona.library")
-        names = sorted(p.name[:-5] for p in library.iterdir() if p.name.endswith(".toml"))
+        names = cls.builtin_names()
         if name not in names:
             raise ConfigError(
                 f"there is no built-in persona {name!r}; there are: {', '.join(names)}",
                 name=name,
-                known=tuple(names),
+                known=names,
             )
+        library = resources.files("astraweave.persona.library")
         text = (library / f"{name}.toml").read_text(encoding="utf-8")
         return cls.from_toml(text, origin=f"{name}.toml")
 
@@ -180,6 +221,38 @@ def _check_keys(
             key=key,
             nearest=near[0] if near else None,
         )
+
+
+def _check_ranges(persona: Persona, text: str, origin: str) -> None:
+    """A temperament is of shares, a relationship of what its axes hold."""
+    values = [
+        (trait, value, 0.0) for trait, value in msgspec.structs.asdict(persona.temperament).items()
+    ]
+    for relationship in persona.relationships.values():
+        for axis, value in msgspec.structs.asdict(relationship).items():
+            values.append((axis, value, 0.0 if axis == "fear" else -1.0))
+    for key, value, low in values:
+        if not low <= value <= 1.0:
+            line = _line_of_value(text, key, value)
+            raise ConfigError(
+                f"{origin}:{line}: {key!r} must be from {low:g} to 1, not {value}",
+                path=origin,
+                line=line,
+                key=key,
+            )
+
+
+def _line_of_value(text: str, key: str, value: float) -> int:
+    """The line on which a number that is out of range is given to a key."""
+    for line, content in enumerate(text.splitlines(), start=1):
+        for found in re.finditer(rf"\b{key}\s*=\s*([-+\w.]+)", content):
+            try:
+                given = float(found[1].replace("_", ""))
+            except ValueError:
+                continue
+            if given == value or (given != given and value != value):
+                return line
+    return 1
 
 
 def _wrong_type(error: msgspec.ValidationError, text: str, origin: str) -> ConfigError:

@@ -3,59 +3,124 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave.embeddings import VectorStore
+from astraweave._native import Vocabulary, WordShelf
+from astraweave.rag._columns import Columns, Names, Table
+from astraweave.rag._terms import WeightedTerm
+from astraweave.rag._vectors import VectorRows
 from astraweave.rag.memory import Memory
 
-__all__ = ["Shelf"]
+__all__ = ["Shared", "Shelf"]
+
+Value = TypeVar("Value", bound=Hashable)
+
+
+class Shared:
+    """What all shelves of a store have in common."""
+
+    def __init__(self, dimensions: int, terms: Callable[[Memory], Iterable[WeightedTerm]]) -> None:
+        self.dimensions = dimensions
+        self.terms = terms
+        self.names = Names()
+        self.vocabulary = Vocabulary()
+        self.values: dict[Any, Any] = {}
+
+    def one(self, value: Value) -> Value:
+        """A value equal to this one, the same object each time: names and tags come again often."""
+        same: Value = self.values.setdefault(value, value)
+        return same
+
+    def numbered(self, memory: Memory, memory_id: int) -> Memory:
+        """The memory with an id, and what it has in common with others held once."""
+        return msgspec.structs.replace(
+            memory,
+            id=memory_id,
+            owner=self.one(memory.owner),
+            speaker=self.one(memory.speaker),
+            addressee=self.one(memory.addressee),
+            tags=self.one(memory.tags),
+            entities=self.one(memory.entities),
+            provenance=self.one(memory.provenance),
+        )
 
 
 class Shelf:
-    """Memories of one owner by id, ascending, with their vectors.
+    """Memories of one owner by row, in the order of their ids, with everything kept beside them.
 
-    Vectors are unit vectors already, so the inner product is the cosine and the index keeps them
-    bit for bit.
+    Memories, columns, vectors and words have the same rows at any time.
     """
 
-    def __init__(self, dimensions: int) -> None:
-        self.memories: dict[int, Memory] = {}
-        self.vectors = VectorStore(dimensions, "dot")
+    def __init__(self, owner: str, shared: Shared) -> None:
+        self.owner = owner
+        self.memories: list[Memory] = []
+        self.table = Table(shared.names)
+        self.vectors = VectorRows(shared.dimensions)
+        self.words = WordShelf(shared.vocabulary)
         self.speakers: Counter[str] = Counter()
-        self._ids: NDArray[np.int64] | None = None
+        self._terms = shared.terms
+
+    def __len__(self) -> int:
+        return len(self.memories)
 
     @property
     def ids(self) -> NDArray[np.int64]:
         """Ids in ascending order; do not write into it."""
-        if self._ids is None:
-            self._ids = np.fromiter(self.memories, np.int64, len(self.memories))
-        return self._ids
+        return self.table.columns.ids
+
+    @property
+    def columns(self) -> Columns:
+        """What a ranking asks of every memory."""
+        return self.table.columns
+
+    def row(self, memory_id: int) -> int:
+        """Where a memory of this shelf stands."""
+        return int(self.ids.searchsorted(memory_id))
+
+    def rows(self, memory_ids: Sequence[int]) -> NDArray[np.intp]:
+        """Where memories of this shelf stand."""
+        return self.ids.searchsorted(np.array(memory_ids, np.int64))
+
+    def get(self, memory_id: int) -> Memory:
+        """A memory of this shelf."""
+        return self.memories[self.row(memory_id)]
+
+    def extend(self, memories: Sequence[Memory]) -> None:
+        """Add memories, with ids above those here, without vectors."""
+        self.words.append(
+            [memory.text for memory in memories],
+            [list(self._terms(memory)) for memory in memories],
+        )
+        self.table.append(memories)
+        self.vectors.append_empty(len(memories))
+        self.memories += memories
+        self.speakers.update(memory.speaker for memory in memories)
 
     def put(self, memory: Memory) -> None:
-        """Add a memory, or replace the one with its id; a new one has the highest id."""
-        old = self.memories.get(memory.id)
-        if old is None:
-            self._ids = None
-        else:
-            self.speakers[old.speaker] -= 1
-        self.memories[memory.id] = memory
+        """Replace the memory that has this one's id; a new text loses the vector."""
+        row = self.row(memory.id)
+        old = self.memories[row]
+        terms = list(self._terms(memory))
+        if memory.text != old.text or terms != list(self._terms(old)):
+            self.words.replace(row, memory.text, terms)
+        if memory.text != old.text:
+            self.vectors.clear(row)
+        self.table.put(row, memory)
+        self.memories[row] = memory
+        self.speakers[old.speaker] -= 1
         self.speakers[memory.speaker] += 1
 
-    def remove(self, memory_id: int) -> None:
-        """Forget a memory and its vector."""
-        self.speakers[self.memories.pop(memory_id).speaker] -= 1
-        self._ids = None
-        self.vectors.delete(memory_id)
-
-    def set_vectors(self, ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
-        """Give memories their vectors, shape ``(len(ids), dimensions)``."""
-        for memory_id in ids:
-            self.vectors.delete(memory_id)
-        self.vectors.insert_many(ids, vectors)
-
-    def cosines(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines to `query` in the order of `ids`; NaN where a memory has no vector."""
-        return self.vectors.scores(query, self.ids)
+    def remove(self, memory_ids: Sequence[int]) -> None:
+        """Forget memories of this shelf."""
+        rows = np.unique(self.rows(memory_ids))
+        self.words.remove(rows.tolist())
+        self.table.remove(rows)
+        self.vectors.remove(rows)
+        self.speakers.subtract(self.memories[row].speaker for row in rows.tolist())
+        for row in rows[::-1].tolist():
+            del self.memories[row]

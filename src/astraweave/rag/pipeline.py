@@ -1,41 +1,36 @@
 """From what is said to memories, and from a question to the memories that answer it.
 
-How memories are ranked stands in `_ranking`. Forgetting and consolidation belong beside `remember`,
-over `MemoryStore.for_owner`, `update` and `delete`.
+How memories are ranked stands in `_ranking`, how they are written in `writing`, how they fade and
+are summed up in `life` and `life_gists`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave.core.protocols import TokenCounter
+from astraweave.core.protocols import ScopeResolver, TokenCounter
 from astraweave.core.worldview import WorldView
 from astraweave.embeddings.protocol import EmbeddingClient
-from astraweave.errors import InputError
 from astraweave.observability import NULL_TELEMETRY, Telemetry
-from astraweave.rag._linking import NameIndex, words_of
-from astraweave.rag._ranking import (
-    FIRST_PERSON,
-    Hints,
-    aligned,
-    rank,
-    search_words,
-    z_scores,
-)
+from astraweave.rag._linking import NameIndex
+from astraweave.rag._reranker import Reranker
+from astraweave.rag._retrieval import Retrieval
+from astraweave.rag._time import GameCalendar
+from astraweave.rag.explain import Explanation
+from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
-from astraweave.rag.salience import importance_of, is_question
+from astraweave.rag.scopes import WorldScopes
 from astraweave.rag.store import MemoryStore
+from astraweave.rag.writing import Decision, MemoryWriter, Written, most_telling
+from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = ["RagPipeline"]
-
-_MAX_QUERY_CHARS = 2000
-_REPEAT_SECONDS = 300.0
-_REPEAT_LOOKBACK = 64
 
 
 class RagPipeline:
@@ -49,9 +44,26 @@ class RagPipeline:
         Embeds questions; the one that the store has.
     world : WorldView, optional
         Knows names, aliases and kinds; without it names are guessed from capitals.
+    scopes : ScopeResolver, optional
+        Says which scopes a character is inside; by default `WorldScopes` of the world.
+    life : MemoryLife, optional
+        How memories fade; without it none does.
+    novelty : NoveltyTable, optional
+        What is usual for each owner; without it nothing surprises.
+    calendar : GameCalendar, optional
+        How long a day of the game is and which date it is; for questions like 'yesterday'.
+    reranker : Reranker, optional
+        Other weights than the shipped ones.
     telemetry : Telemetry
         Spans ``rag.retrieve`` and ``rag.embed_query``, counters ``rag.remembered`` and
         ``rag.repeated``.
+
+    Attributes
+    ----------
+    writer : MemoryWriter
+        Tells what became of each part of a line, where `remember` is too short an answer.
+    life : MemoryLife or None
+        Strengths.
     """
 
     def __init__(
@@ -60,13 +72,33 @@ class RagPipeline:
         embedder: EmbeddingClient,
         *,
         world: WorldView | None = None,
+        scopes: ScopeResolver | None = None,
+        life: MemoryLife | None = None,
+        novelty: NoveltyTable | None = None,
+        calendar: GameCalendar | None = None,
+        reranker: Reranker | None = None,
         telemetry: Telemetry = NULL_TELEMETRY,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._world = world or WorldView()
+        self._scopes = scopes or WorldScopes(self._world)
         self._telemetry = telemetry
         self._names = NameIndex(self._world.snapshot())
+        self.life = life
+        self.writer = MemoryWriter(
+            store, self._name_index, life=life, novelty=novelty, telemetry=telemetry
+        )
+        self._retrieval = Retrieval(
+            store,
+            embedder,
+            world=self._world,
+            names=self._name_index,
+            scopes=self._scopes,
+            calendar=calendar or GameCalendar(),
+            reranker=reranker or Reranker.shipped(),
+            telemetry=telemetry,
+        )
 
     def remember(
         self,
@@ -76,16 +108,16 @@ class RagPipeline:
         game_time: float,
         speaker: str = "",
         addressee: str = "",
-        kind: MemoryKind = "episodic",
+        kind: MemoryKind | None = None,
         importance: float | None = None,
         tags: Sequence[str] = (),
         embed: bool = False,
     ) -> Memory:
         """Keep what a character heard, said or saw; no model is asked.
 
-        Who and what it is about is looked up in the world, and how much it matters comes from
-        rules (`importance_of`) where it is not given. The same words of the same speaker within a
-        few minutes are one memory.
+        How a line becomes memories stands in `MemoryWriter`: it is taken apart, what is known
+        already becomes stronger, what no longer holds is superseded. Who and what it is about is
+        looked up in the world; kind and importance come from rules where they are not given.
 
         Parameters
         ----------
@@ -101,30 +133,58 @@ class RagPipeline:
         Returns
         -------
         Memory
-            The new memory, or the one that said so already.
+            The memory that holds it now, new or not; of several the one that tells most.
 
         Raises
         ------
         InputError
             It cannot be stored.
         """
-        if repeated := self._repeated(text, owner, speaker, game_time):
-            self._telemetry.count("rag.repeated")
-            return repeated
-        entities = self._name_index().entities(text)
-        memory = Memory(
+        written = self.remember_parts(
+            text,
             owner=owner,
-            text=text,
-            kind=kind,
+            game_time=game_time,
             speaker=speaker,
             addressee=addressee,
-            game_time=game_time,
-            importance=importance_of(text, entities) if importance is None else importance,
-            tags=tuple(tags),
-            entities=entities,
+            kind=kind,
+            importance=importance,
+            tags=tags,
+            embed=embed,
         )
-        self._telemetry.count("rag.remembered")
-        return self._store.add(memory, embed=embed)
+        return most_telling(written)
+
+    def remember_parts(self, text: str, **line: Any) -> tuple[Written, ...]:
+        """What `remember` does, told part by part; takes what it takes."""
+        written = self.writer.write(text, **line)
+        self._count(written)
+        return written
+
+    def strength(self, memory_id: int, now: float) -> float:
+        """How strong a memory is, 0 (gone) to 1; 1 throughout where nothing fades."""
+        return 1.0 if self.life is None else self.life.strength(memory_id, now)
+
+    def recalled(self, ids: Collection[int], now: float) -> None:
+        """Memories came to mind and were spoken of: they last longer from now on."""
+        if self.life is not None:
+            self.life.recall(ids, now)
+
+    def decide(self, line: Memory, *, importance: float | None = None) -> Decision:
+        """What `remember` would make of a line; nothing is changed.
+
+        For whoever changes the store through events: apply `Decision.changes`, then hand the
+        decision to `MemoryWriter.follow`.
+        """
+        judged = importance is not None or bool(line.tags)
+        if importance is not None:
+            line = msgspec.structs.replace(line, importance=importance)
+        decision = self.writer.decide(line, judged=judged, importance=importance is None)
+        self._count(decision.written)
+        return decision
+
+    def _count(self, written: Sequence[Written]) -> None:
+        for one in written:
+            known = one.outcome in {"again", "retold"}
+            self._telemetry.count("rag.repeated" if known else "rag.remembered")
 
     def retrieve(
         self,
@@ -136,6 +196,7 @@ class RagPipeline:
         speaker: str | None = None,
         now: float | None = None,
         vector: NDArray[np.float32] | None = None,
+        diversity: float = 0.0,
     ) -> list[Retrieved]:
         """What a character remembers about a question.
 
@@ -144,7 +205,7 @@ class RagPipeline:
         query : str
             What was asked, in any words; it is data, never query syntax.
         owner : str
-            Whose memories; nobody else's come back.
+            Who is asked; what comes back is theirs, or of a scope that they are inside.
         k : int
             At most so many.
         exclude : collection of int
@@ -155,6 +216,8 @@ class RagPipeline:
             Game time; None: that of the latest memory.
         vector : ndarray, shape ``(dimensions,)``, optional
             The question's vector, where it was embedded elsewhere (see `query_text`).
+        diversity : float
+            0: the best as they are (default); towards 1: each as unlike those before it as can be.
 
         Returns
         -------
@@ -162,49 +225,61 @@ class RagPipeline:
             Best first. Whether the best is good enough is for the caller to judge, by
             ``similarity`` and ``lexical``.
         """
-        with self._telemetry.span("rag.retrieve"):
-            ids = self._store.ids(owner)
-            if k < 1 or not len(ids):
-                return []
-            query = query[:_MAX_QUERY_CHARS]
-            about = self._name_index().entities(query)
-            if vector is None:
-                with self._telemetry.span("rag.embed_query"):
-                    vector = self._embedder.embed(self.query_text(query, owner=owner))
-            if vector.shape != (self._embedder.dimensions,) or not np.isfinite(vector).all():
-                raise InputError(
-                    f"the question's vector must hold {self._embedder.dimensions} finite numbers"
-                )
-            cosine = self._store.cosines(owner, vector).astype(np.float64)
-            lexical = aligned(ids, *self._store.search_words(owner, search_words(query)))
-            base = z_scores(cosine) + z_scores(lexical)
-            hints = self._hints(query, owner, speaker, about, now)
-            ranked = rank(ids, base, self._store.get, hints, exclude)
-            return [
-                Retrieved(
-                    memory=memory,
-                    score=score,
-                    similarity=float(np.nan_to_num(cosine[place])),
-                    lexical=float(lexical[place]),
-                )
-                for score, memory, place in ranked[:k]
-            ]
+        return self._retrieval.retrieve(
+            query,
+            owner=owner,
+            k=k,
+            exclude=exclude,
+            speaker=speaker,
+            now=now,
+            vector=vector,
+            diversity=diversity,
+        )
+
+    def explain(
+        self,
+        query: str,
+        *,
+        owner: str,
+        k: int = 5,
+        memory_id: int | None = None,
+        speaker: str | None = None,
+        now: float | None = None,
+        vector: NDArray[np.float32] | None = None,
+    ) -> list[Explanation]:
+        """Why a question brings back what it does.
+
+        Parameters
+        ----------
+        query, owner, k, speaker, now, vector
+            As for `retrieve`.
+        memory_id : int, optional
+            A memory that is explained as well, wherever it ranks.
+
+        Returns
+        -------
+        list of Explanation
+            Best first, the one of `memory_id` last where it is not among the best; each as text
+            (``str``) names what counted most.
+
+        Raises
+        ------
+        InputError
+            `owner` may draw on no memory `memory_id`.
+        """
+        return self._retrieval.explain(
+            query,
+            owner=owner,
+            k=k,
+            memory_id=memory_id,
+            speaker=speaker,
+            now=now,
+            vector=vector,
+        )
 
     def query_text(self, query: str, *, owner: str) -> str:
         """What of a question should be embedded: all but the names of those who speak."""
-        speakers = self._store.speakers(owner)
-        text, at = [], 0
-        for start, end, entity_id in self._name_index().spans(query):
-            if entity_id in speakers:
-                text += [query[at:start], "I"]
-                at = end
-        text.append(query[at:])
-        replaced = "".join(text)
-        undeclared = speakers - self._world.snapshot().entities.keys()
-        if undeclared:
-            pattern = "|".join(re.escape(name) for name in sorted(undeclared, key=len)[::-1])
-            replaced = re.sub(rf"(?i)\b(?:{pattern})\b", "I", replaced)
-        return replaced.strip() or query
+        return self._retrieval.query_text(query, owner)
 
     @staticmethod
     def inject(
@@ -234,34 +309,6 @@ class RagPipeline:
                 budget_tokens -= cost
                 fitting.append(candidate)
         return fitting
-
-    def _hints(
-        self, query: str, owner: str, speaker: str | None, about: Sequence[str], now: float | None
-    ) -> Hints:
-        """What is asked for beside words and meaning: who said it, what it is about, when."""
-        speakers = self._store.speakers(owner)
-        words = set(words_of(query))
-        said_by = {entity for entity in about if entity in speakers}
-        said_by |= {name for name in speakers if name.casefold() in words}
-        if speaker and words & FIRST_PERSON:
-            said_by.add(speaker)
-        named = {name.casefold() for name in said_by}
-        latest = self._store.for_owner(owner, last=1)[0].game_time if now is None else now
-        return Hints(
-            said_by=frozenset(said_by),
-            topics=frozenset(entity.casefold() for entity in about) - named,
-            now=latest,
-        )
-
-    def _repeated(self, text: str, owner: str, speaker: str, game_time: float) -> Memory | None:
-        same = words_of(text)
-        for memory in reversed(self._store.for_owner(owner, last=_REPEAT_LOOKBACK)):
-            if abs(game_time - memory.game_time) > _REPEAT_SECONDS:
-                continue
-            said = memory.text == text or (same and words_of(memory.text) == same)
-            if said and memory.speaker == speaker and is_question(memory.text) == is_question(text):
-                return memory
-        return None
 
     def _name_index(self) -> NameIndex:
         if self._names.version != self._world.version:

@@ -1,0 +1,1 @@
+"""How good the answers are: data sets, and what they are scored by."""

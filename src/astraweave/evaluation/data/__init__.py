@@ -1,0 +1,1 @@
+"""What is evaluated on; nothing of it is used by a game."""

@@ -1,0 +1,203 @@
+"""Raw lines of a language model, drawn to be labelled by hand: what the output check is judged on.
+
+``python -m astraweave.evaluation.raw_lines OUT.jsonl`` draws them anew with the default model. The
+labelled ones that the check is measured on stand in ``data/labelled_lines.jsonl``.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from astraweave.core.clock import SystemClock
+from astraweave.core.rng import seed_for
+from astraweave.core.settings import Settings
+from astraweave.core.text import sanitize
+from astraweave.dialogue import ClauseSplitter, DialogueGenerator, Situation
+from astraweave.observability import Telemetry
+from astraweave.persona import Persona
+from astraweave.rag import Memory, Retrieved
+from astraweave.serving import open_road
+from astraweave.world.brains import load_brains
+
+__all__ = ["RawLine", "Scene", "draw_lines", "labelled_lines", "scenes", "situation_of"]
+
+_TEMPERATURES = (0.2, 0.4, 0.7, 1.0)
+_DRAWS = 6
+_FEWEST_WORDS = 4
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """One character with what it remembers."""
+
+    persona: Persona
+    memories: tuple[tuple[str, str], ...]
+    """Who said it (empty: it was seen) and what."""
+    utterances: tuple[str, ...]
+
+
+class RawLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of a draft, exactly as the model gave it.
+
+    Attributes
+    ----------
+    id : str
+        Short and stable.
+    character : str
+        Id of the persona.
+    utterance : str
+        What was said to the character.
+    opening : str
+        What the character had already said of this line; empty: the model began it.
+    piece : str
+        What the model said next.
+    temperature : float
+        How it was drawn.
+    ok : bool or None
+        Whether it may be shown; None: nobody has judged it.
+    why : str
+        What is wrong with it: ``"cut"`` (it does not end), ``"imagined"`` (it claims what the
+        character cannot know), ``"role"`` (no person of this world would say it), ``"unfit"`` (it
+        makes no sense there).
+    held_out : bool
+        Whether it was kept from whoever tuned the check; drawn by character and utterance.
+    """
+
+    id: str
+    character: str
+    utterance: str
+    opening: str
+    piece: str
+    temperature: float
+    ok: bool | None = None
+    why: str = ""
+    held_out: bool = False
+
+
+def scenes() -> list[Scene]:
+    """Every character and moment."""
+    text = resources.files("astraweave.evaluation.data") / "raw_line_scenes.toml"
+    found = []
+    for entry in tomllib.loads(text.read_text(encoding="utf-8"))["characters"]:
+        card = entry.get("card")
+        persona = msgspec.convert(card, Persona) if card else Persona.builtin(entry["persona"])
+        memories = tuple((speaker, said) for speaker, said in entry["memories"])
+        found.append(
+            Scene(persona=persona, memories=memories, utterances=tuple(entry["utterances"]))
+        )
+    return found
+
+
+def labelled_lines(*, held_out: bool | None = None) -> list[RawLine]:
+    """The lines that were labelled by hand, before the check was tuned.
+
+    A line is good where a player could read it in that place and nothing in it would be wrong or
+    strange. Lines on which one could argue were left out.
+
+    Parameters
+    ----------
+    held_out : bool, optional
+        Only one of the halves.
+    """
+    raw = (resources.files("astraweave.evaluation.data") / "labelled_lines.jsonl").read_bytes()
+    lines = msgspec.json.Decoder(RawLine).decode_lines(raw)
+    return [line for line in lines if held_out is None or line.held_out == held_out]
+
+
+def situation_of(scene: Scene, utterance: str, rng: random.Random) -> Situation:
+    """The moment in which the character was spoken to."""
+    memories = [
+        Retrieved(
+            memory=Memory(
+                id=place + 1,
+                owner=scene.persona.id,
+                text=text,
+                speaker=speaker,
+                addressee=scene.persona.id if speaker else "",
+                game_time=100.0 * place,
+            ),
+            score=1.0,
+        )
+        for place, (speaker, text) in enumerate(scene.memories)
+    ]
+    return Situation(
+        persona=scene.persona,
+        speaker="player",
+        utterance=sanitize(utterance),
+        rng=rng,
+        memories=memories,
+        now=3600.0,
+    )
+
+
+def draw_lines(settings: Settings, *, seed: int = 5) -> Iterator[RawLine]:
+    """Draw from the default model: several prompts, temperatures and characters."""
+    telemetry, clock = Telemetry(), SystemClock()
+    brains = load_brains(settings, telemetry)
+    assert brains.model is not None, "there is no language model to draw from"
+    road = open_road(brains.model, clock=clock, telemetry=telemetry)
+    generator = DialogueGenerator(road.scheduler, embedder=brains.embedder)
+    try:
+        number = 0
+        for scene in scenes():
+            for utterance in scene.utterances:
+                for draw in range(_DRAWS):
+                    rng = random.Random(  # noqa: S311
+                        seed_for(seed, f"{scene.persona.id}/{utterance}/{draw}")
+                    )
+                    situation = situation_of(scene, utterance, rng)
+                    plan = generator.planner(scene.persona).plan(situation)
+                    bare = draw % 3 == 2
+                    request = generator.request(situation, plan)
+                    temperature = _TEMPERATURES[draw % len(_TEMPERATURES)]
+                    sampling = msgspec.structs.replace(request.sampling, temperature=temperature)
+                    request = msgspec.structs.replace(
+                        request, sampling=sampling, prefix="" if bare else request.prefix
+                    )
+                    opening = "" if bare else plan.opening
+                    for piece in pieces_of(brains.model.generate(request).result(), opening)[:2]:
+                        number += 1
+                        yield RawLine(
+                            id=f"r{number:04d}",
+                            character=scene.persona.id,
+                            utterance=utterance,
+                            opening=opening,
+                            piece=piece,
+                            temperature=temperature,
+                        )
+                        opening = f"{opening} {piece}".strip()
+    finally:
+        road.close()
+        brains.close()
+
+
+def pieces_of(draft: str, opening: str) -> list[str]:
+    """A draft as the pieces that are judged one by one (see `Line`)."""
+    text = draft.removeprefix(opening)
+    splitter = ClauseSplitter()
+    pieces, begun = [], ""
+    for piece in [*splitter.push(text), *splitter.flush()]:
+        begun += piece
+        if len(begun.split()) >= _FEWEST_WORDS:
+            pieces.append(begun.strip())
+            begun = ""
+    return pieces + ([begun.strip()] if begun.strip() else [])
+
+
+def _main(out: Path) -> None:
+    encoder = msgspec.json.Encoder()
+    with out.open("wb") as file:
+        for line in draw_lines(Settings.from_environment()):
+            file.write(encoder.encode(line) + b"\n")
+            sys.stderr.write(f"\r{line.id}")
+    sys.stderr.write("\n")
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
