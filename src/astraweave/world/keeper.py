@@ -297,12 +297,8 @@ class Keeper:
         self.happen(
             LineSpoken(npc=line.npc, turns=line.turns, recalled=line.recalled, random=line.random)
         )
-<<<<<<< HEAD
-        self.rag.recalled(line.recalled, self._now)
-=======
         with self._failures_counted():
             self.recall(line.recalled)
->>>>>>> timeline
         for memory in line.memories:
             with self._failures_counted():
                 self.remember(memory)
