@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astraweave.dialogue import EVERYONE, Standing, addressed, speaking_order
+from astraweave.dialogue import EVERYONE, Standing, addressed, speaking_order, without_calls
 
 NAMES = {"orla": ["Orla", "orla"], "bren": ["Bren Ashdown", "Bren"], "tam": ["Tam"]}
 
@@ -63,3 +63,17 @@ def test_everybody_has_one_place_and_those_addressed_come_first(standings, seed)
 def test_who_spoke_last_lets_others_speak():
     pair = [Standing(npc="a", silent_for=1), Standing(npc="b")]
     assert all(speaking_order(pair, random.Random(n))[0] == "b" for n in range(50))
+
+
+@pytest.mark.parametrize(
+    ("said", "bare"),
+    [
+        ("Orla, where is Bren?", "Where is Bren?"),
+        ("Where is Bren, Orla?", "Where is Bren?"),
+        ("Hey Bren Ashdown! Sit down.", "Sit down."),
+        ("Orla!", "Orla!"),
+        ("Have you seen Orla?", "Have you seen Orla?"),
+    ],
+)
+def test_what_is_said_without_whom_it_is_said_to(said, bare):
+    assert without_calls(said, NAMES) == bare

@@ -97,7 +97,10 @@ def test_junk_misses_and_changes_over_the_labelled_lines(scenes, junk_rate, miss
 @pytest.mark.parametrize(
     ("line", "parts"),
     [
-        ("Good morning, Tam! I am back from the coast.", ["Tam!", "I am back from the coast."]),
+        (
+            "Good morning, Tam! I am back from the coast.",
+            ["I am back from the coast."],
+        ),
         ("I lost my ring. It was silver.", ["I lost my ring. It was silver."]),
         (
             "My sister Mira lost a ring, and my brother Oswin broke his leg.",
@@ -108,8 +111,12 @@ def test_junk_misses_and_changes_over_the_labelled_lines(scenes, junk_rate, miss
         ("Bread costs 2.50 crowns.",) * 2,
         ("The gate is open; the watch is asleep.", ["The gate is open.", "the watch is asleep."]),
         ("…",) * 2,
-        ("今日は。雨が降る。", ["今日は。", "雨が降る。"]),
+        ("今日は。雨が降る。", ["今日は。 雨が降る。"]),
+        ("Good day! The mill burned down.", ["The mill burned down."]),
+        ("The flask is gone! Our Zelda found the window smashed.",) * 2,
+        ("I lent it to Piers; I'm to have it back on Friday.",) * 2,
         ("Well, you know, I am tired.", ["I am tired."]),
+        ("Well, you know, tired.", ["Well, you know, tired."]),
     ],
 )
 def test_what_stands_by_itself(line, parts):
@@ -274,8 +281,10 @@ def test_within_one_line_the_later_word_counts(mind):
         ("Rurik and Tilda are married.", "social"),
         ("My sister is called Mira.", "social"),
         ("Boil the bark for an hour, then strain it.", "procedural"),
+        ("Quench good steel in oil and never in water.", "procedural"),
         ("You should oil a blade every week.", "procedural"),
         ("The forge is on the hill.", "semantic"),
+        ("The north gate is shut now.", "semantic"),
         ("We met a bear near the ford.", "episodic"),
         ("Good evening.", "working"),
     ],

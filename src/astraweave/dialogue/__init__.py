@@ -9,7 +9,14 @@ from astraweave.dialogue.check import Knowledge, Verdict, check_clause
 from astraweave.dialogue.clauses import ClauseSplitter
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.generator import Clause, DialogueGenerator, Line, LineReport, Tier
-from astraweave.dialogue.group import EVERYONE, Answered, Standing, addressed, speaking_order
+from astraweave.dialogue.group import (
+    EVERYONE,
+    Answered,
+    Standing,
+    addressed,
+    speaking_order,
+    without_calls,
+)
 from astraweave.dialogue.plan import LinePlan, Plan, PlannedFact
 from astraweave.dialogue.planner import Planner
 from astraweave.dialogue.recall import memory_text, retrieval_query
@@ -47,4 +54,5 @@ __all__ = [
     "memory_text",
     "retrieval_query",
     "speaking_order",
+    "without_calls",
 ]

@@ -72,8 +72,11 @@ class Composer:
         if answer.kind == "unknown":
             kind = "unknown_self" if answer.teller == "self" else "unknown"
             return self.pick(kind, {"topic": answer.topic}, rng, recent, tone=tone)
-        retold = _closed(answer.retold[0])
-        fields = {"retold": retold, "short": answer.short, "teller": answer.teller}
+        retold = self._retold(_closed(answer.retold[0]), answer.texts[:1], answer.teller)
+        # What English rules cut out of another language is no phrase of it.
+        foreign = any(language_of(text) != "en" for text in answer.texts[:1])
+        short = "" if foreign else answer.short
+        fields = {"retold": retold, "short": short, "teller": answer.teller}
         if answer.teller == "self":
             kind = {"confirmed": "confirmed_self", "denied": "denied"}.get(
                 answer.kind, "answer_self"
@@ -83,11 +86,7 @@ class Composer:
         elif answer.kind in {"confirmed", "denied"}:
             kind = answer.kind
         else:
-            kind = (
-                "answer_short"
-                if answer.short and not _echoes(answer.short, retold)
-                else "answer_plain"
-            )
+            kind = "answer_short" if short and not _echoes(short, retold) else "answer_plain"
         line = self.pick(kind, fields, rng, recent, tone=tone)
         if answer.kind == "about" and len(answer.retold) > 1 and answer.teller == "asker":
             line += self._more(_closed(answer.retold[1]), rng, recent)
@@ -127,7 +126,11 @@ class Composer:
         tone: Tone = _NEUTRAL,
     ) -> str:
         """What is remembered of somebody, in one line."""
-        said = [text for fact in told[:3] if (text := _closed(retell(fact, swap=True)))]
+        retold = [
+            self._retold(_closed(retell(fact, swap=True)), (fact.sentence,), "asker")
+            for fact in told[:3]
+        ]
+        said = [text for text in retold if text]
         if not said:
             return self.pick("recap_nothing", {}, rng, recent, tone=tone)
         line = self.pick("recap", {"retold": said[0]}, rng, recent, tone=tone)
@@ -234,7 +237,8 @@ class Composer:
             tiers = able if any(able) else tiers
         for tier in tiers:
             order = rng.sample(tier, len(tier))
-            order.sort(key=lambda v: said.last(v.text))
+            # How long it was is worth more than being said long ago.
+            order.sort(key=lambda v: ("gap" not in v.fields, said.last(v.text)))
             found = found or bool(order)
             yield from order
         if not found:
@@ -339,6 +343,16 @@ class Composer:
     def _more(self, retold: str, rng: random.Random, recent: Sequence[str]) -> str:
         line = self.pick("about_more", {"retold": retold}, rng, recent, spaced=True)
         return line if line[:1].isspace() else f" {line}"
+
+    def _retold(self, retold: str, texts: Sequence[str], teller: str) -> str:
+        """What was told, by the tables of the voice's own language where the rules read none."""
+        if self.voice.language == "en" or not texts or not self.grammar.retells:
+            return retold
+        if language_of(texts[0]) != self.voice.language:
+            return retold
+        if teller != "asker":
+            return _closed(texts[0])
+        return self._echo_by_tables(texts[0]).get("retold", retold)
 
     def _echo_by_tables(self, told: str) -> dict[str, str]:
         """`echo_of` for a language that has tables and no parser; what is long is not retold."""

@@ -117,7 +117,7 @@ def retell_event(
         return body.rstrip(".!")
     if not body.endswith(('"', "”", "»")):
         body = body.rstrip(".!")
-    return _Event(body, speaker, listener, names, rules).told()
+    return _Event(body, speaker, listener, names, Grammar.named(language)).told()
 
 
 class _Event:
@@ -129,9 +129,10 @@ class _Event:
         speaker: str,
         listener: str,
         names: Mapping[str, str],
-        rules: Mapping[str, Mapping[str, str]],
+        grammar: Grammar,
     ) -> None:
-        self._text, self._rules = text, rules
+        rules = grammar.events
+        self._text, self._rules, self._small = text, rules, grammar.stopwords
         self._speaker, self._listener = speaker, listener
         self._strangers: Sequence[str] = tuple(rules.get("strangers", ()))
         self._names = names
@@ -204,7 +205,7 @@ class _Event:
         first = self._tokens[0] if self._tokens else None
         if first is None or first.who or not first.text[:1].isupper():
             return line
-        small = lexicon().known(first.low) or first.low in _SMALL or len(first.low) < 4
+        small = lexicon().known(first.low) or first.low in _SMALL | self._small
         return line[:1].lower() + line[1:] if small else line
 
     def _at(self, index: int) -> _Token | None:
@@ -398,9 +399,9 @@ class _Event:
 
     def _form(self, who: str, case: str) -> str:
         if who == self._speaker:
-            return self._rules["first"][case]
+            return str(self._rules["first"][case])
         if who == self._listener:
-            return self._rules["second"][case]
+            return str(self._rules["second"][case])
         name = self._names.get(who, "")
         if not name:
             name = str(self._rules["unknown"]) if who == "player" else who

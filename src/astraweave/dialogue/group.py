@@ -10,7 +10,7 @@ import msgspec
 
 from astraweave.dialogue.plan import LinePlan
 
-__all__ = ["EVERYONE", "Answered", "Standing", "addressed", "speaking_order"]
+__all__ = ["EVERYONE", "Answered", "Standing", "addressed", "speaking_order", "without_calls"]
 
 EVERYONE = "everyone"
 """As whom to address all who are present."""
@@ -103,6 +103,27 @@ def addressed(
     if found:
         return tuple(npc for _, npc in sorted(found))
     return tuple(names) if _ALL.search(text) else ()
+
+
+def without_calls(text: str, names: Mapping[str, Sequence[str]]) -> str:
+    """What is said without whom it is said to, in front or at the end.
+
+    Examples
+    --------
+    >>> without_calls("Bren, when does the ferry leave?", {"bren": ["Bren"]})
+    'When does the ferry leave?'
+    """
+    every = sorted({n.strip() for called in names.values() for n in called if n.strip()}, key=len)
+    if not every:
+        return text
+    name = "|".join(re.escape(n) for n in reversed(every))
+    bare = re.sub(
+        rf"^(?:(?:hey|hello|and|well|so)[\s,]+)?(?:{name})(?!\w)\s*[,!:]\s*", "", text, flags=re.I
+    )
+    bare = re.sub(rf",\s*(?:{name})(?!\w)(?=\s*[.?!…]*$)", "", bare, flags=re.I)
+    if not any(char.isalnum() for char in bare):
+        return text
+    return bare if bare == text else bare[:1].upper() + bare[1:]
 
 
 def _called(text: str, name: str) -> int | None:

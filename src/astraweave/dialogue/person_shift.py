@@ -23,7 +23,8 @@ class PersonShift:
         ``subjects``: pairs of a pronoun and the name of its verb table. Each verb table has
         ``words`` (irregular forms) and ``endings`` (pairs of a regular expression and what stands
         for it; the first that fits counts). ``clause_openers``: words behind which the verb comes
-        last. ``not_verbs``: words that are none though they stand beside a pronoun.
+        last. ``and``: what joins two verbs of one subject. ``not_verbs``: words that are none
+        though they stand beside a pronoun.
     """
 
     def __init__(self, swap: Mapping[str, Mapping[str, str]], conjugate: Mapping[str, Any]) -> None:
@@ -33,6 +34,7 @@ class PersonShift:
             for word, said in swap.get(table, {}).items()
         }
         self._subjects: dict[str, str] = dict(conjugate.get("subjects", ()))
+        self._and = frozenset(conjugate.get("and", ()))
         self._openers = frozenset(conjugate.get("clause_openers", ()))
         self._not_verbs = frozenset(conjugate.get("not_verbs", "").split())
         self._verbs: dict[str, tuple[Mapping[str, str], list[tuple[re.Pattern[str], str]]]] = {
@@ -49,11 +51,15 @@ class PersonShift:
         words = [i for i, token in enumerate(tokens) if token[:1].isalpha()]
         changed: dict[int, str] = {}
         for place, index in enumerate(words):
-            low = tokens[index].casefold()
+            low = tokens[index].lower()
             if low in self._subjects and (verb := self._verb_of(tokens, words, place)) is not None:
                 changed[verb] = self._conjugated(tokens[verb], self._subjects[low])
+                for joined in self._joined(
+                    tokens, words, words.index(max(verb, index)), self._subjects[low]
+                ):
+                    changed[joined] = self._conjugated(tokens[joined], self._subjects[low])
         for index in words:
-            said = self._swap.get(tokens[index].casefold())
+            said = self._swap.get(tokens[index].lower())
             if said is not None and index not in changed:
                 changed[index] = _cased(said, tokens[index])
         return "".join(changed.get(i, token) for i, token in enumerate(tokens))
@@ -64,7 +70,7 @@ class PersonShift:
         before = words[place - 1] if place else None
         opened = (
             before is not None
-            and tokens[before].casefold() in self._openers
+            and tokens[before].lower() in self._openers
             and not _CLAUSE_END.search("".join(tokens[before:index]))
         )
         if opened:
@@ -74,21 +80,34 @@ class PersonShift:
                     break
                 last = after
             return last
-        table = self._subjects[tokens[index].casefold()]
+        table = self._subjects[tokens[index].lower()]
         for near in (words[place + 1] if place + 1 < len(words) else None, before):
             if near is None or _CLAUSE_END.search(
                 "".join(tokens[min(near, index) : max(near, index)])
             ):
                 continue
-            low = tokens[near].casefold()
+            low = tokens[near].lower()
             lower = tokens[near][:1].islower() or near == words[0]
             if low not in self._not_verbs and lower and self._conjugated(low, table) != low:
                 return near
         return None
 
+    def _joined(
+        self, tokens: Sequence[str], words: Sequence[int], start: int, table: str
+    ) -> list[int]:
+        """Later verbs of the same subject behind "und": irregular ones, which are no adjectives."""
+        found = []
+        for place in range(start + 1, len(words) - 1):
+            low = tokens[words[place]].lower()
+            if low in self._subjects:
+                break
+            if low in self._and and tokens[words[place + 1]] in self._verbs[table][0]:
+                found.append(words[place + 1])
+        return found
+
     def _conjugated(self, verb: str, table: str) -> str:
         words, endings = self._verbs.get(table, ({}, []))
-        low = verb.casefold()
+        low = verb.lower()
         if low in words:
             return _cased(words[low], verb)
         for pattern, said in endings:

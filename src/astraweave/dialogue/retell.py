@@ -6,6 +6,7 @@ import re
 
 from astraweave.dialogue.events import retell_event
 from astraweave.dialogue.facts import Fact
+from astraweave.dialogue.grammar import Grammar, language_of
 from astraweave.dialogue.language.clauses import THINKING, Clause, Phrase
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, sentences, words
@@ -138,6 +139,8 @@ _CLOSERS = re.compile(
 
 def retell(fact: Fact, *, swap: bool) -> str:
     """The clause of a fact as reported speech: no capital in front, no full stop behind."""
+    if language_of(fact.sentence) != "en":
+        return _quoted(fact.sentence)
     start, end, ruler = segment(fact)
     found = fact.words[start:end]
     if not found:
@@ -187,8 +190,15 @@ def _spliced(fact: Fact, start: int, end: int, replaced: dict[int, str], *, swap
     return " ".join(p for p in pieces if p).replace("\0 ", "")
 
 
+def _quoted(text: str) -> str:
+    """A text in a language that is not read here: word for word, as a quotation."""
+    return Grammar.named(language_of(text)).quoted(text.strip().rstrip(".!"))
+
+
 def retell_text(text: str, *, swap: bool) -> str:
     """A whole text as reported speech, its sentences joined; no capital in front, no full stop."""
+    if language_of(text) != "en":
+        return _quoted(text)
     told = []
     for sentence in sentences(text):
         sentence = TELLING_TAG.sub("", sentence.strip())

@@ -21,9 +21,10 @@ __all__ = ["ACTS", "COMMON_FIELDS", "Style", "Variant", "Voice", "VoiceLibrary"]
 _MAX_FILE_BYTES = 1_000_000
 FIELD = re.compile(r"\{(\w+)\}")
 
-COMMON_FIELDS = frozenset(["name", "address", "me", "role", "place", "time", "hedge"])
+COMMON_FIELDS = frozenset(["name", "address", "me", "role", "place", "time", "gap", "hedge"])
 """Fields that any act may use: the listener's name, how the voice addresses them, the character's
-own name and role, where and when, and a hedge that is empty for what is certain."""
+own name and role, where and when, how long the two have not met ("three days"; empty after less
+than two), and a hedge that is empty for what is certain."""
 
 ACTS: dict[str, str] = {
     # what is known, and what is not

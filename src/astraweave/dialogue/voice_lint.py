@@ -103,7 +103,8 @@ def lint_voice(text: str, source: str) -> list[Problem]:
     try:
         voice = voice_from(TomlText(text, source))
     except ConfigError as error:
-        line = int(str(error.details.get("line") or 1))
+        found = error.details.get("line")
+        line = found if isinstance(found, int) else 1
         message = str(error).removeprefix(f"{source}:{line}: ")
         return [
             Problem(

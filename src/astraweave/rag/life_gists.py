@@ -117,7 +117,7 @@ def find_gists(
         memory
         for memory in everything
         if memory.game_time <= now - settings.oldest_first_s
-        and memory.kind in {"episodic", "working", "emotional", "social"}
+        and memory.kind in {"episodic", "emotional", "social"}
         and not memory.superseded_by
         and not memory.sources
         and memory.id not in summed_up

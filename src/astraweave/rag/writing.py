@@ -32,8 +32,8 @@ __all__ = ["Decision", "MemoryWriter", "Outcome", "Written", "most_telling"]
 Outcome = Literal["new", "changed", "again", "retold", "passing"]
 
 _REPEAT_SECONDS = 300.0
-_LOOK_BACK = 64
-_FOUND_BY_WORDS = 12
+_LOOK_BACK = 12
+_FOUND_BY_WORDS = 6
 _MOST_READ = 4096
 _SAME = 0.8
 _RETOLD = 0.75
@@ -222,22 +222,22 @@ class MemoryWriter:
         named = {word for start, end, _ in spans for word in words_of(line.text[start:end])}
         said = _read(line, spans)
         passing = bool(line.speaker) and is_passing(line.text, named, addressee=line.addressee)
-        near = list(self._near(draft, line))
+        near = list(self._near(draft, line, by_words=not passing))
         if self._repeats(draft, line, said, near, passing=passing):
             return
-        entities = draft.names.entities(line.text)
-        importance = importance_of(line.text, entities)
         if passing:
-            importance = min(importance, _PASSING_IMPORTANCE)
+            entities = tuple(dict.fromkeys(entity_id for _, _, entity_id in spans))
+            importance = min(importance_of(line.text, entities), _PASSING_IMPORTANCE)
             air = {"kind": "working", "importance": importance, "entities": entities}
             memory = draft.add(msgspec.structs.replace(line, **air), "passing")
             self._note(memory, draft.names, said)
             return
-        importance += draft.surprise(said, near)
+        entities = draft.names.entities(line.text)
+        importance = importance_of(line.text, entities) + draft.surprise(said, near)
         promised = bool(line.speaker) and is_promise(line.text)
         importance += _PROMISE_IMPORTANCE * promised
         told = {
-            "kind": kind_of(line.text, seen=not line.speaker),
+            "kind": _kind(line, said),
             "importance": round(min(1.0, max(0.05, importance)), 3),
             "tags": ("promise",) if promised else (),
             "entities": entities,
@@ -255,7 +255,7 @@ class MemoryWriter:
                 return
         line = msgspec.structs.replace(line, entities=draft.names.entities(line.text))
         if kind:
-            line = msgspec.structs.replace(line, kind=kind_of(line.text, seen=not line.speaker))
+            line = msgspec.structs.replace(line, kind=_kind(line, said))
         if importance:
             weight = importance_of(line.text, line.entities)
             line = msgspec.structs.replace(line, importance=weight)
@@ -275,7 +275,7 @@ class MemoryWriter:
         for old, known in near:
             if known.question != said.question:
                 continue
-            if _same_moment(line, old) and _same_words(line, old):
+            if known.content == said.content and _same_moment(line, old) and _same_words(line, old):
                 draft.written.append(Written(memory=old, outcome="again"))
                 return True
             if passing or old.kind in _SHORT or known.negative != said.negative:
@@ -290,14 +290,16 @@ class MemoryWriter:
                 return True
         return False
 
-    def _near(self, draft: _Draft, line: Memory) -> Iterator[tuple[Memory, Statement]]:
+    def _near(
+        self, draft: _Draft, line: Memory, *, by_words: bool = True
+    ) -> Iterator[tuple[Memory, Statement]]:
         """What the owner knows that a line may repeat or change, the latest first.
 
         The latest memories, and those that the word index finds.
         """
         latest = self._store.for_owner(draft.owner, last=_LOOK_BACK)
         found = {memory.id: memory for memory in (*reversed(draft.added), *reversed(latest))}
-        if self._store.count(draft.owner) > len(latest):
+        if by_words and self._store.count(draft.owner) > len(latest):
             for memory in self._by_words(draft.owner, line.text):
                 found.setdefault(memory.id, memory)
         for memory in found.values():
@@ -380,7 +382,10 @@ class _Draft:
         """What being newer than usual adds to a line's importance."""
         if self.novelty is None:
             return 0.0
-        likeness = max((_likeness(known, said) for _, known in near), default=0.0)
+        shared = [(len(known.content & said.content), known) for _, known in near]
+        most = len(said.content)
+        # Only what shares a word can be like it.
+        likeness = max((n / (most + len(k.content) - n) for n, k in shared if n), default=0.0)
         before = self.novelty
         self.novelty = before.then(1.0 - likeness)
         return _SURPRISE_STEP * before.surprise(1.0 - likeness)
@@ -396,6 +401,12 @@ def _read(line: Memory, spans: Sequence[tuple[int, int, str]]) -> Statement:
     return read_statement("".join(pieces), speaker=line.speaker, addressee=line.addressee)
 
 
+def _kind(line: Memory, said: Statement) -> MemoryKind:
+    kind = kind_of(line.text, seen=not line.speaker)
+    # How something is holds until somebody says otherwise, also where it began just now.
+    return "semantic" if kind == "episodic" and line.speaker and said.claim is not None else kind
+
+
 def _same_moment(line: Memory, old: Memory) -> bool:
     near = abs(line.game_time - old.game_time) <= _REPEAT_SECONDS
     return near and line.speaker == old.speaker
@@ -408,17 +419,11 @@ def _same_words(line: Memory, old: Memory) -> bool:
     return bool(words) and words == words_of(old.text)
 
 
-def _likeness(one: Statement, other: Statement) -> float:
-    """Share of the words of both that they have in common."""
-    either = len(one.content | other.content)
-    return len(one.content & other.content) / either if either else 0.0
-
-
 def _alike(known: Statement, said: Statement) -> bool:
     """Whether two lines say the same: nearly the same words, and the very same numbers."""
     if not said.content or known.numbers != said.numbers:
         return False
-    return _likeness(known, said) >= _SAME
+    return len(said.content & known.content) >= _SAME * len(said.content | known.content)
 
 
 def _covers(known: Statement, said: Statement) -> bool:

@@ -49,6 +49,7 @@ _OPINION = re.compile(
     r"|in my (?:opinion|view)|if you ask me|to my mind),?\s+|,\s*(?:if you ask me|i think"
     r"|i believe|i reckon)(?=[.!]*$)"
 )
+_SET_AGAINST = re.compile(r"(?i),\s*not\s+(?:\w+\s*){1,3}[.!]*$")
 _ARTICLES = frozenset({"the", "a", "an", "this", "that", "'s", "of"})
 
 
@@ -114,7 +115,7 @@ def read_statement(text: str, *, speaker: str, addressee: str) -> Statement:
     tokens = [_person(token, speaker, addressee) for token in tokens_of(bare)]
     question = is_question(text)
     # "Thimble, not Biscuit": what is only set against says nothing by itself.
-    if match := re.search(r"(?i),\s*not\s+(?:\w+\s*){1,3}[.!]*$", bare):
+    if match := _SET_AGAINST.search(bare):
         tokens = [_person(each, speaker, addressee) for each in tokens_of(bare[: match.start()])]
     anymore = " any more" in bare.casefold() or "no longer" in bare.casefold()
     content = frozenset(
@@ -122,8 +123,9 @@ def read_statement(text: str, *, speaker: str, addressee: str) -> Statement:
     )
     folded = set(tokens)
     present = not question and not folded & _UNREAL and not folded & _PAST
-    opinion = bare != text or bool(
-        {stem(token) for token in tokens} & (words.feelings | words.bonds)
+    stems = {stem(token) for token in tokens}
+    opinion = bare != text or not (
+        stems.isdisjoint(words.feelings) and stems.isdisjoint(words.bonds)
     )
     claim = None
     if present:

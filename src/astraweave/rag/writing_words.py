@@ -41,6 +41,7 @@ class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
     function_words: frozenset[str]
     small_talk: frozenset[str]
     orders: frozenset[str]
+    crafts: frozenset[str]
     feelings: frozenset[str]
     relations: frozenset[str]
     bonds: frozenset[str]
@@ -62,7 +63,7 @@ def lexicon() -> Lexicon:
             for name in names.split():
                 key = stem(name)
                 states[key] = (*states.get(key, ()), (number, side))
-    plain = {"function_words", "orders"}
+    plain = {"function_words", "orders", "crafts"}
     stemmed = {
         name: value if name in plain else frozenset(map(stem, value))
         for name, value in words.items()

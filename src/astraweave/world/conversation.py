@@ -330,7 +330,7 @@ class Conversations:
         """
         turns: list[Turn] = []
         memories: list[Memory] = []
-        outcomes: list[Outcome] = []
+        exchanges: list[Exchange] = []
         for each in heard:
             own = each.speaker == mind.id
             last = mind.history.recent(1)
@@ -346,28 +346,29 @@ class Conversations:
             mind.history.append(turn)
             turns.append(turn)
             if not own and each.addressee == mind.id:
-                exchange = Exchange(
-                    npc=mind.id,
-                    speaker=each.speaker,
-                    name=mind.persona.name,
-                    heard=each.text,
-                    plan=plan,
-                    game_time=at,
+                exchanges.append(
+                    Exchange(
+                        npc=mind.id,
+                        speaker=each.speaker,
+                        name=mind.persona.name,
+                        heard=each.text,
+                        plan=plan,
+                        game_time=at,
+                    )
                 )
-                if (outcome := self._minds.after(exchange)) is not None:
-                    outcomes.append(outcome)
         line = SpokenLine(
             npc=mind.id,
             turns=tuple(turns),
             memories=tuple(memories),
             recalled=recalled,
             random=self._rng[stream_of(mind.id)].getstate(),
-            outcomes=tuple(outcomes),
+            exchanges=tuple(exchanges),
         )
         mind.kept.clear()
+        felt = self._minds.after
         self._timeline.finished(
             # Nothing of the runtime in it: a world that nobody holds must be collected.
-            partial(_keep, self._timeline, self._keeper, line, self._runtime.loop, mind.kept),
+            partial(_keep, self._timeline, self._keeper, line, felt, self._runtime.loop, mind.kept),
             priority,
         )
 
@@ -422,11 +423,12 @@ def _keep(
     timeline: Timeline,
     keeper: Keeper,
     line: SpokenLine,
+    felt: Callable[[Exchange], Outcome | None],
     loop: asyncio.AbstractEventLoop,
     kept: asyncio.Event,
 ) -> None:
     """Let a line happen; on the game's thread."""
-    timeline.happen(keeper.keep_line, line)
+    timeline.happen(keeper.keep_line, line, felt)
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
         loop.call_soon_threadsafe(kept.set)
 

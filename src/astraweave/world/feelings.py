@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from astraweave.dialogue import act_of
+from astraweave.dialogue.sentiment import NEUTRAL, SentimentClassifier
+from astraweave.embeddings import EmbeddingClient
 from astraweave.persona import Outcome, Persona, PersonaState
 from astraweave.world.minds import Exchange
 
 __all__ = ["Feelings"]
 
-_OUTCOMES: Mapping[str, tuple[str, float, str]] = {
-    "insult": ("insulted", 0.6, "{who} insulted {me}"),
-    "threat": ("threatened", 0.8, "{who} threatened {me}"),
-    "praise": ("praised", 0.5, "{who} praised {me}"),
-    "thanks": ("thanked", 0.4, "{who} thanked {me}"),
-    "apology": ("apologised", 0.6, "{who} apologised to {me}"),
+_OUTCOMES: Mapping[str, tuple[str, float]] = {
+    "insult": ("insulted", 0.6),
+    "threat": ("threatened", 0.8),
+    "praise": ("praised", 0.5),
+    "thanks": ("thanked", 0.4),
+    "apology": ("apologised", 0.6),
 }
-"""What was heard, to what it is: kind, weight, and a sentence for "why are you angry?"."""
+"""What was plainly heard, where the classifier is not sure of anything: kind and weight."""
 
 
 class Feelings:
@@ -27,14 +29,17 @@ class Feelings:
     ----------
     state : callable
         Looks a character's state up; from any thread.
-    name_of : callable
-        Name of an id, for sentences.
+    embedder : EmbeddingClient or None
+        The world's; it is used on the second thread only.
     """
 
     def __init__(
-        self, state: Callable[[Persona, float], PersonaState], name_of: Callable[[str], str]
+        self,
+        state: Callable[[Persona, float], PersonaState],
+        embedder: EmbeddingClient | None = None,
     ) -> None:
-        self._state, self._name_of = state, name_of
+        self._state = state
+        self._classifier = SentimentClassifier(embedder)
 
     def state(self, persona: Persona, now: float) -> PersonaState:
         """How a character feels, and stands to the others."""
@@ -42,14 +47,23 @@ class Feelings:
 
     def after(self, exchange: Exchange) -> Outcome | None:
         """What an utterance was to the one it was said to; None: nothing that moves anybody."""
+        try:
+            read = self._classifier.read(exchange.heard)
+        except Exception:  # noqa: BLE001 - an embedder that fails, the game's own perhaps
+            read = NEUTRAL
+        outcome = read.outcome(
+            exchange.speaker, game_time=exchange.game_time, memory=exchange.memory
+        )
+        if outcome is not None:
+            return outcome
         found = _OUTCOMES.get(act_of(exchange.heard, exchange.name).kind)
         if found is None:
             return None
-        kind, weight, text = found
+        kind, weight = found
         return Outcome(
             kind=kind,
             by=exchange.speaker,
-            text=text.format(who=self._name_of(exchange.speaker), me=exchange.name),
             weight=weight,
             game_time=exchange.game_time,
+            memory=exchange.memory,
         )

@@ -6,11 +6,21 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from astraweave.core.rng import seed_for
-from astraweave.dialogue import Answered, Line, LinePlan, Standing, addressed, speaking_order
+from astraweave.core.text import sanitize
+from astraweave.dialogue import (
+    Answered,
+    Line,
+    LinePlan,
+    Standing,
+    addressed,
+    speaking_order,
+    without_calls,
+)
 from astraweave.dialogue.situation import Situation
 from astraweave.errors import Cancelled, DeadlineExceeded, InputError
 from astraweave.llm import Priority
@@ -76,10 +86,11 @@ class Gathering:
                 await locks.enter_async_context(members[npc].speaking)
             names = {npc: _names(mind) for npc, mind in members.items()}
             meant = addressed(said.text.text, names, to)
+            bare = replace(said, text=sanitize(without_calls(said.text.text, names)))
             lines: list[tuple[str, str, Line]] = []
             try:
                 if members:
-                    await self._answers(conversations, said, members, meant, lines, round_, talk)
+                    await self._answers(conversations, bare, members, meant, lines, round_, talk)
             finally:
                 self._all_hear(conversations, said, members, meant, lines)
         for mind in members.values():

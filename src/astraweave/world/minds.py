@@ -29,6 +29,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         What the answer did; None: nothing was said.
     game_time : float
         In seconds.
+    memory : int
+        Id of the memory of what was heard; 0: not known.
     """
 
     npc: str
@@ -37,17 +39,21 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     heard: str
     plan: LinePlan | None = None
     game_time: float = 0.0
+    memory: int = 0
 
 
 class Minds(Protocol):
-    """Keeps how characters feel. Called on the runtime's loop."""
+    """Keeps how characters feel."""
 
     def state(self, persona: Persona, now: float) -> PersonaState:
-        """How a character feels, and stands to the others."""
+        """How a character feels, and stands to the others; called on the runtime's loop."""
         ...
 
     def after(self, exchange: Exchange) -> Outcome | None:
-        """What an exchange was to the one who answered; None: nothing that moves anybody."""
+        """What an exchange was to the one who answered; None: nothing that moves anybody.
+
+        Called on the second thread, which may block.
+        """
         ...
 
 

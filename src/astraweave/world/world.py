@@ -7,7 +7,6 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -146,7 +145,7 @@ class World(Kept):
             prompts=prompts,
             guard=output_guard,
         )
-        feelings = Feelings(keeper.mind, partial(_name_of, view))
+        feelings = Feelings(keeper.mind, brains.embedder)
         self._conversations = Conversations(
             runtime=runtime,
             generator=self._generator,
@@ -356,6 +355,9 @@ class World(Kept):
         ids = [npc.id if isinstance(npc, Npc) else npc for npc in npcs]
         if len(set(ids)) < len(ids):
             raise InputError("a character can be there only once", npcs=tuple(ids))
+        for npc_id in ids:
+            if npc_id not in self._minds:
+                raise InputError(f"this world has no character {npc_id!r}", npc=npc_id)
         cast = [self._mind(npc_id) for npc_id in ids]
         return Conversation(self, Gathering(cast, place, lambda: self._rng.seed))
 
@@ -485,10 +487,12 @@ class World(Kept):
 
     def _plan(self, npc: str, text: str, speaker: str) -> LinePlan:
         self._check()
+        self._mind(npc)
         return self._talk.plan(npc, text, speaker)
 
     def _bark(self, npc: str, kind: str, *, force: bool) -> str:
         self._check()
+        self._mind(npc)
         return self._talk.bark(npc, kind, force=force)
 
     def _feel(self, npc: str, outcome: Outcome) -> None:
@@ -584,12 +588,6 @@ class World(Kept):
         assert self._road is not None, "nobody looks without a file"
         self._look_at = now + _LOOK_NS
         self._runtime.blocking.post(self._road.poll)
-
-
-def _name_of(view: WorldView, entity: str) -> str:
-    """How somebody is called in a sentence about them."""
-    known = view.snapshot().entities.get(entity)
-    return known.name if known is not None else f"the {entity}"
 
 
 def _load_persona(source: str | Path) -> Persona:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from astraweave.dialogue.answer import Answer
+from astraweave.dialogue.events import retell_event
 from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.dialogue.plan import PlannedFact
 from astraweave.persona import Cause, Explanation, Mood, explain, feeling
@@ -143,7 +144,14 @@ def moved_by(scene: Scene) -> Cause | None:
 
 def retold_event(text: str, scene: Scene) -> str:
     """An event as the character says it to who is with it."""
-    return text.rstrip(".")
+    situation = scene.situation
+    return retell_event(
+        text,
+        speaker=scene.persona.id,
+        listener=situation.speaker,
+        names=situation.spoken_names(),
+        language=scene.persona.language,
+    )
 
 
 def strength(mood: Mood) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from astraweave.dialogue.answer import Answer
+from astraweave.dialogue.grammar import language_of
 from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.rag.salience import is_question
 
@@ -22,11 +23,14 @@ def hear_foreign(scene: Scene) -> Choice | None:
             whole=True,
         )
     return Choice(
-        "telling", ("said in a language that it cannot read",), model_clauses=0, whole=True
+        "telling",
+        ("said in a language that it cannot read",),
+        told=scene.text,
+        model_clauses=0,
+        whole=True,
     )
 
 
 def is_foreign(text: str) -> bool:
-    """Whether a text is in a script that the rules do not read."""
-    letters = [char for char in text if char.isalpha()]
-    return sum(char > "\u024f" for char in letters) * 2 > len(letters)
+    """Whether a text is in a language that the rules do not read: they read English."""
+    return language_of(text) != "en"
