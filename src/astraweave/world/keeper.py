@@ -55,10 +55,17 @@ from astraweave.world.events import (
 from astraweave.world.ledger import Ledger, encode_state
 from astraweave.world.minds import Exchange
 from astraweave.world.replay import SessionRecord
-from astraweave.world.routes import routed
+from astraweave.world.routes import NOVELTY, routed
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
-from astraweave.world.transitions import apply, entity_key, persona_key, room_key, turn_prefix
+from astraweave.world.transitions import (
+    apply,
+    entity_key,
+    life_key,
+    persona_key,
+    room_key,
+    turn_prefix,
+)
 
 __all__ = ["Keeper", "SavedView", "SpokenLine", "stream_of"]
 
@@ -177,7 +184,8 @@ class Keeper:
             telemetry=self._telemetry,
         )
         with self._telemetry.span("world.hash"):
-            self.ledger = Ledger(routed(slot.state, self.life, novelty), self.store)
+            self._entries = routed(slot.state, self.life, novelty)
+            self.ledger = Ledger(self._entries, self.store)
         self.hash = self.ledger.hash
         self.last_tick = self.slot.state.get(_TICK, int) or 0
         self.minds = {
@@ -310,18 +318,35 @@ class Keeper:
 
     def recall(self, ids: Sequence[int]) -> None:
         """Memories came to mind, at the game time of the tick: they last longer from now on."""
-        before = {memory_id: self.life.lived(memory_id) for memory_id in ids}
-        self.rag.recalled(ids, self._now)
-        after = {memory_id: self.life.lived(memory_id) for memory_id in ids}
-        for memory_id, lived in before.items():  # that was asking; now it happens
-            self.life.restore(memory_id, lived)
-        changed = tuple(
-            (memory_id, lived)
-            for memory_id, lived in after.items()
-            if lived is not None and lived != before[memory_id]
-        )
-        if changed:
-            self.happen(MemoriesLived(lived=changed, why="recalled", at=self._now))
+        self._let(partial(self.rag.recalled, ids, self._now), ids, why="recalled")
+
+    def _let(
+        self, action: Callable[[], object], ids: Sequence[int], *, owner: str = "", why: str
+    ) -> None:
+        """Let what a room does by itself happen: it is done, looked at, undone, and made an event.
+
+        Parameters
+        ----------
+        action : callable
+            Changes nothing but what has happened to memories, and what is new to somebody.
+        ids, owner
+            To which memories, and to whom.
+        why : str
+            See `MemoriesLived`.
+        """
+        new_to = room_key(NOVELTY, owner)
+        keys = [life_key(memory_id) for memory_id in ids] + ([new_to] if owner else [])
+        before = {key: self._entries.raw(key) for key in keys}
+        action()
+        lives = {life_key(memory_id): (memory_id, self.life.lived(memory_id)) for memory_id in ids}
+        after = {key: value for key in keys if (value := self._entries.raw(key)) != before[key]}
+        for key in after:
+            self._entries.put_raw(key, before[key])
+        lived = [(i, each) for key, (i, each) in lives.items() if key in after and each is not None]
+        if lived:
+            self.happen(MemoriesLived(lived=tuple(lived), why=why, at=self._now))
+        if new_to in after:
+            self.happen(RoomPut(room=NOVELTY, key=owner, value=after[new_to]))
 
     def cut_line(self, npc: str, whole: str, heard: str) -> None:
         """Shorten a line that had ended to what was heard of it, and the memory of it."""
@@ -384,7 +409,13 @@ class Keeper:
         decision = self.rag.decide(memory, importance=importance)
         if decision.changes:
             self.happen(MemoriesChanged(changes=decision.changes, why=why, at=memory.game_time))
-        self.rag.writer.follow(decision)
+        replaced = [old for one in decision.written for old in one.superseded]
+        self._let(
+            partial(self.rag.writer.follow, decision),
+            [*decision.told_again, *replaced],
+            owner=memory.owner,
+            why=why,
+        )
         self._fresh[memory.owner].extend(one.memory for one in decision.written)
         self.recount(memory.owner)
 
