@@ -177,11 +177,13 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=1, help="draws what is said (dialogue, companion)"
     )
     bench.add_argument(
-        "--seeds", type=int, default=1, metavar="K", help="so many seeds, from --seed on (companion)"
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="K",
+        help="so many seeds, from --seed on (companion)",
     )
-    bench.add_argument(
-        "--without", choices=("model",), help="composed lines only (companion)"
-    )
+    bench.add_argument("--without", choices=("model",), help="composed lines only (companion)")
     bench.add_argument(
         "--transcript", type=Path, metavar="FILE", help="write down all that is said (companion)"
     )
