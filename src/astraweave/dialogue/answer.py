@@ -19,8 +19,6 @@ from astraweave.dialogue.similarity import Similarity
 __all__ = ["Answer", "Answerer"]
 
 _MIN_FIT = 0.5
-_ONLY_ONE = frozenset(["age", "colour", "number", "place"])
-"""Of these there is only one: who is told another one is told that it is not so."""
 _SAME_FIT = 0.12
 """Answers that fit within this of the best are equals: the latest of them counts."""
 
@@ -174,10 +172,8 @@ class Answerer:
                 and best.fit >= _MIN_FIT
             ]
             if matches:
-                kind = "denied" if asked.gap in _ONLY_ONE else "known"
-                return self._told(
-                    self._choose(matches), asker, listener, names, kind=kind, short=False
-                )
+                best = self._choose(matches)
+                return self._told(best, asker, listener, names, kind="denied", short=False)
         return Answer("unknown", topic=self._topic(question))
 
     def _about(

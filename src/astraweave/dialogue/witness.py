@@ -1,11 +1,13 @@
-"""What a character saw, as it would say it: "The player returned Tam's hammer" becomes "You
-returned my hammer" when the player asks.
+"""What a character saw, as it would say it.
+
+"The player returned Tam's hammer" is "You returned my hammer" when Tam tells the player.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from astraweave.dialogue.language.words import words
 
@@ -38,13 +40,8 @@ def as_witness(text: str, *, me: str, you: str, names: Mapping[str, str]) -> str
     ):
         called = [f"the {re.escape(person)}", re.escape(names.get(person, "")) or "\0"]
         pattern = re.compile(rf"\b(?:{'|'.join(called)})\b('s\b)?(?P<verb> [a-z]+)?", re.IGNORECASE)
-        before = text
-        text = pattern.sub(
-            lambda found, before=before, forms=(nominative, accusative, possessive), verbs=verbs: (  # type: ignore[misc]
-                _said(found, before, forms[0], forms[1], forms[2], verbs)
-            ),
-            text,
-        )
+        said = partial(_said, text=text, forms=(nominative, accusative, possessive), verbs=verbs)
+        text = pattern.sub(said, text)
     for key, name in names.items():
         if key not in {me, you}:
             text = re.sub(rf"\bthe {re.escape(key)}\b", name, text, flags=re.IGNORECASE)
@@ -52,13 +49,10 @@ def as_witness(text: str, *, me: str, you: str, names: Mapping[str, str]) -> str
 
 
 def _said(
-    found: re.Match[str],
-    text: str,
-    nominative: str,
-    accusative: str,
-    possessive: str,
-    verbs: Mapping[str, str],
+    found: re.Match[str], *, text: str, forms: tuple[str, str, str], verbs: Mapping[str, str]
 ) -> str:
+    """What stands for a name: "you", "your" or "me", as its place wants it."""
+    nominative, accusative, possessive = forms
     verb = found["verb"] or ""
     if found[1]:
         return possessive + verb
