@@ -318,9 +318,14 @@ class Scorer {
 };
 
 void score_words(std::span<const WordShelf* const> shelves, std::span<const WeightedTerm> query,
-                 const Bm25& bm25, float* scores) {
-  const Scorer scorer(shelves, bm25, scores);
-  if (shelves.empty()) return;
+                 const Bm25& bm25, std::span<float> scores) {
+  std::size_t rows = 0;
+  for (const WordShelf* shelf : shelves) rows += shelf->size();
+  if (rows != scores.size()) {
+    throw Error(ErrorCode::kUsage, "memories came or went while they were searched");
+  }
+  if (rows == 0) return;
+  const Scorer scorer(shelves, bm25, scores.data());
   const Vocabulary& vocabulary = *shelves.front()->vocabulary();
   Weights wanted;
   std::vector<Term> order;  // scores are added in the order of the question, too

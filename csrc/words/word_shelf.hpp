@@ -19,7 +19,7 @@
 // are gone leave when they are more than a quarter. Scoring reads the lists of the question's terms
 // and writes the scores: for 10,000 rows 40 kB, 1 us, and 3 ns a posting.
 //
-// Threads: a shelf has one caller at a time; the vocabulary may be shared by any number.
+// Threads: whoever calls holds vocabulary()->callers().
 #pragma once
 
 #include <array>
@@ -111,9 +111,10 @@ class WordShelf {
   std::size_t live_ = 0;
 };
 
-// The scores of all rows of `shelves`, one shelf behind the other; `scores` has room for them. The
-// shelves share one vocabulary. Of terms that mean the same the weights are added.
+// The scores of all rows of `shelves`, one shelf behind the other; `scores` has room for just them,
+// or Error(kUsage). The shelves share one vocabulary. Of terms that mean the same the weights are
+// added.
 void score_words(std::span<const WordShelf* const> shelves, std::span<const WeightedTerm> query,
-                 const Bm25& bm25, float* scores);
+                 const Bm25& bm25, std::span<float> scores);
 
 }  // namespace astraweave::words

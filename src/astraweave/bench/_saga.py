@@ -276,7 +276,9 @@ class _Drawer:
         assert fact is not None
         assert fact.frame is not None
         frame = fact.frame
-        asker = {"told by another": PLAYER, "asked by another": BREN}.get(sort, PLAYER)
+        asker = BREN if sort == "asked by another" else PLAYER
+        if sort == "seen" and frame.asked_of and self.rng.random() < 0.25:
+            asker = BREN
         unknown = sort in {"told to somebody else", "told after the save"}
         target, kind, form = self._form(fact, asker, sort)
         slots = self.cast.asked(fact, asker, linked=sort == "two steps")
@@ -307,7 +309,7 @@ class _Drawer:
         if asker != fact.teller and fact.teller and frame.about == "me":
             ask = self.rng.choice(frame.asked_of)
             return ask.target, ask.kind, self.rng.choice(ask.forms)
-        if sort == "seen" and frame.asked_of and self.rng.random() < 0.25:
+        if sort == "seen" and asker == BREN:
             ask = self.rng.choice(frame.asked_of)
             return ask.target, ask.kind, self.rng.choice(ask.forms)
         mine = asker == fact.teller or not fact.teller

@@ -133,6 +133,22 @@ def _parser() -> argparse.ArgumentParser:
         help="also how fast it decodes, beside what its memory allows (five seconds)",
     )
 
+    evaluate = add("eval", "eval", "Measure how good the answers are, on data of yours.")
+    parts = evaluate.add_subparsers(required=True, metavar="WHAT", dest="what")
+    text = "whether questions about long conversations find the turns that answer them"
+    memory = parts.add_parser("memory", help=text, description=text)
+    memory.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="conversations with questions in LoCoMo's form, JSON, plain or gzipped",
+    )
+    memory.add_argument("--json", action="store_true", help="print one object at the end")
+    memory.add_argument(
+        "--per-question", type=Path, metavar="FILE", help="write what each brought, as JSON lines"
+    )
+
     bench = add("bench", "bench", "Measure on this machine.")
     bench.add_argument(
         "what",

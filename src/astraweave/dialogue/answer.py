@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from astraweave.dialogue.claims import opened
 from astraweave.dialogue.facts import Aliases, Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.questions import Question, read_question
@@ -18,6 +19,8 @@ from astraweave.dialogue.similarity import Similarity
 __all__ = ["Answer", "Answerer"]
 
 _MIN_FIT = 0.5
+_ONLY_ONE = frozenset(["age", "colour", "number", "place"])
+"""Of these there is only one: who is told another one is told that it is not so."""
 _SAME_FIT = 0.12
 """Answers that fit within this of the best are equals: the latest of them counts."""
 
@@ -105,20 +108,26 @@ class Answerer:
         facts = [fact for source in sources for fact in self._facts(source)]
         matcher = Matcher(asker, listener, self._similarity, Aliases(facts), dict(names))
         people = People(facts, names)
-        asked = [question, *(q for _, q in rewordings(question, people, asker, listener))]
+        asked = [question, *self._reworded(question, people, asker, listener)]
         matches = [
             best
             for fact in facts
             if (best := self._best(matcher, asked, fact)) is not None and best.fit >= _MIN_FIT
         ]
         if question.gap == "yesno":
-            return self._yes_or_no(question, facts, matches, matcher, asker, listener, names)
+            if not matches:
+                return self._otherwise(question, facts, matcher, people, asker, listener, names)
+            return self._yes_or_no(question, matches, asker, listener, names)
         if question.gap == "about":
             return self._about(question, matches, asker, listener, names)
         if not matches:
             return Answer("unknown", topic=self._topic(question))
         best = self._choose(matches)
         return self._told(best, asker, listener, names, kind="known")
+
+    @staticmethod
+    def _reworded(question: Question, people: People, asker: str, listener: str) -> list[Question]:
+        return [again for _, again in rewordings(question, people, asker, listener)]
 
     @staticmethod
     def _best(matcher: Matcher, asked: Sequence[Question], fact: Fact) -> Match | None:
@@ -131,19 +140,44 @@ class Answerer:
     def _yes_or_no(
         self,
         question: Question,
-        facts: Iterable[Fact],
         matches: list[Match],
-        matcher: Matcher,
         asker: str,
         listener: str,
         names: Mapping[str, str],
     ) -> Answer:
-        if matches:
-            best = self._choose(matches)
-            agrees = best.fact.clause.negated == question.clause.negated
-            return self._told(
-                best, asker, listener, names, kind="confirmed" if agrees else "denied", short=False
-            )
+        best = self._choose(matches)
+        agrees = best.fact.clause.negated == question.clause.negated
+        return self._told(
+            best, asker, listener, names, kind="confirmed" if agrees else "denied", short=False
+        )
+
+    def _otherwise(
+        self,
+        question: Question,
+        facts: Sequence[Fact],
+        matcher: Matcher,
+        people: People,
+        asker: str,
+        listener: str,
+        names: Mapping[str, str],
+    ) -> Answer:
+        """Nobody said that it is so; perhaps something was told that it cannot be beside."""
+        for asked in opened(question):
+            wordings = [
+                asked,
+                *(o for q in self._reworded(question, people, asker, listener) for o in opened(q)),
+            ]
+            matches = [
+                best
+                for fact in facts
+                if (best := self._best(matcher, wordings, fact)) is not None
+                and best.fit >= _MIN_FIT
+            ]
+            if matches:
+                kind = "denied" if asked.gap in _ONLY_ONE else "known"
+                return self._told(
+                    self._choose(matches), asker, listener, names, kind=kind, short=False
+                )
         return Answer("unknown", topic=self._topic(question))
 
     def _about(

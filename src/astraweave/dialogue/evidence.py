@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
 from astraweave.dialogue.language.words import Word, number_value, words
-from astraweave.dialogue.memory_words import Text, attribute_patterns, word_groups
+from astraweave.dialogue.memory_words import Text, attribute_patterns, side_patterns, word_groups
 from astraweave.dialogue.sought import Sought
 
-__all__ = ["IMPLIED", "Need", "needs_of", "supported"]
+__all__ = ["IMPLIED", "Need", "needs_of", "of_that_side", "supported"]
 
 IMPLIED = {
     asked: told.split()
@@ -65,7 +65,7 @@ IMPLIED = {
 }
 """Deeds that answer a question for another deed: who sells is paid."""
 
-_LIGHT = group("evidence.light")
+_LIGHT = group("evidence.light") | group("matching.evaluative")
 
 
 @dataclass(slots=True, frozen=True)
@@ -97,27 +97,36 @@ def needs_of(question: str, sought: Sought, people: Collection[str]) -> list[Nee
     lex, groups = lexicon(), word_groups()
     asked = words(question)
     found: list[Need] = []
+    states: list[Need] = []  # "allergic": counts where nothing else is asked
     for index, word in enumerate(asked):
         low = word.low
-        if low in sought.names or low in people or singular(low) in people or word.is_("E"):
+        if low in sought.names or low in people or singular(low) in people:
             continue
         if (value := number_value(low)) is not None and low not in {"one", "second"}:
-            found.append(Need(low, frozenset({low}), number=value))
+            found.append(Need(low, frozenset({low}), thing=True, number=value))
+            continue
+        if low in groups["calendar"]:
+            found.append(Need(low, frozenset({low}), thing=True))
             continue
         if low in groups["common"] | groups["general"] | groups["abstract"] or low in _LIGHT:
             continue
         if low == sought.noun or lex.keys(low) & lex.times:
             continue
         before = asked[index - 1] if index else None
-        noun = word.is_("N") and not (word.is_("V") and _verb_place(before))
-        if noun:
-            if low in lex.known_kinds or lex.keys(low) & lex.persons:
-                continue
-            thing = before is not None and before.is_("SDJN'") and low not in lex.places
-            found.append(Need(low, _akin(word), thing=thing))
+        after = asked[index + 1] if index + 1 < len(asked) else None
+        if word.is_("N") and not (word.is_("V") and _verb_place(before)):
+            kind = bool(lex.keys(low) & lex.known_kinds)
+            if not kind and _sort_asked(asked, index):
+                continue  # "which object": any will do
+            if lex.keys(low) & lex.persons and after is not None and after.is_("N"):
+                continue  # "the bandit boss"
+            particular = before is not None and before.is_("SDJN'") and low not in lex.places
+            found.append(Need(low, _akin(word), thing=kind or particular))
         elif word.is_("V") and word.lemma not in _LIGHT:
             found.append(Need(low, _akin(word)))
-    return found
+        elif word.is_("J") and low not in lex.fillers:
+            states.append(Need(low, _akin(word)))
+    return found or states
 
 
 def supported(need: Need, text: Text, question: str, memory: str) -> bool:
@@ -133,17 +142,33 @@ def supported(need: Need, text: Text, question: str, memory: str) -> bool:
         if lex.keys(word) & need.words:
             return True
     low, told = question.lower(), memory.lower()
-    for _, asked, said in attribute_patterns():
-        spoken = asked.search(low)
-        if spoken is not None and need.low in spoken.group() and said.search(told):
-            return True
-    return False
+    patterns = [*side_patterns(), *((asked, said) for _, asked, said in attribute_patterns())]
+    return not need.thing and any(
+        need.low in spoken.group() and said.search(told) is not None
+        for asked, said in patterns
+        for spoken in asked.finditer(low)
+    )
+
+
+def of_that_side(question: str, memory: str) -> bool | None:
+    """Whether a memory is of a side of life that a question names; None: it names none."""
+    low, told = question.lower(), memory.lower()
+    sides = [said for asked, said in side_patterns() if asked.search(low)]
+    return any(said.search(told) for said in sides) if sides else None
 
 
 def _akin(word: Word) -> frozenset[str]:
     lemmas = {word.lemma or word.low, singular(word.low)}
     implied = {told for lemma in lemmas for told in IMPLIED.get(lemma, ())}
     return frozenset(lemmas | implied)
+
+
+def _sort_asked(asked: list[Word], index: int) -> bool:
+    """Whether a noun only says what sort of thing is asked for: "which tool", "what kind of tool"."""
+    lows = [word.low for word in asked[max(0, index - 3) : index]]
+    return lows[-1:] in (["which"], ["what"]) or (
+        lows[-1:] == ["of"] and lows[-2:-1] in (["kind"], ["sort"], ["type"])
+    )
 
 
 def _verb_place(before: Word | None) -> bool:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from astraweave.dialogue.answer import Answer, Answerer
 from astraweave.dialogue.facts import Source, facts_of
-from astraweave.dialogue.language.phrases import Phrase
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.moments import Telling, ago
-from astraweave.dialogue.people import People, everybody, people_of
+from astraweave.dialogue.people import People, everybody, nested, people_of
 from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
 from astraweave.dialogue.retell import retell_text
 from astraweave.dialogue.situation import Situation, sources_of
@@ -64,13 +63,13 @@ def when_told(telling: Telling, situation: Situation, answerer: Answerer) -> Ans
         names=situation.spoken_names(),
     )
     if answer.kind != "confirmed":
-        found = _recollected(telling.claim, question, sources, situation, open_ended=False)
+        found = _recollected(telling.claim, question, sources, situation, least=0.6)
         if found is None:
             return Answer("unknown")
         answer = found
     answer.kind = "known"
     if telling.asks == "who":
-        answer.short = "you" if answer.teller == "asker" else ""
+        answer.short = "you did" if answer.teller == "asker" else ""
         return answer
     times = [r.memory.game_time for r in situation.memories if r.memory.id in answer.memories]
     answer.short = ago(times[0], situation.now) if times else "just now"
@@ -128,10 +127,13 @@ def _fits(asked: str, sources: Sequence[Source], answer: Answer) -> bool:
 
 @dataclass(slots=True)
 class _Somebody:
-    """Somebody of the question: what may stand for them, and whether only the asker's words do."""
+    """Somebody of the question: what may stand for them, and whose words alone can mean them."""
 
     forms: frozenset[str]
-    asker_only: bool
+    teller: str = ""
+
+    def in_(self, text: set[str], speaker: str) -> bool:
+        return bool(self.forms & text) and self.teller in {"", speaker}
 
 
 def _recollected(
@@ -140,16 +142,22 @@ def _recollected(
     sources: Sequence[Source],
     situation: Situation,
     *,
-    open_ended: bool,
+    open_ended: bool = False,
+    least: float = 1.0,
 ) -> Answer | None:
     """The memory that a question is about, said back whole, where no clause of any answers it."""
-    if open_ended and sought_in(asked).kind == "thing":
+    if open_ended and question.gap == "about" and sought_in(asked).kind == "thing":
         return None
     persona, names = situation.persona, situation.spoken_names()
     facts = {source: facts_of(source) for source in sources if source.memory_id}
     people = People([fact for found in facts.values() for fact in found], names)
     wanted = _somebodies(question, people, situation)
+    mine = any(w.low in _MINE for w in words(question.text))
     retrieved = {r.memory.id: r for r in situation.memories}
+    about = {form for somebody in wanted for form in somebody.forms}
+    nested_parts = [p for phrase in people_of(question) for p in nested(phrase)]
+    about |= {part.head.low for part in nested_parts if not part.head.is_("OS")}
+    talkers = {name.casefold() for name in names.values()} - {persona.name.casefold()}
     candidates, kept = [], []
     for source, found in facts.items():
         also, owners = set[str](), set[str]()
@@ -158,20 +166,32 @@ def _recollected(
             also, owners = also | spoken_of, owners | only_owners
         if source.speaker in names:
             also.add(names[source.speaker].casefold())
+        said = {w.low for s in sentences(source.text) for w in words(s)}
         memory = retrieved[source.memory_id]
-        text = ({w.low for s in sentences(source.text) for w in words(s)} - owners) | also
-        if any(
-            not somebody.forms & text
-            or (somebody.asker_only and source.speaker != situation.speaker)
-            for somebody in wanted
-        ):
+        text = (said - owners) | also
+        own = source.speaker in {situation.speaker, persona.id}
+        meant = all(somebody.in_(text, source.speaker) for somebody in wanted)
+        if not meant or (mine and not own):
             continue
         kept.append(source)
         candidates.append(
-            Candidate(source.text, memory.score, memory.similarity, frozenset(also), source.order)
+            Candidate(
+                source.text,
+                memory.score,
+                memory.similarity,
+                frozenset(also),
+                source.order,
+                source.speaker == persona.id and bool((talkers & said) - about),
+            )
         )
-    about = {form for somebody in wanted for form in somebody.forms}
-    best = recollect(asked, candidates, ignore=persona.name.split(), people=about)
+    best = recollect(
+        asked,
+        candidates,
+        ignore=persona.name.split(),
+        people=about,
+        mine=mine and not wanted,
+        least=least,
+    )
     if best is None:
         return None
     source = kept[best.index]
@@ -202,20 +222,18 @@ def _somebodies(question: Question, people: People, situation: Situation) -> lis
         if key in {asker, listener}:
             continue
         if key:
-            found.append(
-                _Somebody(frozenset({key}) | people.heads(key) | _names(key, situation), False)
-            )
+            forms = frozenset({key}) | people.heads(key) | _names(key, situation)
+            found.append(_Somebody(forms))
         elif phrase.owner is not None and phrase.owner.head.low in {"my", "our"}:
-            found.append(_Somebody(frozenset({phrase.head.low}), True))
-        elif _described(phrase):
-            found.append(_Somebody(frozenset({phrase.head.low}), False))
+            found.append(_Somebody(frozenset({phrase.head.low}), asker))
+        elif phrase.owner is not None and phrase.owner.head.low == "your":
+            found.append(_Somebody(frozenset({phrase.head.low}), listener))
+        elif (owner := phrase.owner or phrase.of) is not None and owner.names:
+            found.append(_Somebody(frozenset({phrase.head.low})))
+            found.append(_Somebody(frozenset({owner.names[0].casefold()})))
     return found
 
 
 def _names(key: str, situation: Situation) -> frozenset[str]:
     name = situation.spoken_names().get(key, "")
     return frozenset({name.casefold()} if name else ())
-
-
-def _described(phrase: Phrase) -> bool:
-    return phrase.owner is not None or phrase.of is not None

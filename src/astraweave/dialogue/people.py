@@ -11,8 +11,9 @@ from astraweave.dialogue.language.phrases import Clause, Phrase
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import Word
 
-__all__ = ["People", "everybody", "people_of", "rewordings"]
+__all__ = ["People", "everybody", "nested", "people_of", "rewordings"]
 
+_ANYBODY = frozenset("people person folk family kin relative relatives friends somebody".split())
 _MOST_STEPS = 4
 _MOST_REWORDINGS = 4
 _NAMING = frozenset(["call", "name"])
@@ -105,7 +106,7 @@ class People:
     def _read(self, fact: Fact, clause: Clause) -> None:
         subject = clause.subject
         for phrase in clause.phrases():
-            for part in _nested(phrase):
+            for part in nested(phrase):
                 if not part.names or part.head.is_("E"):
                     continue
                 owner = part.owner or part.of
@@ -133,14 +134,14 @@ class People:
         self._links.append(_Link(owner, singular(head.low), name, fact))
 
 
-def _nested(phrase: Phrase) -> list[Phrase]:
+def nested(phrase: Phrase) -> list[Phrase]:
     """The phrase, what is tied to it, and whose it is."""
     found = []
     for part in phrase.everyone():
         found.append(part)
         for inner in (part.owner, part.of):
             if inner is not None:
-                found += _nested(inner)
+                found += nested(inner)
     return found
 
 
@@ -159,7 +160,7 @@ def rewordings(
     named: dict[tuple[int, int], str] = {}
     described: dict[tuple[int, int], str] = {}
     for phrase in phrases:
-        for part in _nested(phrase):
+        for part in nested(phrase):
             if part.head.is_("OS"):
                 continue
             key = people.named(part, asker, listener)
@@ -190,13 +191,19 @@ def people_of(question: Question) -> list[Phrase]:
     lex = lexicon()
     for phrase in phrases:
         inner: set[int] = set()
-        for part in _nested(phrase):
+        for part in nested(phrase):
             somebody = bool(lex.keys(part.head.low) & lex.persons)
-            if id(part) in inner or not (part.names or (somebody and (part.owner or part.of))):
+            if part.owner is not None and part.owner.head.low in {"his", "her", "their"}:
+                continue  # whose they are is said elsewhere
+            if (
+                part.head.low in _ANYBODY
+                or id(part) in inner
+                or not (part.names or (somebody and (part.owner or part.of)))
+            ):
                 continue
             found[id(part)] = part
             if somebody:  # whoever owns a sister is no part of what is asked
-                inner |= {id(p) for o in (part.owner, part.of) if o is not None for p in _nested(o)}
+                inner |= {id(p) for o in (part.owner, part.of) if o is not None for p in nested(o)}
     return list(found.values())
 
 
@@ -214,14 +221,14 @@ def everybody(fact: Fact, people: People) -> tuple[set[str], set[str]]:
     source = fact.source
     for phrase in fact.clause.phrases():
         inner: set[int] = set()
-        for part in _nested(fact.meant(phrase)):
+        for part in nested(fact.meant(phrase)):
             if part.head.is_("OS"):
                 continue
             if id(part) in inner:
                 owners |= {part.head.low, *(n.casefold() for n in part.names)}
                 continue
             if _is_person(part):
-                inner |= {id(p) for o in (part.owner, part.of) if o is not None for p in _nested(o)}
+                inner |= {id(p) for o in (part.owner, part.of) if o is not None for p in nested(o)}
             if key := people.named(part, source.speaker, source.listener):
                 found |= {key, *people.heads(key)}
     return found, owners

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from astraweave.dialogue.evidence import needs_of, supported
+from astraweave.dialogue.evidence import needs_of, of_that_side, supported
 from astraweave.dialogue.holding import holds, speaks_of
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
@@ -34,7 +34,8 @@ __all__ = ["Candidate", "Recollected", "Sought", "fits", "recollect", "sought_in
 _MIN_SIMILARITY = 0.3
 """A question that names nothing must at least sound like the memory."""
 _NEAR = 0.45
-"""A memory so near in meaning needs no word of the question."""
+"""A memory so near in meaning need not speak of all that the question does."""
+_FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll", "me", "my", "mine", "you", "your"])
 _CLEAR_SCORE = 6.0
 _CLEAR_LEAD = 1.5
 _MAX_HOLDERS = 3
@@ -63,6 +64,8 @@ class Candidate:
         Words that stand for somebody in it, in lower case: "isaura" where it says "my aunt".
     order : int
         Its place in time.
+    somebody : bool
+        It names one of those who talk, which only who knows them can tell.
     """
 
     text: str
@@ -70,6 +73,7 @@ class Candidate:
     similarity: float
     also: frozenset[str] = frozenset()
     order: int = 0
+    somebody: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -86,6 +90,8 @@ def recollect(
     *,
     ignore: Sequence[str] = (),
     people: Collection[str] = frozenset(),
+    mine: bool = False,
+    least: float = 1.0,
 ) -> Recollected | None:
     """The memory that answers a question; None when none does.
 
@@ -100,6 +106,10 @@ def recollect(
 
     people : collection of str
         Words of the question that mean somebody of whom every candidate speaks.
+    mine : bool
+        The question is about the one who asks, whose words all candidates are.
+    least : float
+        The share of the question that a memory has to speak of.
     """
     telling = [i for i, c in enumerate(candidates) if _tells(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
@@ -110,27 +120,36 @@ def recollect(
         deeds = _deeds(question, texts)
     described = _described(sought, question, texts, people)
     needs = needs_of(question, sought, people)
+    things = sought.names & _places_in(question)
+    known = replace(sought, names=sought.names | set(people))
     found: list[Recollected] = []
     for index in telling:
         candidate, text = candidates[index], Text.of(candidates[index].text)
         told = text.words | candidate.also
-        if not sought.names <= told or any(not p & told for p in [*described, *deeds]):
+        if not sought.names - set(people) <= told or any(
+            not p & told for p in [*described, *deeds]
+        ):
             continue
         missing = sum(not t & text.words for t in topics)
         # "Gran gave me a penny for it": the tooth was named in the line before.
         stands_in = bool(described or people or sought.names) and bool(text.words & {"it", "them"})
         if missing > stands_in:
             continue
-        if not (holds(sought, text) and speaks_of(sought, text, candidate.text)):
-            continue
-        met = [supported(need, text, question, candidate.text) for need in needs]
-        if (
-            any(need.thing and not ok for need, ok in zip(needs, met, strict=True))
-            and not stands_in
+        someone = sought.kind == "person" and candidate.somebody
+        if not (someone or holds(known, text)) or (
+            least >= 1.0 and not speaks_of(sought, text, candidate.text)
         ):
             continue
-        share = sum(met) / len(met) if met else float(bool(sought.attributes))
-        if share > 0 or candidate.similarity >= _NEAR or _telling_kind(sought, people):
+        met = [supported(need, text, question, candidate.text) for need in needs]
+        strict = [ok for need, ok in zip(needs, met, strict=True) if need.thing]
+        near = candidate.similarity >= _NEAR and any(met) and bool(people or sought.names)
+        told_of = any(met) or bool(of_that_side(question, candidate.text))
+        if not all(strict) and not (stands_in and told_of) and not near:
+            continue
+        share = _share(sought, question, candidate.text, [*met, *(True for _ in things)])
+        if share is None or (mine and not needs and not text.words & _FIRST_PERSON):
+            continue
+        if share >= least or near or (stands_in and told_of and not all(strict)):
             found.append(Recollected(index, share))
     if not found:
         return None
@@ -147,9 +166,23 @@ def recollect(
     return found[0] if best.score >= max(_CLEAR_SCORE, _CLEAR_LEAD * second) else None
 
 
-def _telling_kind(sought: Sought, people: Collection[str]) -> bool:
-    """Whether what is asked for says enough by itself: a trade or an age of somebody."""
-    return bool(people or sought.names) and sought.kind in {"age", "job", "name", "colour"}
+def _places_in(question: str) -> set[str]:
+    """Names in a question that stand where a place stands: "in Deepwater"."""
+    text, groups = Text.of(question), word_groups()
+    before = zip(text.low, text.low[1:], strict=False)
+    return {word for lead, word in before if lead in groups["at"] | groups["towards"] | {"from"}}
+
+
+def _share(sought: Sought, question: str, memory: str, met: Sequence[bool]) -> float | None:
+    """The share of a question that a memory speaks of; None where it is of another side of life."""
+    if met:
+        return sum(met) / len(met)
+    if sought.attributes:
+        return 1.0
+    side = of_that_side(question, memory)
+    if side is not None:
+        return 1.0 if side else None
+    return 0.0 if sought.kind in {"thing", "person", "place", "time"} else 1.0
 
 
 def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence[str] = ()) -> bool:

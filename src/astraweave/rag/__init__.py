@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from astraweave.rag._time import GameCalendar
 from astraweave.rag.changes import MemoryChanges
+from astraweave.rag.explain import Explanation, Reason
 from astraweave.rag.life import MemoryLife, Swept
 from astraweave.rag.life_settings import DecayRule, LifeSettings
 from astraweave.rag.memory import Memory, MemoryKind
@@ -17,6 +19,8 @@ from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = [
     "DecayRule",
+    "Explanation",
+    "GameCalendar",
     "LifeSettings",
     "Memory",
     "MemoryChanges",
@@ -27,6 +31,7 @@ __all__ = [
     "NoveltyTable",
     "RagPipeline",
     "Readable",
+    "Reason",
     "Retrieved",
     "Swept",
     "WorldScopes",

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from astraweave.rag._traits import traits_of
 from astraweave.rag.memory import Memory, MemoryKind
-from astraweave.rag.salience import is_question
 
 __all__ = ["KINDS", "Columns", "Names", "Table"]
 
@@ -50,12 +50,12 @@ class Columns(NamedTuple):
     """Code of whom it was said to; 0: nobody."""
     kind: NDArray[np.int8]
     """Place in `KINDS`."""
-    is_question: NDArray[np.bool_]
-    """Whether it only asks (`salience.is_question`)."""
     superseded: NDArray[np.bool_]
     """Whether a later memory says otherwise."""
     length: NDArray[np.int32]
     """Characters of the text."""
+    traits: NDArray[np.int16]
+    """What the text looks like, as bits (`_traits.Trait`)."""
 
 
 _TYPES = (
@@ -66,8 +66,8 @@ _TYPES = (
     np.int32,
     np.int8,
     np.bool_,
-    np.bool_,
     np.int32,
+    np.int16,
 )
 
 
@@ -127,9 +127,9 @@ class Table:
             self._names.code(memory.speaker),
             self._names.code(memory.addressee),
             _KIND_CODES[memory.kind],
-            is_question(memory.text),
             memory.superseded_by != 0,
             len(memory.text),
+            traits_of(memory.text),
         )
 
 

@@ -1,135 +1,251 @@
 """Which memories answer a question best.
 
-First form: two searches over the owner's own memories, by words (BM25 over stems) and by meaning
-(cosine), each as z-scores over all of them, summed (ranks would throw away by how much one is
-better); then small steps for who said it, what it is about, what was said just before it, whether
-it only asks, how much it matters and how long ago it was. Names of people who speak count as what
-they are, who said it; in the question's vector they would find every line that holds the name.
+Two searches run over everything that the character may draw on, by words (BM25 over stems) and by
+meaning (cosine), each as standard deviations from its mean, summed: ranks would throw away by how
+much one is better. The best by that sum, with a share of what stands around each, are candidates;
+what speaks for each of them is measured (`_features`) and weighed (`_reranker`).
 
-A fitted reranker over the same numbers belongs in the place of `_bonus`.
+Names of people who speak count as what they are, who said it: as words, and in the question's
+vector, they would find every line that holds the name.
 """
 
 from __future__ import annotations
 
-import math
-import unicodedata
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave.rag.memory import Memory
-from astraweave.rag.salience import is_question
+from astraweave.kernels.ranking import diversify, largest
+from astraweave.rag._features import FEATURES, Asked, Field, features, fused
+from astraweave.rag._hops import links
+from astraweave.rag._linking import NameIndex, words_of
+from astraweave.rag._question import FIRST_PERSON, kinds_of, named_speakers, search_words
+from astraweave.rag._reranker import Reranker
+from astraweave.rag._terms import about
+from astraweave.rag._time import GameCalendar, Span, anchor_in, first_met_in, span_in
 from astraweave.rag.scopes import Readable
 
-__all__ = ["FIRST_PERSON", "Hints", "rank", "search_words", "z_scores"]
+__all__ = ["Query", "Ranking", "diverse", "embedded_text", "rank", "read_query"]
 
 _CANDIDATES = 150
-_MAX_QUERY_WORDS = 32
-# What each step adds, in standard deviations of a search.
-_SPEAKER_BONUS = 0.6
-_ENTITY_BONUS = 0.8
-_QUESTION_MALUS = 1.0
-_IMPORTANCE_BONUS = 0.3
-_RECENCY_BONUS = 0.05
-_HALF_LIFE_SECONDS = 24 * 3600.0
-_CONTEXT_SHARE = 0.35  # of the score of the line before it in the same conversation
-_SAME_CONVERSATION_SECONDS = 300.0
-
-FIRST_PERSON = frozenset({"i", "me", "my", "mine", "myself", "we", "us", "our"})
-_STOP_WORDS = frozenset(
-    """
-    a about an and are as at be been but by can could did do does for from had has have he her him
-    his how i if in into is it its just me my no not of on or our out remember she so some tell than
-    that the their them then there these they this to told up us was we were what when where which
-    who whom whose why will with would you your
-    """.split()
-)
+_HOP_HITS = 5
+_MOST_TOPICS = 4
+_LINK_SCALE = 4.0  # a rare link scores about so much in BM25
 
 
-class Hints(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for beside words and meaning."""
+class Query(NamedTuple):
+    """A question as it was read."""
 
+    text: str
+    words: list[tuple[str, float]]
+    """What is looked for by words."""
     said_by: frozenset[str]
-    """Ids of those who may have said it."""
-    topics: frozenset[str]
-    """Case-folded ids and names that it is about."""
-    now: float
-    """Game time in seconds."""
+    topics: tuple[str, ...]
+    """Ids and names that it is about, without those of who said it."""
+    known_names: frozenset[str]
+    """Case-folded: names that lead nowhere new."""
+
+
+class Ranking(NamedTuple):
+    """Candidates, best first."""
+
+    places: NDArray[np.int64]
+    """Of the `Readable`."""
+    scores: NDArray[np.float64]
+    features: NDArray[np.float64]
+    """Shape ``(len(FEATURES), len(places))``."""
+    words: NDArray[np.float32]
+    """BM25 of each."""
+    meaning: NDArray[np.float32]
+    """Cosine of each; NaN: it has no vector."""
+
+
+def read_query(text: str, known: Readable, names: NameIndex, speaker: str | None) -> Query:
+    """Who and what a question is about."""
+    speakers = known.speakers
+    entities = names.entities(text)
+    said_by = named_speakers(text, speakers) | {one for one in entities if one in speakers}
+    asked_words = set(words_of(text))
+    if speaker and asked_words & FIRST_PERSON:
+        said_by |= {speaker}
+    named = {part for name in said_by for part in name.casefold().split()}
+    if not said_by.isdisjoint(entities):  # by another name than their id
+        for start, end, entity_id in names.spans(text):
+            if entity_id in said_by:
+                named.update(words_of(text[start:end]))
+    telling = search_words(text)
+    words = [(word, 1.0) for word in telling if word not in named] or [(w, 1.0) for w in telling]
+    folded = {name.casefold() for name in said_by}
+    topics = tuple(
+        one for one in entities if one.casefold() not in folded and one.casefold() not in named
+    )
+    return Query(
+        text=text,
+        words=words,
+        said_by=frozenset(said_by),
+        topics=topics,
+        known_names=frozenset(
+            {name.casefold() for name in (*speakers, *entities, known.owner)} | named
+        ),
+    )
+
+
+def embedded_text(
+    text: str, speakers: Collection[str], undeclared: Collection[str], names: NameIndex
+) -> str:
+    """What of a question should be embedded: names of those who speak become 'I' and 'my'.
+
+    Those whom the world does not declare are looked for as they are written.
+    """
+    pieces, at = [], 0
+    for start, end, entity_id in names.spans(text):
+        if entity_id in speakers:
+            own = re.match(r"['’]s\b", text[end:])
+            pieces += [text[at:start], "my" if own else "I"]
+            at = end + (own.end() if own else 0)
+    pieces.append(text[at:])
+    replaced = "".join(pieces)
+    if undeclared:
+        longest_first = sorted(filter(str.strip, undeclared), key=len)[::-1]
+        pattern = "|".join(map(re.escape, longest_first)) or "(?!)"
+        replaced = re.sub(rf"(?i)\b(?:{pattern})['’]s\b", "my", replaced)
+        replaced = re.sub(rf"(?i)\b(?:{pattern})\b", "I", replaced)
+    return replaced.strip() or text
 
 
 def rank(
+    query: Query,
     known: Readable,
-    base: NDArray[np.float64],
-    hints: Hints,
-    exclude: Collection[int],
-) -> list[tuple[float, Memory, int]]:
-    """The best candidates of the two searches, with everything else counted in.
+    vector: NDArray[np.float32],
+    *,
+    now: float | None,
+    calendar: GameCalendar,
+    said_by: Sequence[int],
+    reranker: Reranker,
+    exclude: Collection[int] = frozenset(),
+    include: int | None = None,
+) -> Ranking:
+    """The candidates of a question, ranked.
 
     Parameters
     ----------
+    query : Query
+        As it was read.
     known : Readable
-        What may be drawn on.
-    base : ndarray, shape ``(n,)``
-        The scores of all of it in the two searches together.
-    hints : Hints
-        What else is asked for.
+        What may be drawn on; not empty.
+    vector : ndarray, shape ``(dimensions,)``
+        Of the question.
+    now : float, optional
+        Game time; None: that of the latest memory.
+    calendar : GameCalendar
+        Resolves time expressions.
+    said_by : sequence of int
+        Codes of ``query.said_by``; those below 0 stand for nobody.
+    reranker : Reranker
+        Weighs.
     exclude : collection of int
         Ids that are not wanted.
-
-    Returns
-    -------
-    list of (score, memory, place in `known`)
-        Best first; of equals the latest first.
+    include : int, optional
+        A place that is ranked whether it is among the best or not.
     """
-    wanted = _CANDIDATES + len(exclude)
-    places = np.arange(len(known))
-    if len(known) > wanted:
-        places = np.argpartition(-base, wanted)[:wanted]
-    ranked = []
-    for place in places.tolist():
-        memory = known.memory(place)
-        if memory.id in exclude:
-            continue
-        score = float(base[place]) + _bonus(memory, hints)
-        if place and base[place - 1] > 0:  # an answer is understood from its question
-            before = known.memory(place - 1)
-            gap = memory.game_time - before.game_time
-            if abs(gap) <= _SAME_CONVERSATION_SECONDS and before.owner == memory.owner:
-                score += _CONTEXT_SHARE * float(base[place - 1])
-        ranked.append((score, memory, place))
-    ranked.sort(key=lambda one: (-one[0], -one[1].id))
-    return ranked
+    columns = known.columns
+    field = Field(known.word_scores(query.words), known.cosines(vector), columns)
+    scores = fused(field, known.starts)
+    places = largest(scores.window, _CANDIDATES + len(exclude))
+    if exclude:
+        wanted = ~np.isin(columns.ids[places], np.fromiter(exclude, np.int64, len(exclude)))
+        places = places[wanted][:_CANDIDATES]
+    if include is not None and include not in places:
+        places = np.append(places, include)
+    if not len(places):
+        nothing = np.empty(0, np.float32)
+        return Ranking(places, np.empty(0), np.empty((len(FEATURES), 0)), nothing, nothing)
+    moment = float(columns.game_time.max()) if now is None else now
+    kinds = kinds_of(query.text)
+    said_by = tuple(code for code in said_by if code >= 0)
+    asked = Asked(
+        said_by=said_by,
+        when=kinds.when,
+        how_many=kinds.how_many,
+        who=kinds.who,
+        where=kinds.where,
+        past=kinds.past,
+        span=_span(query, known, moment, calendar, said_by),
+        now=moment,
+        day=calendar.day_seconds,
+    )
+    table = features(
+        field, scores, asked, places, _topics(query, known, places), _hop(query, known, places)
+    )
+    weighed = reranker.scores(table)
+    # Best first; of equals the later place, which is the later memory.
+    order = np.lexsort((-places, -weighed))
+    places = places[order]
+    return Ranking(
+        places, weighed[order], table[:, order], field.words[places], field.meaning[places]
+    )
 
 
-def _bonus(memory: Memory, hints: Hints) -> float:
-    bonus = _IMPORTANCE_BONUS * memory.importance
-    if memory.speaker in hints.said_by:
-        bonus += _SPEAKER_BONUS
-    if hints.topics:
-        shared = sum(entity.casefold() in hints.topics for entity in memory.entities)
-        bonus += _ENTITY_BONUS * shared / len(hints.topics)
-    if is_question(memory.text):
-        bonus -= _QUESTION_MALUS
-    age = max(0.0, hints.now - memory.game_time)
-    return bonus + _RECENCY_BONUS * math.exp2(-age / _HALF_LIFE_SECONDS)
+def diverse(ranking: Ranking, known: Readable, most: int, diversity: float) -> NDArray[np.int64]:
+    """Which candidates to give back, so that they do not all say the same.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        Best first.
+    known : Readable
+        Has their vectors.
+    most : int
+        How many are wanted.
+    diversity : float
+        0: the best as they are; towards 1: each as unlike those before it as can be.
+    """
+    if diversity <= 0.0 or most < 2:
+        return np.arange(min(most, len(ranking.places)))
+    near = min(len(ranking.places), 4 * most)
+    chances = np.exp(ranking.scores[:near] - ranking.scores[0]).astype(np.float32)
+    vectors = np.ascontiguousarray(known.vectors(ranking.places[:near]), np.float32)
+    chosen: NDArray[np.int64] = diversify(vectors, chances, most, balance=1.0 - diversity)
+    return chosen
 
 
-def search_words(query: str) -> list[str]:
-    """The telling words of a question, each once."""
-    folded = unicodedata.normalize("NFC", query.casefold())
-    kept = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in folded)
-    words = dict.fromkeys("".join(kept).split())
-    telling = [word for word in words if word not in _STOP_WORDS]
-    return telling[:_MAX_QUERY_WORDS]
+def _topics(query: Query, known: Readable, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Share of what the question is about that each candidate is about."""
+    share = np.zeros(len(places), np.float32)
+    topics = query.topics[:_MOST_TOPICS]
+    for topic in topics:
+        share += known.word_scores([(about(topic), 1.0)])[places] > 0.0
+    return share / np.float32(max(1, len(topics)))
 
 
-def z_scores(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance from the mean in standard deviations; 0 where there is no score, or no spread."""
-    known = scores[~np.isnan(scores)]
-    spread = known.std() if len(known) else 0.0
-    if spread < 1e-9:
-        return np.zeros(len(scores))
-    z: NDArray[np.float64] = np.nan_to_num((scores - known.mean()) / spread)
-    return z
+def _hop(query: Query, known: Readable, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """How well each candidate matches what the best ones are about."""
+    hits = (known.memory(place) for place in places[:_HOP_HITS].tolist())
+    further = links(hits, query.known_names)
+    if not further:
+        return np.zeros(len(places), np.float32)
+    return known.word_scores([(about(name), 1.0) for name in further])[places] / _LINK_SCALE
+
+
+def _span(
+    query: Query, known: Readable, now: float, calendar: GameCalendar, said_by: Sequence[int]
+) -> Span | None:
+    """The game time that a question points to; events that it names are looked up."""
+    span = span_in(query.text, now, calendar)
+    if span is not None:
+        return span
+    if first_met_in(query.text):
+        times = known.columns.game_time[np.isin(known.columns.speaker, said_by)]
+        first = float((times if len(times) else known.columns.game_time).min())
+        return Span(first, first + calendar.day_seconds / 4.0)
+    anchor = anchor_in(query.text)
+    if anchor is None:
+        return None
+    scores = known.word_scores([(word, 1.0) for word in search_words(anchor.event)])
+    best = int(scores.argmax())
+    if scores[best] <= 0.0:
+        return None
+    return anchor.span(float(known.columns.game_time[best]), calendar.day_seconds)

@@ -6,7 +6,6 @@ are summed up in `life` and `life_gists`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -17,27 +16,21 @@ from numpy.typing import NDArray
 from astraweave.core.protocols import ScopeResolver, TokenCounter
 from astraweave.core.worldview import WorldView
 from astraweave.embeddings.protocol import EmbeddingClient
-from astraweave.errors import InputError
 from astraweave.observability import NULL_TELEMETRY, Telemetry
-from astraweave.rag._linking import NameIndex, words_of
-from astraweave.rag._ranking import (
-    FIRST_PERSON,
-    Hints,
-    rank,
-    search_words,
-    z_scores,
-)
+from astraweave.rag._linking import NameIndex
+from astraweave.rag._reranker import Reranker
+from astraweave.rag._retrieval import Retrieval
+from astraweave.rag._time import GameCalendar
+from astraweave.rag.explain import Explanation
 from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
-from astraweave.rag.scopes import Readable, WorldScopes
+from astraweave.rag.scopes import WorldScopes
 from astraweave.rag.store import MemoryStore
 from astraweave.rag.writing import Decision, MemoryWriter, Written, most_telling
 from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = ["RagPipeline"]
-
-_MAX_QUERY_CHARS = 2000
 
 
 class RagPipeline:
@@ -57,6 +50,10 @@ class RagPipeline:
         How memories fade; without it none does.
     novelty : NoveltyTable, optional
         What is usual for each owner; without it nothing surprises.
+    calendar : GameCalendar, optional
+        How long a day of the game is and which date it is; for questions like 'yesterday'.
+    reranker : Reranker, optional
+        Other weights than the shipped ones.
     telemetry : Telemetry
         Spans ``rag.retrieve`` and ``rag.embed_query``, counters ``rag.remembered`` and
         ``rag.repeated``.
@@ -78,6 +75,8 @@ class RagPipeline:
         scopes: ScopeResolver | None = None,
         life: MemoryLife | None = None,
         novelty: NoveltyTable | None = None,
+        calendar: GameCalendar | None = None,
+        reranker: Reranker | None = None,
         telemetry: Telemetry = NULL_TELEMETRY,
     ) -> None:
         self._store = store
@@ -89,6 +88,16 @@ class RagPipeline:
         self.life = life
         self.writer = MemoryWriter(
             store, self._name_index, life=life, novelty=novelty, telemetry=telemetry
+        )
+        self._retrieval = Retrieval(
+            store,
+            embedder,
+            world=self._world,
+            names=self._name_index,
+            scopes=self._scopes,
+            calendar=calendar or GameCalendar(),
+            reranker=reranker or Reranker.shipped(),
+            telemetry=telemetry,
         )
 
     def remember(
@@ -187,6 +196,7 @@ class RagPipeline:
         speaker: str | None = None,
         now: float | None = None,
         vector: NDArray[np.float32] | None = None,
+        diversity: float = 0.0,
     ) -> list[Retrieved]:
         """What a character remembers about a question.
 
@@ -206,6 +216,8 @@ class RagPipeline:
             Game time; None: that of the latest memory.
         vector : ndarray, shape ``(dimensions,)``, optional
             The question's vector, where it was embedded elsewhere (see `query_text`).
+        diversity : float
+            0: the best as they are (default); towards 1: each as unlike those before it as can be.
 
         Returns
         -------
@@ -213,50 +225,61 @@ class RagPipeline:
             Best first. Whether the best is good enough is for the caller to judge, by
             ``similarity`` and ``lexical``.
         """
-        with self._telemetry.span("rag.retrieve"):
-            known = self._store.readable(owner, self._scopes)
-            if k < 1 or not len(known):
-                return []
-            query = query[:_MAX_QUERY_CHARS]
-            about = self._name_index().entities(query)
-            if vector is None:
-                with self._telemetry.span("rag.embed_query"):
-                    vector = self._embedder.embed(self.query_text(query, owner=owner))
-            if vector.shape != (self._embedder.dimensions,) or not np.isfinite(vector).all():
-                raise InputError(
-                    f"the question's vector must hold {self._embedder.dimensions} finite numbers"
-                )
-            cosine = known.cosines(vector).astype(np.float64)
-            words = [(word, 1.0) for word in search_words(query)]
-            lexical = known.word_scores(words).astype(np.float64)
-            base = z_scores(cosine) + z_scores(lexical)
-            hints = self._hints(query, known, speaker, about, now)
-            ranked = rank(known, base, hints, exclude)
-            return [
-                Retrieved(
-                    memory=memory,
-                    score=score,
-                    similarity=float(np.nan_to_num(cosine[place])),
-                    lexical=float(lexical[place]),
-                )
-                for score, memory, place in ranked[:k]
-            ]
+        return self._retrieval.retrieve(
+            query,
+            owner=owner,
+            k=k,
+            exclude=exclude,
+            speaker=speaker,
+            now=now,
+            vector=vector,
+            diversity=diversity,
+        )
+
+    def explain(
+        self,
+        query: str,
+        *,
+        owner: str,
+        k: int = 5,
+        memory_id: int | None = None,
+        speaker: str | None = None,
+        now: float | None = None,
+        vector: NDArray[np.float32] | None = None,
+    ) -> list[Explanation]:
+        """Why a question brings back what it does.
+
+        Parameters
+        ----------
+        query, owner, k, speaker, now, vector
+            As for `retrieve`.
+        memory_id : int, optional
+            A memory that is explained as well, wherever it ranks.
+
+        Returns
+        -------
+        list of Explanation
+            Best first, the one of `memory_id` last where it is not among the best; each as text
+            (``str``) names what counted most.
+
+        Raises
+        ------
+        InputError
+            `owner` may draw on no memory `memory_id`.
+        """
+        return self._retrieval.explain(
+            query,
+            owner=owner,
+            k=k,
+            memory_id=memory_id,
+            speaker=speaker,
+            now=now,
+            vector=vector,
+        )
 
     def query_text(self, query: str, *, owner: str) -> str:
         """What of a question should be embedded: all but the names of those who speak."""
-        speakers = self._store.readable(owner, self._scopes).speakers
-        text, at = [], 0
-        for start, end, entity_id in self._name_index().spans(query):
-            if entity_id in speakers:
-                text += [query[at:start], "I"]
-                at = end
-        text.append(query[at:])
-        replaced = "".join(text)
-        undeclared = speakers - self._world.snapshot().entities.keys()
-        if undeclared:
-            pattern = "|".join(re.escape(name) for name in sorted(undeclared, key=len)[::-1])
-            replaced = re.sub(rf"(?i)\b(?:{pattern})\b", "I", replaced)
-        return replaced.strip() or query
+        return self._retrieval.query_text(query, owner)
 
     @staticmethod
     def inject(
@@ -286,29 +309,6 @@ class RagPipeline:
                 budget_tokens -= cost
                 fitting.append(candidate)
         return fitting
-
-    def _hints(
-        self,
-        query: str,
-        known: Readable,
-        speaker: str | None,
-        about: Sequence[str],
-        now: float | None,
-    ) -> Hints:
-        """What is asked for beside words and meaning: who said it, what it is about, when."""
-        speakers = known.speakers
-        words = set(words_of(query))
-        said_by = {entity for entity in about if entity in speakers}
-        said_by |= {name for name in speakers if name.casefold() in words}
-        if speaker and words & FIRST_PERSON:
-            said_by.add(speaker)
-        named = {name.casefold() for name in said_by}
-        latest = float(known.columns.game_time.max()) if now is None else now
-        return Hints(
-            said_by=frozenset(said_by),
-            topics=frozenset(entity.casefold() for entity in about) - named,
-            now=latest,
-        )
 
     def _name_index(self) -> NameIndex:
         if self._names.version != self._world.version:

@@ -275,7 +275,7 @@ class MemoryWriter:
         for old, known in near:
             if known.question != said.question:
                 continue
-            if _same_moment(line, old) and _same_words(line, old):
+            if known.content == said.content and _same_moment(line, old) and _same_words(line, old):
                 draft.written.append(Written(memory=old, outcome="again"))
                 return True
             if passing or old.kind in _SHORT or known.negative != said.negative:
@@ -382,7 +382,10 @@ class _Draft:
         """What being newer than usual adds to a line's importance."""
         if self.novelty is None:
             return 0.0
-        likeness = max((_likeness(known, said) for _, known in near), default=0.0)
+        shared = [(len(known.content & said.content), known) for _, known in near]
+        most = len(said.content)
+        # Only what shares a word can be like it.
+        likeness = max((n / (most + len(k.content) - n) for n, k in shared if n), default=0.0)
         before = self.novelty
         self.novelty = before.then(1.0 - likeness)
         return _SURPRISE_STEP * before.surprise(1.0 - likeness)
@@ -416,17 +419,11 @@ def _same_words(line: Memory, old: Memory) -> bool:
     return bool(words) and words == words_of(old.text)
 
 
-def _likeness(one: Statement, other: Statement) -> float:
-    """Share of the words of both that they have in common."""
-    either = len(one.content | other.content)
-    return len(one.content & other.content) / either if either else 0.0
-
-
 def _alike(known: Statement, said: Statement) -> bool:
     """Whether two lines say the same: nearly the same words, and the very same numbers."""
     if not said.content or known.numbers != said.numbers:
         return False
-    return _likeness(known, said) >= _SAME
+    return len(said.content & known.content) >= _SAME * len(said.content | known.content)
 
 
 def _covers(known: Statement, said: Statement) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+
+from astraweave.rag.writing_claims import read_statement
+from astraweave.rag.writing_triage import telling_words
 
 __all__ = ["segments"]
 
@@ -16,21 +20,28 @@ _PREAMBLE = re.compile(
     r"|ha|ugh|phew|alas|please|remember|mind you|you see|you know|believe me|trust me|i tell you"
     r"|i told you|let me tell you|as i said|as i told you|like i said|to be honest|by the way"
     r"|in (?:truth|fact)|do(?:n't|n’t| not) forget(?: that)?|sorry|thank you|thanks"
-    r"|good (?:morning|day|evening|night)|hello|hi|greetings)(?:\s*[,;:–—]+\s+|\s*[.!…]+\s+))+"
+    r"|(?:good (?:morning|day|evening|night)|hello|hi|hey|greetings|thank you|thanks)"
+    r"(?:,?\s+[\w'’-]+)?)(?:\s*[,;:–—]+\s+|\s*[.!…]+\s+))+"
 )
 _TRAILER = re.compile(
     r"(?i),\s*(?:you know|you see|mind you|i tell you|believe me|eh|huh|see)(?=[.!?]*$)"
 )
-# A clause of its own after a comma or semicolon: it has its own subject, which is no pronoun that
-# points back.
-_CLAUSE = re.compile(
-    r"(?:;\s+|,\s+(?:and|but)\s+)"
-    r"(?=(?:i|we|my|our|your|the|there)\s+(?:[\w'’-]+\s+){2,}|[A-Z][\w'’-]+\s+(?:[\w'’-]+\s+){2,})"
+_CLAUSE = re.compile(r";\s+|,\s+(?:and|but)\s+")
+# Somebody by name, or of ours and by name, who then does something.
+_SUBJECT = re.compile(
+    r"(?:(?i:my|our|your|the|old|young|lord|lady)\s+(?:[\w'’-]+\s+){0,2}?)?"
+    r"(?!(?:My|Our|Your|The|I|We|You|A|An|It|He|She|They|There|This|That|His|Her|Their)\b)"
+    r"(?P<name>[A-Z][\w'’-]+)\s+(?:has|have|had|is|are|was|were|will|can|went|came|saw|gave|took"
+    r"|left|lost|found|stole|broke|brought|bought|sold|met|fell|told|said|made|ran|hid|won|[a-z]+ed"
+    r"|[a-z]+s)\b"
 )
 _POINTS_BACK = re.compile(
     r"(?i)^(?:and|but|or|so|then|because|which|who|he|she|it|they|him|her|them|his|its|their|this"
     r"|that|these|those|there|here|both|neither|one|another|otherwise|also|too|instead|afterwards)\b"
 )
+# Points back from inside, unless what it points to stands before it in the same part.
+_PRONOUN = re.compile(r"(?i)\b(?:he|she|it|they|him|them|this|that|these|those|one|ones|so)\b")
+_NAMED = re.compile(r"\b(?:my|our|the|a|an|your)\s+\w+|(?<=\s)[A-Z]\w+", re.ASCII)
 _CONDITION = re.compile(r"(?i)\b(?:if|unless|when|whenever|until|because|although|while)\b")
 _LONGEST = 400
 
@@ -38,24 +49,47 @@ _LONGEST = 400
 def segments(text: str) -> list[str]:
     """The parts of an utterance that can be remembered each by itself, in their order.
 
-    A sentence that leans on the one before it ("She wears it at weddings.") stays with it, and so
-    does a clause with a condition. What opens a line without adding to it is left off.
+    What one says in a breath mostly hangs together, and an answer is found by the sentence beside
+    it. So a line is divided only between people who each do something, or between things that are
+    each in a state of their own; and nothing is divided that leans on what stands before it, or
+    hangs on a condition. Greetings and the like beside something told are left off.
 
     Examples
     --------
-    >>> segments("Well, my sister lost a ring. She cried. The mill has burned down.")
-    ['my sister lost a ring. She cried.', 'The mill has burned down.']
+    >>> segments("Well, my sister lost a ring. She cried. The mill is open, and the inn is shut.")
+    ['my sister lost a ring. She cried. The mill is open.', 'the inn is shut.']
     """
-    parts: list[str] = []
-    for sentence in _sentences(text):
-        for place, clause in enumerate(_clauses(sentence)):
-            leans = place == 0 and parts and _POINTS_BACK.match(_bare(clause))
-            if leans and len(parts[-1]) + len(clause) < _LONGEST and not parts[-1].endswith("?"):
-                parts[-1] = f"{parts[-1]} {clause}"
-            else:
-                parts.append(clause)
-    told = [bare for part in parts if (bare := _bare(part))]
-    return told or [text.strip()]
+    clauses = [clause for sentence in _sentences(text) for clause in _clauses(sentence)]
+    told = [clause for clause in clauses if telling_words(clause)]
+    if not told:
+        return [text.strip()]
+    parts = [told[0]]
+    for before, clause in itertools.pairwise(told):
+        if len(parts[-1]) + len(clause) > _LONGEST or _apart(before, clause):
+            parts.append(clause)
+        else:
+            parts[-1] = f"{parts[-1]} {clause}"
+    return [_bare(part) for part in parts]
+
+
+def _apart(one: str, other: str) -> bool:
+    """Whether two parts tell of different things, and each can be understood alone."""
+    one, other = _bare(one), _bare(other)
+    if _leans(other) or one.endswith("?"):
+        return False
+    who, whom = _SUBJECT.match(one), _SUBJECT.match(other)
+    if who and whom:
+        return whom["name"] not in one and who["name"] not in other
+    first, second = (read_statement(each, speaker="", addressee="").claim for each in (one, other))
+    return first is not None and second is not None and first != second
+
+
+def _leans(part: str) -> bool:
+    """Whether a part cannot be understood without the one before it."""
+    if _POINTS_BACK.match(part):
+        return True
+    pronoun = _PRONOUN.search(part)
+    return pronoun is not None and not _NAMED.search(part[: pronoun.start()])
 
 
 def _sentences(text: str) -> list[str]:
@@ -71,13 +105,15 @@ def _sentences(text: str) -> list[str]:
 
 
 def _clauses(sentence: str) -> list[str]:
-    if len(sentence) < 30 or _CONDITION.search(sentence):
-        return [sentence]
-    pieces = _CLAUSE.split(sentence)
-    if len(pieces) == 1 or min(len(piece.split()) for piece in pieces) < 4:
+    """A sentence, or its halves where they stand apart."""
+    cut = _CLAUSE.search(sentence)
+    if cut is None or _CONDITION.search(sentence):
         return [sentence]
     end = sentence[-1] if sentence[-1] in ".!?…" else ""
-    return [piece if piece.endswith(end) else piece + end for piece in pieces]
+    one, other = sentence[: cut.start()] + end, sentence[cut.end() :]
+    if len(one.split()) < 4 or len(other.split()) < 4 or not _apart(one, other):
+        return [sentence]
+    return [one, *_clauses(other)]
 
 
 def _bare(part: str) -> str:

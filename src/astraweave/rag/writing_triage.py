@@ -10,7 +10,7 @@ from astraweave.rag.memory import MemoryKind
 from astraweave.rag.salience import is_question
 from astraweave.rag.writing_words import is_number, lexicon, stem, tokens_of
 
-__all__ = ["is_passing", "is_promise", "kind_of"]
+__all__ = ["is_passing", "is_promise", "kind_of", "telling_words"]
 
 _TELLS_BY_ASKING = re.compile(
     r"(?i)^\W*(?:is it true that|have you heard (?:that|of|about)|did you (?:know|hear)(?: that)?"
@@ -33,6 +33,7 @@ _PROMISE = re.compile(
     r"(?i)\b(?:i|we)(?:'ll)?\s+(?:\w+ly\s+)?(?:promise|swear|vow|pledge|give (?:you )?my word)\b"
     r"|\b(?:i|we) (?:have |had )?(?:promised|sworn|vowed)\b|\bmy oath\b"
 )
+_WORD_GIVEN = frozenset("promise promised swear sworn vow vowed pledge pledged word oath".split())
 _PASSING_STATE = re.compile(
     r"(?i)\b(?:now|tonight|today|at the moment|right now|this (?:morning|evening))\b"
 )
@@ -75,14 +76,7 @@ def is_passing(text: str, names: Collection[str] = (), *, addressee: str = "") -
     if is_promise(text) or _relates(stems, text):
         return False
     called = set(tokens_of(addressee))
-    telling = [
-        each
-        for each in dict.fromkeys(tokens)
-        if each not in words.function_words
-        and each != "'s"
-        and each not in called
-        and stem(each) not in words.small_talk
-    ]
+    telling = [each for each in telling_words(text) if each not in called]
     felt = not stems.isdisjoint(words.feelings)
     numbers = any(is_number(token) for token in tokens)
     known = any(token in names for token in telling)
@@ -92,6 +86,16 @@ def is_passing(text: str, names: Collection[str] = (), *, addressee: str = "") -
     if _is_order(tokens, telling) and not _ADVICE.search(text):
         return True
     return bool(_OWN_PLAN_OF_THE_MOMENT.match(text)) and len(telling) < 2
+
+
+def telling_words(text: str) -> list[str]:
+    """The words of a line that are neither grammar nor small talk, each once."""
+    words = lexicon()
+    return [
+        each
+        for each in dict.fromkeys(tokens_of(text))
+        if each not in words.function_words and each != "'s" and stem(each) not in words.small_talk
+    ]
 
 
 def kind_of(text: str, *, seen: bool = False) -> MemoryKind:
@@ -125,6 +129,8 @@ def kind_of(text: str, *, seen: bool = False) -> MemoryKind:
 
 def is_promise(text: str) -> bool:
     """Whether somebody gives their word."""
+    if _WORD_GIVEN.isdisjoint(tokens_of(text)):
+        return False
     return bool(_PROMISE.search(text)) and not is_question(text)
 
 

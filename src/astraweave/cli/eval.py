@@ -1,0 +1,80 @@
+"""`astraweave eval`: how good the answers are, on the user's own data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import msgspec
+
+from astraweave.cli.console import Console
+from astraweave.core.settings import DEFAULT_EMBEDDER, Settings
+from astraweave.errors import InputError
+from astraweave.evaluation.conversation import CATEGORIES, read_conversations
+from astraweave.evaluation.memory import MemoryReport, Scores, evaluate_memory
+
+__all__ = ["run"]
+
+_WAYS = (("ours", "ours"), ("bm25", "BM25 alone"), ("minilm", "MiniLM alone"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate one thing; prints a table or one JSON object."""
+    from astraweave.embeddings import OnnxEmbedder
+    from astraweave.models import ModelStore
+
+    console = Console(quiet=arguments.json)
+    conversations = read_conversations(arguments.data)
+    if not any(question.evidence for one in conversations for question in one.questions):
+        raise InputError(f"no question in {arguments.data} names turns as its evidence")
+    embedder = OnnxEmbedder(ModelStore(Settings.from_environment()).ensure(DEFAULT_EMBEDDER))
+    with console.progress() as progress:
+        report = evaluate_memory(
+            conversations,
+            embedder,
+            progress=lambda done, total, what: progress("questions", done, total, what),
+        )
+    if arguments.per_question is not None:
+        _write_raw(report, arguments.per_question)
+    if arguments.json:
+        print(json.dumps(report.as_document(), indent=2))
+        return 0
+    _print(console, report)
+    if arguments.per_question is not None:
+        console.say(f"each question: {arguments.per_question}")
+    return 0
+
+
+def _write_raw(report: MemoryReport, path: Path) -> None:
+    """One JSON object a line."""
+    try:
+        with path.open("wb") as file:
+            file.writelines(msgspec.json.encode(one) + b"\n" for one in report.answered)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error}", path=str(path)) from error
+
+
+def _print(console: Console, report: MemoryReport) -> None:
+    names = [field.encode_name for field in msgspec.structs.fields(Scores)]
+    rows = [(title, "all", *_percent(report.scores(way))) for way, title in _WAYS]
+    rows += [
+        (
+            "ours",
+            CATEGORIES.get(category, str(category)),
+            *_percent(report.scores("ours", category)),
+        )
+        for category in report.categories()
+    ]
+    console.table(
+        f"{len(report.answered)} questions, in percent", ("search", "questions", *names), rows
+    )
+    document = report.as_document()
+    console.say(
+        f"{report.without_evidence} questions without evidence left out; a question took "
+        f"{document['ms_p50']:.1f} ms (p50), {document['ms_p95']:.1f} ms (p95), embedding included"
+    )
+
+
+def _percent(scores: Scores) -> list[str]:
+    return [f"{100.0 * value:.1f}" for value in msgspec.structs.astuple(scores)]

@@ -1,0 +1,277 @@
+"""What speaks for a memory, how it is weighed, and why it came back."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astraweave.embeddings import EmbedderInfo
+from astraweave.errors import CorruptDataError, InputError
+from astraweave.rag import Memory, MemoryStore, RagPipeline
+from astraweave.rag._columns import Names, Table
+from astraweave.rag._features import FEATURES, GROUPS, Asked, Field, features, fused, sittings
+from astraweave.rag._question import named_speakers
+from astraweave.rag._reranker import Reranker
+from astraweave.rag._traits import Trait, traits_of
+from astraweave.rag.salience import is_question
+from astraweave.rag.store import create_memory_tables
+
+
+class Flat:
+    """An embedder for which everything means the same."""
+
+    dimensions = 4
+    model_info = EmbedderInfo(id="flat", dimensions=4, max_tokens=64)
+
+    def embed(self, text):
+        return np.full(4, 0.5, np.float32)
+
+    def embed_batch(self, texts):
+        return np.full((len(texts), 4), 0.5, np.float32)
+
+
+@pytest.fixture
+def pipeline():
+    connection = sqlite3.connect(":memory:")
+    create_memory_tables(connection)
+    yield RagPipeline(MemoryStore(connection, Flat()), Flat())
+    connection.close()
+
+
+def keep(pipeline, text, **values):
+    memory = Memory(**({"owner": "tam", "text": text, "speaker": "player"} | values))
+    return pipeline._store.add(memory)
+
+
+def fill(pipeline):
+    for n, text in enumerate(
+        ("Bread is dear.", "The river runs high.", "A blade needs oil.", "It rained all night.")
+    ):
+        keep(pipeline, text, game_time=5000.0 * n)
+
+
+def best(pipeline, question, **more):
+    return pipeline.retrieve(question, owner="tam", k=1, **more)[0].memory
+
+
+def test_every_feature_is_in_one_group():
+    assert len(set(FEATURES)) == len(FEATURES) == sum(map(len, GROUPS.values()))
+
+
+def test_what_no_longer_holds_gives_way_unless_the_past_is_asked_for(pipeline):
+    fill(pipeline)
+    now_open = keep(pipeline, "The north gate is open.", game_time=60000.0)
+    shut = keep(
+        pipeline, "The north gate stays shut.", game_time=50000.0, superseded_by=now_open.id
+    )
+    assert best(pipeline, "How is the north gate?") == now_open
+    reasons = {
+        one.memory.id: {reason.feature: reason.value for reason in one.reasons}
+        for one in pipeline.explain("How was the north gate before?", owner="tam", k=6)
+    }
+    assert reasons[shut.id]["superseded"] == 0.0
+
+
+def test_the_time_of_a_question_counts(pipeline):
+    fill(pipeline)
+    days = [
+        keep(pipeline, "We caught a trout.", game_time=86_400.0 * (n + 0.3)) for n in range(1, 9)
+    ]
+    assert best(pipeline, "What did we catch yesterday?", now=86_400.0 * 6.5) == days[4]
+    keep(pipeline, "The mill fire took everything.", game_time=86_400.0 * 2.5)
+    before = best(pipeline, "What trout did we catch before the mill fire?", now=86_400.0 * 9)
+    assert before.game_time <= 86_400.0 * 2.5
+
+
+def test_links_lead_to_a_second_memory(pipeline):
+    fill(pipeline)
+    keep(pipeline, "The miller married Yrsa.", entities=("Yrsa",), game_time=30000.0)
+    linked = keep(pipeline, "Yrsa breeds falcons.", entities=("Yrsa",), game_time=40000.0)
+    (explained,) = [
+        one
+        for one in pipeline.explain("Who is the wife of the miller?", owner="tam", k=6)
+        if one.memory == linked
+    ]
+    assert {reason.feature: reason.value for reason in explained.reasons}["hop"] > 0.0
+
+
+def test_an_explanation_adds_up_and_reads_well(pipeline):
+    fill(pipeline)
+    keep(pipeline, "My sister Mira lost a ring.", game_time=90000.0)
+    found = pipeline.retrieve("What did my sister lose?", owner="tam", speaker="player", k=3)
+    told = pipeline.explain("What did my sister lose?", owner="tam", speaker="player", k=3)
+    assert [(one.memory, one.score) for one in told] == [(one.memory, one.score) for one in found]
+    for rank, one in enumerate(told, start=1):
+        assert one.rank == rank
+        assert {reason.feature for reason in one.reasons} == set(FEATURES)
+        assert math.isclose(sum(r.contribution for r in one.reasons), one.score, abs_tol=1e-9)
+        sizes = [abs(reason.contribution) for reason in one.reasons]
+        assert sizes == sorted(sizes, reverse=True)
+    text = str(told[0])
+    assert text.startswith("1. ")
+    assert "My sister Mira lost a ring." in text
+    assert told[0].reasons[0].feature in text
+
+
+def test_a_named_memory_is_explained_wherever_it_ranks(pipeline):
+    for n in range(400):
+        keep(pipeline, f"The lantern number {n} hangs here.", game_time=1000.0 * n)
+    last = keep(pipeline, "Nothing of the kind.", game_time=1e6)
+    told = pipeline.explain("Where is the lantern?", owner="tam", k=2, memory_id=last.id)
+    assert [one.memory.id == last.id for one in told] == [False, False, True]
+    assert told[-1].rank > 2
+    theirs = keep(pipeline, "A secret.", owner="mira")
+    for unknown in (theirs.id, 999_999):
+        with pytest.raises(InputError, match="no memory"):
+            pipeline.explain("What?", owner="tam", memory_id=unknown)
+    assert pipeline.explain("What?", owner="nobody") == []
+
+
+def test_everything_excluded_is_nothing(pipeline):
+    told = [keep(pipeline, f"line {n}") for n in range(3)]
+    assert pipeline.retrieve("line", owner="tam", exclude={one.id for one in told}) == []
+
+
+def test_diversity(pipeline):
+    fill(pipeline)
+    best_first = pipeline.retrieve("the river", owner="tam", k=3)
+    for diversity in (0.2, 1.0):
+        other = pipeline.retrieve("the river", owner="tam", k=3, diversity=diversity)
+        assert len({one.memory.id for one in other}) == 3
+        assert other[0] == best_first[0]
+    for wrong in (-0.1, 1.1, math.nan):
+        with pytest.raises(InputError, match="diversity"):
+            pipeline.retrieve("the river", owner="tam", diversity=wrong)
+
+
+def test_speakers_by_name_and_nickname():
+    speakers = frozenset({"Melanie", "tam", "Old Ben", ""})
+    assert named_speakers("What did Mel tell TAM?", speakers) == {"Melanie", "tam"}
+    assert named_speakers("Has old Ben slept?", speakers) == {"Old Ben"}
+    assert named_speakers("What about a melon?", speakers) == frozenset()
+    assert named_speakers("The tamer laughed.", speakers) == frozenset()
+
+
+def test_weights_must_fit_the_features():
+    shipped = Reranker.shipped()
+    assert shipped.weights.shape == (len(FEATURES),)
+    with pytest.raises(CorruptDataError, match="shoe size"):
+        Reranker({"shoe size": 1.0})
+    with pytest.raises(CorruptDataError, match="finite"):
+        Reranker({FEATURES[0]: math.nan})
+
+
+def test_what_is_near_counts_for_it_and_what_only_asks_against_it():
+    weights = dict(zip(FEATURES, Reranker.shipped().weights.tolist(), strict=True))
+    for good in ("meaning", "window", "words rank", "said", "sitting meaning", "near span", "hop"):
+        assert weights[good] > 0.0
+    for bad in ("asks", "holds question", "superseded", "sum log rank"):
+        assert weights[bad] < 0.0
+
+
+@given(st.text())
+def test_traits_of_any_text(text):
+    traits = Trait(traits_of(text))
+    assert (Trait.ASKS in traits) == is_question(text)
+    assert (Trait.HOLDS_QUESTION in traits) == ("?" in text)
+
+
+LINES = st.sampled_from(
+    [
+        "I lost it.",
+        "Where is it?",
+        "Tell me, Bram, two or three?",
+        "We will go. Will you?",
+        "x" * 400,
+    ]
+)
+
+
+@st.composite
+def fields(draw):
+    size = draw(st.integers(1, 30))
+    times = np.cumsum(
+        draw(st.lists(st.sampled_from([0.0, 60.0, 900.0, 5e4]), min_size=size, max_size=size))
+    )
+    table = Table(Names())
+    table.append(
+        [
+            Memory(
+                id=n + 1, owner="tam", text=draw(LINES),
+                speaker=draw(st.sampled_from(["", "a", "b"])), game_time=float(times[n]),
+                importance=draw(st.sampled_from([0.0, 0.5, 1.0])),
+                superseded_by=draw(st.sampled_from([0, 99])),
+            )
+            for n in range(size)
+        ]
+    )  # fmt: skip
+    numbers = st.sampled_from([0.0, 0.25, 0.5, 1.0, 3.0])
+    words = np.array(draw(st.lists(numbers, min_size=size, max_size=size)), np.float32)
+    meaning = np.array(
+        draw(st.lists(numbers | st.just(math.nan), min_size=size, max_size=size)), np.float32
+    )
+    return Field(words, meaning, table.columns)
+
+
+def z(scores):
+    known = [score for score in scores.tolist() if not math.isnan(score)]
+    mean = sum(known) / len(known) if known else 0.0
+    spread = math.sqrt(sum((s - mean) ** 2 for s in known) / len(known)) if known else 0.0
+    return [0.0 if math.isnan(s) or spread < 1e-5 else (s - mean) / spread for s in scores.tolist()]
+
+
+@settings(max_examples=150, deadline=None)
+@given(field=fields(), data=st.data())
+def test_features_against_one_memory_at_a_time(field, data):
+    size = len(field.words)
+    scores = fused(field, [0])
+    words, meaning = z(field.words), z(field.meaning)
+    assert scores.words == pytest.approx(words, abs=1e-3)
+    assert scores.meaning == pytest.approx(meaning, abs=1e-3)
+    places = np.array(
+        data.draw(st.lists(st.integers(0, size - 1), min_size=1, unique=True)), np.int64
+    )
+    asked = Asked(said_by=data.draw(st.sampled_from([(), (1,), (1, 2)])), when=True, now=1e6)
+    nothing = np.zeros(len(places), np.float32)
+    table = features(field, scores, asked, places, nothing, nothing)
+    row = dict(zip(FEATURES, table, strict=True))
+    times = field.columns.game_time.tolist()
+
+    def together(first, second):
+        return first >= 0 and all(
+            abs(times[n + 1] - times[n]) <= 900.0 for n in range(first, second)
+        )
+
+    for at, place in enumerate(places.tolist()):
+        speaker = int(field.columns.speaker[place])
+        said = 0.5 if not asked.said_by else float(speaker in asked.said_by)
+        traits = Trait(int(field.columns.traits[place]))
+        start = max(n for n in range(place + 1) if n == 0 or not together(n - 1, n))
+        expected = {
+            "meaning": meaning[place],
+            "words 1 before": words[place - 1] if together(place - 1, place) else 0.0,
+            "words 2 before": words[place - 2] if together(place - 2, place) else 0.0,
+            "said": said,
+            "said asking": said * (Trait.ASKS in traits),
+            "counts": float(Trait.COUNTS in traits),
+            "when: time": float(Trait.TELLS_TIME in traits),
+            "opening": float(place - start < 2),
+            "importance": float(field.columns.importance[place]),
+            "superseded": float(field.columns.superseded[place]),
+            "recent": 2.0 ** (min(times[place] - 1e6, 0.0) / 86_400.0),
+        }
+        sitting = [p for p in places.tolist() if together(min(p, place), max(p, place))]
+        sums = {p: float(scores.sums[p]) for p in places.tolist()}
+        expected["sitting best"] = max(sums[p] for p in sitting) - max(sums.values())
+        for name, value in expected.items():
+            assert row[name][at] == pytest.approx(value, abs=2e-3), name
+
+
+def test_no_sitting_goes_on_into_another_shelf():
+    times = np.array([0.0, 1.0, 2.0, 3.0])
+    assert sittings(times, [0, 2, 4]).tolist() == [False, True, False, True]
