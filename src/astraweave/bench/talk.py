@@ -7,6 +7,7 @@ import random
 from itertools import count, cycle
 
 from astraweave.bench.case import Case, Pair, case
+from astraweave.core.rng import RandomStreams
 from astraweave.core.text import sanitize
 from astraweave.dialogue import (
     BARKS,
@@ -70,7 +71,7 @@ def bark() -> Pair:
 @case("talk.plan", unit="us")
 def plan() -> Pair:
     """What a line does and says, decided from three memories; the six sorts of line in turn."""
-    generator, dice = DialogueGenerator(), random.Random(1)  # noqa: S311
+    generator, dice = DialogueGenerator(), RandomStreams(1)["bench.talk"]
     situations = cycle([_situation(said, dice) for said in _SAID])
 
     def one() -> LinePlan:
@@ -82,7 +83,7 @@ def plan() -> Pair:
 @case("talk.composed_line", unit="us")
 def composed_line() -> Pair:
     """A whole composed line, from the utterance to its last clause, in an event loop of its own."""
-    generator, dice = DialogueGenerator(), random.Random(1)  # noqa: S311
+    generator, dice = DialogueGenerator(), RandomStreams(1)["bench.talk"]
     situations = cycle([_situation(said, dice) for said in _SAID])
 
     async def speak() -> str:
@@ -97,7 +98,7 @@ def composed_line() -> Pair:
 @case("talk.turns", unit="us")
 def turns() -> Pair:
     """Who of eight speaks next."""
-    dice = random.Random(1)  # noqa: S311
+    dice = RandomStreams(1)["bench.talk"]
     table = [
         Standing(npc=f"npc{n}", relevance=n / 8, affinity=n / 8, silent_for=n) for n in range(8)
     ]

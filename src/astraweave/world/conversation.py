@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import random
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -101,7 +100,7 @@ class Conversations:
         """What a line would do and say; nothing is said, remembered or drawn."""
         async with mind.speaking:
             situation = await self.situation(mind, said)
-            dice = random.Random()  # noqa: S311 - what the real line would draw
+            dice = RandomStreams(0)["plan"]  # draws what the real line would draw
             dice.setstate(situation.rng.getstate())
             return self._generator.plan(msgspec.structs.replace(situation, rng=dice))
 

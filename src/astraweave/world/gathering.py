@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from astraweave.core.rng import seed_for
+from astraweave.core.rng import RandomStreams
 from astraweave.core.text import sanitize
 from astraweave.dialogue import (
     Answered,
@@ -54,7 +53,7 @@ class Gathering:
         """Who answers, in which order; the same talk at the same time gives the same order."""
         at = next(iter(situations.values())).now
         name = f"group/{','.join(sorted(situations))}/{at!r}/{said.speaker}/{said.text.text}"
-        dice = random.Random(seed_for(self._seed(), name))  # noqa: S311 - who speaks first
+        dice = RandomStreams(self._seed())[name]
         standings = [
             Standing(
                 npc=npc,
