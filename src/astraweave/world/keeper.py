@@ -45,6 +45,7 @@ from astraweave.world.events import (
     LineCut,
     LineSpoken,
     MemoriesChanged,
+    MemoriesLived,
     RandomState,
     RoomPut,
     ViewChanged,
@@ -54,6 +55,7 @@ from astraweave.world.events import (
 from astraweave.world.ledger import Ledger, encode_state
 from astraweave.world.minds import Exchange
 from astraweave.world.replay import SessionRecord
+from astraweave.world.routes import routed
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
 from astraweave.world.transitions import apply, entity_key, persona_key, room_key, turn_prefix
@@ -175,7 +177,7 @@ class Keeper:
             telemetry=self._telemetry,
         )
         with self._telemetry.span("world.hash"):
-            self.ledger = Ledger(slot.state, self.store)
+            self.ledger = Ledger(routed(slot.state, self.life, novelty), self.store)
         self.hash = self.ledger.hash
         self.last_tick = self.slot.state.get(_TICK, int) or 0
         self.minds = {
@@ -295,7 +297,8 @@ class Keeper:
         self.happen(
             LineSpoken(npc=line.npc, turns=line.turns, recalled=line.recalled, random=line.random)
         )
-        self.rag.recalled(line.recalled, self._now)
+        with self._failures_counted():
+            self.recall(line.recalled)
         for memory in line.memories:
             with self._failures_counted():
                 self.remember(memory)
@@ -304,6 +307,21 @@ class Keeper:
             with self._failures_counted():
                 if (outcome := felt(exchange)) is not None:
                     self.feel(line.npc, outcome)
+
+    def recall(self, ids: Sequence[int]) -> None:
+        """Memories came to mind, at the game time of the tick: they last longer from now on."""
+        before = {memory_id: self.life.lived(memory_id) for memory_id in ids}
+        self.rag.recalled(ids, self._now)
+        after = {memory_id: self.life.lived(memory_id) for memory_id in ids}
+        for memory_id, lived in before.items():  # that was asking; now it happens
+            self.life.restore(memory_id, lived)
+        changed = tuple(
+            (memory_id, lived)
+            for memory_id, lived in after.items()
+            if lived is not None and lived != before[memory_id]
+        )
+        if changed:
+            self.happen(MemoriesLived(lived=changed, why="recalled", at=self._now))
 
     def cut_line(self, npc: str, whole: str, heard: str) -> None:
         """Shorten a line that had ended to what was heard of it, and the memory of it."""
