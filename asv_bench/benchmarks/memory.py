@@ -1,7 +1,7 @@
 """Ten thousand memories: saving, loading, asking, and how many of those asked for come back."""
 
 from astraweave.bench.case import Unavailable
-from astraweave.bench.memory import default_memory_figures
+from astraweave.bench.memory import ten_thousand_figures
 
 
 class Memory:
@@ -9,7 +9,7 @@ class Memory:
 
     def setup_cache(self):
         try:
-            return default_memory_figures()
+            return ten_thousand_figures()
         except Unavailable:
             return None
 

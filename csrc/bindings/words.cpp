@@ -1,4 +1,5 @@
 #include <cmath>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,8 @@
 #include "words/stemmer.hpp"
 #include "words/word_shelf.hpp"
 
+// Calls of one vocabulary's shelves follow each other, from whichever threads they come; nobody
+// waits for the GIL with that lock held.
 namespace astraweave::bindings {
 namespace {
 
@@ -82,11 +85,22 @@ void read(const py::sequence& texts, const std::optional<py::sequence>& further,
   }
 }
 
+std::size_t size_of(const WordShelf& self) {
+  const std::lock_guard lock(self.vocabulary()->callers());
+  return self.size();
+}
+
+std::size_t bytes_of(const WordShelf& self) {
+  const std::lock_guard lock(self.vocabulary()->callers());
+  return self.bytes();
+}
+
 void append(WordShelf& self, const py::sequence& texts,
             const std::optional<py::sequence>& further) {
   Batch batch;
   read(texts, further, batch);
   const py::gil_scoped_release release;
+  const std::lock_guard lock(self.vocabulary()->callers());
   self.append(batch.documents);
 }
 
@@ -99,16 +113,19 @@ void check_row(const WordShelf& self, py::ssize_t row) {
 
 void replace(WordShelf& self, py::ssize_t row, const py::str& text,
              const std::optional<py::sequence>& further) {
-  check_row(self, row);
   Texts texts;
   std::vector<WeightedTerm> terms;
   if (further) texts.add_terms(*further, terms);
   const Document document{texts.add(text), terms};
   const py::gil_scoped_release release;
+  const std::lock_guard lock(self.vocabulary()->callers());
+  check_row(self, row);
   self.replace(static_cast<std::size_t>(row), document);
 }
 
 void remove(WordShelf& self, const std::vector<py::ssize_t>& rows) {
+  const py::gil_scoped_release release;
+  const std::lock_guard lock(self.vocabulary()->callers());
   std::vector<std::size_t> wanted;
   for (const py::ssize_t row : rows) {
     check_row(self, row);
@@ -117,7 +134,6 @@ void remove(WordShelf& self, const std::vector<py::ssize_t>& rows) {
     }
     wanted.push_back(static_cast<std::size_t>(row));
   }
-  const py::gil_scoped_release release;
   self.remove(wanted);
 }
 
@@ -130,7 +146,7 @@ py::array_t<float> score_words(const py::sequence& shelves, const py::iterable& 
   std::size_t rows = 0;
   for (const py::handle shelf : shelves) {
     asked.push_back(&shelf.cast<const WordShelf&>());
-    rows += asked.back()->size();
+    rows += size_of(*asked.back());
     if (asked.back()->vocabulary() != asked.front()->vocabulary()) {
       throw Error(ErrorCode::kInput, "shelves that are asked together share one vocabulary");
     }
@@ -139,8 +155,10 @@ py::array_t<float> score_words(const py::sequence& shelves, const py::iterable& 
   std::vector<WeightedTerm> terms;
   texts.add_terms(query, terms);
   py::array_t<float> scores(static_cast<py::ssize_t>(rows));
-  float* to = scores.mutable_data();
+  const std::span<float> to(scores.mutable_data(), rows);
+  if (asked.empty()) return scores;
   const py::gil_scoped_release release;
+  const std::lock_guard lock(asked.front()->vocabulary()->callers());
   words::score_words(asked, terms, {.k1 = k1, .b = b}, to);
   return scores;
 }
@@ -170,12 +188,19 @@ void bind_words(py::module_& module) {
   module.def("split_words", &split_words, py::arg("text"));
   py::class_<Vocabulary, std::shared_ptr<Vocabulary>>(module, "Vocabulary")
       .def(py::init())
-      .def_property_readonly("nbytes", &Vocabulary::bytes)
-      .def("__len__", &Vocabulary::size);
+      .def_property_readonly("nbytes",
+                             [](const Vocabulary& self) {
+                               const std::lock_guard lock(self.callers());
+                               return self.bytes();
+                             })
+      .def("__len__", [](const Vocabulary& self) {
+        const std::lock_guard lock(self.callers());
+        return self.size();
+      });
   py::class_<WordShelf>(module, "WordShelf")
       .def(py::init<std::shared_ptr<Vocabulary>>(), py::arg("vocabulary").none(false))
-      .def_property_readonly("nbytes", &WordShelf::bytes)
-      .def("__len__", &WordShelf::size)
+      .def_property_readonly("nbytes", &bytes_of)
+      .def("__len__", &size_of)
       .def("append", &append, py::arg("texts"), py::arg("further") = py::none())
       .def("replace", &replace, py::arg("row"), py::arg("text"), py::arg("further") = py::none())
       .def("remove", &remove, py::arg("rows"));

@@ -37,7 +37,7 @@ std::vector<float> scores(const WordShelf& shelf, const std::string& query) {
   const WordShelf* const shelves[] = {&shelf};
   const WeightedTerm terms[] = {{query, 1.0F}, {"by:tam", 0.5F}};
   std::vector<float> found(shelf.size());
-  score_words(shelves, terms, {}, found.data());
+  score_words(shelves, terms, {}, found);
   return found;
 }
 

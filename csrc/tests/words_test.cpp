@@ -59,7 +59,7 @@ std::vector<float> scores(const WordShelf& shelf, std::string_view word) {
   const WordShelf* const shelves[] = {&shelf};
   const WeightedTerm query[] = {{word, 1.0F}};
   std::vector<float> found(shelf.size());
-  words::score_words(shelves, query, {}, found.data());
+  words::score_words(shelves, query, {}, found);
   return found;
 }
 
@@ -108,7 +108,7 @@ void test_rarity_is_that_of_the_shelf() {
   const WordShelf* const both[] = {&mine, &theirs};
   const WeightedTerm query[] = {{"ring", 1.0F}};
   std::vector<float> found(52);
-  words::score_words(both, query, {}, found.data());
+  words::score_words(both, query, {}, found);
   CHECK(found[0] < alone && found[1] == 0.0F && found[51] == found[0]);
 }
 

@@ -47,7 +47,6 @@ void Vocabulary::grow() {
 
 Term Vocabulary::add(std::string_view term) {
   const std::uint32_t hash = hash_of(term);
-  const std::lock_guard lock(mutex_);
   if ((ends_.size() + 1) * 4 > slots_.size() * 3) grow();
   const std::size_t at = place_of(term, hash);
   if (slots_[at].term != kNoTerm) return slots_[at].term;
@@ -60,17 +59,10 @@ Term Vocabulary::add(std::string_view term) {
 }
 
 Term Vocabulary::find(std::string_view term) const noexcept {
-  const std::lock_guard lock(mutex_);
   return slots_.empty() ? kNoTerm : slots_[place_of(term, hash_of(term))].term;
 }
 
-std::size_t Vocabulary::size() const noexcept {
-  const std::lock_guard lock(mutex_);
-  return ends_.size();
-}
-
 std::size_t Vocabulary::bytes() const noexcept {
-  const std::lock_guard lock(mutex_);
   return texts_.capacity() + ends_.capacity() * sizeof(std::size_t) +
          slots_.capacity() * sizeof(Slot);
 }

@@ -1,7 +1,11 @@
 // Numbers for terms, shared by all shelves of a world.
 //
 // Contract: a term has one number from 0 on, for good; terms that no memory holds any more keep
-// theirs (some 20 bytes and the term itself), since nothing here outlives a session. Thread-safe.
+// theirs (some 20 bytes and the term itself), since nothing here outlives a session.
+//
+// Threads: whoever calls holds callers(), and so does whoever works with a shelf that shares it: a
+// question takes microseconds, and one lock for all shelves is one that nobody can take in the
+// wrong order.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +26,9 @@ class Vocabulary {
   Term add(std::string_view term);
   // kNoTerm where it has none.
   Term find(std::string_view term) const noexcept;
-  std::size_t size() const noexcept;
+  std::size_t size() const noexcept { return ends_.size(); }
   std::size_t bytes() const noexcept;
+  std::mutex& callers() const noexcept { return callers_; }
 
  private:
   struct Slot {
@@ -34,7 +39,7 @@ class Vocabulary {
   std::size_t place_of(std::string_view term, std::uint32_t hash) const noexcept;
   void grow();
 
-  mutable std::mutex mutex_;
+  mutable std::mutex callers_;
   std::string texts_;
   std::vector<std::size_t> ends_;
   std::vector<Slot> slots_;  // a power of two, at most three quarters taken

@@ -56,9 +56,12 @@ std::size_t spread(Term term) noexcept {
   return static_cast<std::size_t>(term) * 0x9e3779b97f4a7c15u >> 20;
 }
 
-// 2 ** class postings fit into a block; the smallest holds 4.
-std::uint32_t class_of(std::uint32_t count) noexcept {
-  return static_cast<std::uint32_t>(std::bit_width(std::max(count, 4U) - 1));
+constexpr std::uint32_t kSmallestBlock = 4, kLargestBlock = 256;
+constexpr std::uint32_t kGrowing = 7;  // blocks until they are large
+constexpr std::uint32_t kInGrowing = kSmallestBlock * ((1U << kGrowing) - 1);
+
+std::uint32_t capacity_of(std::uint32_t block) noexcept {
+  return block < kGrowing ? kSmallestBlock << block : kLargestBlock;
 }
 
 }  // namespace
@@ -70,10 +73,29 @@ std::size_t WordShelf::bytes() const noexcept {
          row_of_.capacity() * 4 + length_of_.capacity() * 4;
 }
 
-std::span<const std::uint32_t> WordShelf::postings(const List& list) const noexcept {
-  const std::uint32_t* first =
-      list.count <= kInline ? list.here.data() : pool_.data() + list.here[0];
-  return {first, list.count};
+// count > 0
+WordShelf::Blocks WordShelf::blocks_of(std::uint32_t count) noexcept {
+  const std::uint32_t before = count - 1;
+  if (before >= kInGrowing) {
+    const std::uint32_t behind = before - kInGrowing;
+    return {kGrowing + behind / kLargestBlock, behind % kLargestBlock + 1};
+  }
+  const auto last = static_cast<std::uint32_t>(std::bit_width(before / kSmallestBlock + 1)) - 1;
+  return {last, count - kSmallestBlock * ((1U << last) - 1)};
+}
+
+template <class Use>
+void WordShelf::each_posting(const List& list, Use&& use) const {
+  if (list.count <= kInline) {
+    for (std::uint32_t i = 0; i < list.count; ++i) use(list.here[i]);
+    return;
+  }
+  auto [block, count] = blocks_of(list.count);
+  for (std::uint32_t place = list.here[0];; place = pool_[place]) {
+    for (std::uint32_t i = 1; i <= count; ++i) use(pool_[place + i]);
+    if (block == 0) break;
+    count = capacity_of(--block);
+  }
 }
 
 const WordShelf::List* WordShelf::find(Term term) const noexcept {
@@ -109,40 +131,32 @@ WordShelf::List& WordShelf::list_of(Term term) {
   return lists_[at];
 }
 
-std::uint32_t WordShelf::allocate(std::uint32_t size_class) {
-  if (const std::uint32_t head = free_[size_class]; head != 0) {
-    free_[size_class] = pool_[head - 1];
-    return head - 1;
-  }
-  const std::size_t place = pool_.size();
-  if (place + (std::size_t{1} << size_class) >= kGone) {
+// A block with room for so many postings, behind the place of the one before it.
+std::uint32_t WordShelf::allocate(std::uint32_t capacity, std::uint32_t before) {
+  const std::size_t place = pool_.size(), end = place + 1 + capacity;
+  if (end >= kGone) {
     throw Error(ErrorCode::kCapacity, "a character has too many words to remember");
   }
-  pool_.resize(place + (std::size_t{1} << size_class));
+  if (end > pool_.capacity()) pool_.reserve(end + end / 4);  // twice would be half of it idle
+  pool_.resize(end);
+  pool_[place] = before;
   return static_cast<std::uint32_t>(place);
 }
 
 void WordShelf::post(Term term, std::uint32_t posting) {
   List& list = list_of(term);
-  const std::uint32_t count = list.count;
-  if (count < kInline) {
-    list.here[count] = posting;
-  } else if (count == kInline) {
-    const std::uint32_t block = allocate(class_of(count + 1));
-    std::copy(list.here.begin(), list.here.end(), pool_.begin() + block);
-    list.here[0] = block;
-    pool_[block + count] = posting;
-  } else {
-    const std::uint32_t now = class_of(count);
-    if (const std::uint32_t wanted = class_of(count + 1); wanted != now) {
-      const std::uint32_t old = list.here[0], block = allocate(wanted);
-      std::copy_n(pool_.begin() + old, count, pool_.begin() + block);
-      list.here[0] = block;
-      pool_[old] = free_[now];
-      free_[now] = old + 1;
-    }
-    pool_[list.here[0] + count] = posting;
+  if (list.count < kInline) {
+    list.here[list.count++] = posting;
+    return;
   }
+  if (list.count == kInline) {
+    const std::uint32_t first = allocate(kSmallestBlock, 0);
+    std::copy(list.here.begin(), list.here.end(), pool_.begin() + first + 1);
+    list.here[0] = first;
+  }
+  const auto [block, in_it] = blocks_of(list.count + 1);
+  if (in_it == 1) list.here[0] = allocate(capacity_of(block), list.here[0]);
+  pool_[list.here[0] + in_it] = posting;
   ++list.count;
 }
 
@@ -235,10 +249,10 @@ void WordShelf::compact_if_due() {
   }
   for (const List& list : lists_) {
     if (list.term == kNoTerm) continue;
-    for (const std::uint32_t posting : postings(list)) {
+    each_posting(list, [&](std::uint32_t posting) {
       const std::uint32_t row = row_of_[posting >> 8];
       if (row != kGone) fresh.post(list.term, row << 8 | (posting & 0xFF));
-    }
+    });
   }
   fresh.live_ = live_;
   fresh.total_length_ = total_length_;
@@ -266,13 +280,13 @@ class Scorer {
     for (const WordShelf* shelf : shelves_) {
       const WordShelf::List* list = shelf->find(term);
       if (list == nullptr) continue;
-      const auto postings = shelf->postings(*list);
-      df += shelf->live_ == shelf->row_of_.size()
-                ? postings.size()
-                : static_cast<std::size_t>(
-                      std::count_if(postings.begin(), postings.end(), [&](std::uint32_t posting) {
-                        return shelf->row_of_[posting >> 8] != WordShelf::kGone;
-                      }));
+      if (shelf->live_ == shelf->row_of_.size()) {
+        df += list->count;
+      } else {
+        shelf->each_posting(*list, [&](std::uint32_t posting) {
+          df += shelf->row_of_[posting >> 8] != WordShelf::kGone ? 1U : 0U;
+        });
+      }
     }
     if (df == 0) return;
     const double n = static_cast<double>(rows_), found = static_cast<double>(df);
@@ -280,21 +294,21 @@ class Scorer {
     float* scores = scores_;
     for (const WordShelf* shelf : shelves_) {
       if (const WordShelf::List* list = shelf->find(term)) {
-        add_list(*shelf, shelf->postings(*list), weight * idf * (k1_ + 1.0F), scores);
+        add_list(*shelf, *list, weight * idf * (k1_ + 1.0F), scores);
       }
       scores += shelf->size();
     }
   }
 
  private:
-  void add_list(const WordShelf& shelf, std::span<const std::uint32_t> postings, float factor,
+  void add_list(const WordShelf& shelf, const WordShelf::List& list, float factor,
                 float* scores) const noexcept {
-    for (const std::uint32_t posting : postings) {
+    shelf.each_posting(list, [&](std::uint32_t posting) {
       const std::uint32_t slot = posting >> 8, row = shelf.row_of_[slot];
-      if (row == WordShelf::kGone) continue;
+      if (row == WordShelf::kGone) return;
       const float tf = static_cast<float>(posting & 0xFF) * (1.0F / kStepsOfWeight);
       scores[row] += factor * tf / (tf + base_ + slope_ * shelf.length_of_[slot]);
-    }
+    });
   }
 
   std::span<const WordShelf* const> shelves_;
@@ -304,9 +318,14 @@ class Scorer {
 };
 
 void score_words(std::span<const WordShelf* const> shelves, std::span<const WeightedTerm> query,
-                 const Bm25& bm25, float* scores) {
-  const Scorer scorer(shelves, bm25, scores);
-  if (shelves.empty()) return;
+                 const Bm25& bm25, std::span<float> scores) {
+  std::size_t rows = 0;
+  for (const WordShelf* shelf : shelves) rows += shelf->size();
+  if (rows != scores.size()) {
+    throw Error(ErrorCode::kUsage, "memories came or went while they were searched");
+  }
+  if (rows == 0) return;
+  const Scorer scorer(shelves, bm25, scores.data());
   const Vocabulary& vocabulary = *shelves.front()->vocabulary();
   Weights wanted;
   std::vector<Term> order;  // scores are added in the order of the question, too

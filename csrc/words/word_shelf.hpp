@@ -14,12 +14,12 @@
 // where n, df and the mean are those of the shelves asked together, never of anybody else's. tf is
 // the sum of weights, kept in eighths up to 31.9.
 //
-// Memory: 4 bytes a posting, 16 a list (its first two postings lie in it), 8 a row. Removing marks
-// the row and moves numbers, 4 bytes a row; the postings of rows that are gone leave when they are
-// more than a quarter. Scoring reads the lists of the question's terms and writes the scores: for
-// 10,000 rows 40 kB, 1 us, and 3 ns a posting.
+// Memory: 4 bytes a posting and half of that in slack, 16 a list (its first two postings lie in
+// it), 8 a row. Removing marks the row and moves numbers, 4 bytes a row; the postings of rows that
+// are gone leave when they are more than a quarter. Scoring reads the lists of the question's terms
+// and writes the scores: for 10,000 rows 40 kB, 1 us, and 3 ns a posting.
 //
-// Threads: a shelf has one caller at a time; the vocabulary may be shared by any number.
+// Threads: whoever calls holds vocabulary()->callers().
 #pragma once
 
 #include <array>
@@ -77,18 +77,26 @@ class WordShelf {
 
   // A posting is a slot in the upper 24 bits and the weight in eighths in the lower 8. Slots count
   // documents as they came, replaced ones anew; row_of_ says where they are now.
+  //
+  // More than kInline postings of a list lie in blocks of pool_, of 4, 8, 16 up to 256 postings,
+  // each behind the place of the block before it: growing copies nothing and leaves nothing behind.
   struct List {
     Term term = kNoTerm;
     std::uint32_t count = 0;
-    // Up to kInline postings, or the place in pool_ of a block whose size is the next power of two.
-    std::array<std::uint32_t, kInline> here{};
+    std::array<std::uint32_t, kInline> here{};  // up to kInline postings, or the last block's place
   };
+  struct Blocks {
+    std::uint32_t last;   // its capacity is 4 << last, at most 256
+    std::uint32_t in_it;  // postings in the last one, 1 to its capacity
+  };
+  static Blocks blocks_of(std::uint32_t count) noexcept;
 
-  std::span<const std::uint32_t> postings(const List& list) const noexcept;
+  template <class Use>
+  void each_posting(const List& list, Use&& use) const;
   const List* find(Term term) const noexcept;
   List& list_of(Term term);
   void post(Term term, std::uint32_t posting);
-  std::uint32_t allocate(std::uint32_t size_class);
+  std::uint32_t allocate(std::uint32_t capacity, std::uint32_t before);
   void grow_lists();
   std::uint32_t add_slot(const Document& document);
   void compact_if_due();
@@ -97,16 +105,16 @@ class WordShelf {
   std::vector<List> lists_;  // a hash table by term; a power of two, at most three quarters taken
   std::size_t used_lists_ = 0;
   std::vector<std::uint32_t> pool_;
-  std::array<std::uint32_t, 32> free_{};  // by size class: place + 1 of a free block, 0: none
-  std::vector<std::uint32_t> row_of_;     // by slot
-  std::vector<float> length_of_;          // by slot, in words
-  double total_length_ = 0.0;             // of those that are there
+  std::vector<std::uint32_t> row_of_;  // by slot
+  std::vector<float> length_of_;       // by slot, in words
+  double total_length_ = 0.0;          // of those that are there
   std::size_t live_ = 0;
 };
 
-// The scores of all rows of `shelves`, one shelf behind the other; `scores` has room for them. The
-// shelves share one vocabulary. Of terms that mean the same the weights are added.
+// The scores of all rows of `shelves`, one shelf behind the other; `scores` has room for just them,
+// or Error(kUsage). The shelves share one vocabulary. Of terms that mean the same the weights are
+// added.
 void score_words(std::span<const WordShelf* const> shelves, std::span<const WeightedTerm> query,
-                 const Bm25& bm25, float* scores);
+                 const Bm25& bm25, std::span<float> scores);
 
 }  // namespace astraweave::words

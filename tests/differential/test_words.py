@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +24,7 @@ from astraweave._native import (
     stem,
 )
 from astraweave._native import reference_words as reference
-from astraweave.errors import InputError
+from astraweave.errors import InputError, UsageError
 
 STEMS = (
     "gener commun arsen past univers later emerg organ inter run hop happi care relat hast "
@@ -267,3 +270,26 @@ def test_cosines_of_a_query_of_zeros_and_one_that_is_none():
     for bad in (np.full(5, np.nan), np.full(5, np.inf), np.zeros(65), np.zeros((1, 5))):
         with pytest.raises(InputError):
             coded_cosines(bad, rows, scales)
+
+
+def test_threads_that_ask_and_add_at_once():
+    shelf = WordShelf(Vocabulary())
+    problems: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for n in range(300):
+                shelf.append([f"the ring {n} of {number}", "another"])
+                with contextlib.suppress(UsageError):  # somebody was quicker
+                    score_words([shelf], [("ring", 1.0)])
+                shelf.remove([0])
+        except BaseException as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert len(shelf) == 4 * 300

@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from astraweave.bench.kills import KillFigures, measure_kills
 from astraweave.core.clock import ManualClock
 from astraweave.embeddings import MockEmbeddingClient
 from astraweave.rag import MemoryStore
@@ -186,3 +187,23 @@ def test_two_hundred_kills(tmp_path, request):
     print(seen)
     assert seen["kills"] == 200
     assert seen["inside a save"] > 20
+
+
+def sound(figures: KillFigures, kills: int) -> None:
+    assert figures.lost == []
+    assert figures.unreadable == []
+    assert figures.kills == kills
+    assert figures.replayed == figures.recovered > kills // 2
+    print(figures)
+
+
+def test_whole_worlds_are_killed_at_random_moments(tmp_path):
+    sound(measure_kills(tmp_path, 8, seed=5), 8)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_five_hundred_worlds_are_killed(tmp_path, request):
+    if request.config.getoption("-m") != "slow":
+        pytest.skip("ten minutes: run it with -m slow")
+    sound(measure_kills(tmp_path, 500, seed=6), 500)

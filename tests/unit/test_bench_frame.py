@@ -88,7 +88,8 @@ def test_two_passes_of_a_dialogue():
     assert figures.model_lines == figures.drafted == 0
     assert figures.model_line_ms_p95 is None
     assert 0 < figures.first_word_ms_p50 <= figures.line_ms_p95
-    assert [bar.met for bar in figures.bars[2:]] == [None, None]
+    assert [bar.met for bar in figures.bars[2:4]] == [None, None]
+    assert (figures.personas, figures.repeats) == (1, 0)
 
 
 def test_a_bar_is_a_limit_or_a_floor():

@@ -140,7 +140,7 @@ def test_the_conversation_grows_at_its_end(length):
     for number in range(40):
         history += exchange(number, length=length)
         # As the world gives it: the last turns only.
-        now = prompt.messages(situation(f"line {number + 1}", history[-20:]))
+        now = prompt.messages(situation(f"line {number + 1}", history[-60:]))
         static = 1 + 2 * len(TAM.examples)
         assert now[:static] == before[:static]
         if shared(before, now) < len(before) - 1:

@@ -17,7 +17,11 @@ from astraweave.core.clock import ManualClock
 from astraweave.embeddings import EmbedderInfo
 from astraweave.errors import InputError
 from astraweave.rag import Memory, MemoryStore
-from astraweave.rag.store import create_memory_tables
+from astraweave.rag.store import (
+    create_memory_tables,
+    first_memory_tables,
+    upgrade_memory_tables,
+)
 from astraweave.world import Slot
 
 
@@ -219,6 +223,36 @@ def test_a_rolled_back_transaction_is_written_again(connection, store):
     connection.commit()
     store.committed()
     assert contents(MemoryStore(connection, Hashing())) == contents(store)
+
+
+@pytest.mark.parametrize("dimensions", [4, 16])
+def test_vectors_and_words_of_the_first_tables(dimensions):
+    embedder = Hashing(dimensions=dimensions)
+    connection = sqlite3.connect(":memory:")
+    first_memory_tables(connection)
+    connection.execute("UPDATE memory_space SET embedder='hashing', dimensions=?", (dimensions,))
+    texts = [f"line {n}" for n in range(2100)]
+    halves = embedder.embed_batch(texts).astype("<f2")
+    connection.executemany(
+        "INSERT INTO memory VALUES (?, 'tam', ?, 'episodic', '', '', 0, 0.5, '[]', '[]', ?)",
+        [(n + 1, text, halves[n].tobytes() if n % 10 else None) for n, text in enumerate(texts)],
+    )
+    upgrade_memory_tables(connection)
+    store = MemoryStore(connection, embedder)
+    assert [memory.text for memory in store.pending()] == texts[::10]
+    assert store.cosines("tam", embedder.embed("line 77"))[77] == pytest.approx(1.0, abs=2e-3)
+    assert found(store, "tam", ["77"]) == [78]
+    connection.close()
+
+
+def test_a_damaged_vector_is_made_again(connection, store):
+    told = store.add_many([Memory(owner="tam", text="one"), Memory(owner="tam", text="two")])
+    store.write()
+    for vector in (b"short", b"\xff" * 20, b"\0\0\x80\x7f" + b"\x80" * 16):  # NaN, infinity
+        connection.execute("UPDATE memory SET vector = ? WHERE id = ?", (vector, told[0].id))
+        loaded = MemoryStore(connection, Hashing())
+        assert loaded.pending() == [told[0]]
+        assert np.isnan(loaded.cosines("tam", Hashing().embed("one"))).tolist() == [True, False]
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(str.strip)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 import pytest
 
 from astraweave.errors import ConfigError
-from astraweave.persona import Persona
+from astraweave.persona import BigFive, Persona, lint_persona
 
 GOOD = """\
 id = "ada"
@@ -101,3 +103,26 @@ def test_unreadable_files(tmp_path):
     path.write_bytes(b"# " + b"x" * 2_000_000)
     with pytest.raises(ConfigError, match="larger"):
         Persona.load(path)
+
+
+@pytest.mark.parametrize("name", Persona.builtin_names())
+def test_every_builtin_persona_is_rich_and_passes_the_lint(name):
+    persona = Persona.builtin(name)
+    text = (resources.files("astraweave.persona.library") / f"{name}.toml").read_text("utf-8")
+    assert lint_persona(persona, text, origin=f"{name}.toml") == ()
+    assert persona.id == name
+    assert len(persona.facts) >= 10
+    assert len(persona.goals) >= 2
+    assert len(persona.examples) >= 3
+    assert len(persona.lines["greeting"]) >= 3
+    assert len(persona.lines["smalltalk"]) >= 5
+    assert persona.voice
+    assert persona.temperament != BigFive()
+    assert set(persona.relationships) <= set(Persona.builtin_names()) - {name}
+
+
+def test_the_town_is_of_different_people():
+    everybody = [Persona.builtin(name) for name in Persona.builtin_names()]
+    assert len(everybody) >= 12
+    for part in ("patterns", "name", "role", "voice", "temperament"):
+        assert len({str(getattr(each, part)) for each in everybody}) == len(everybody)

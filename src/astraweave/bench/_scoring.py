@@ -10,7 +10,7 @@ import msgspec
 
 from astraweave.bench._corpus import corpus
 
-__all__ = ["DONT_KNOW", "Verdict", "canonical", "number_words", "score_line"]
+__all__ = ["DONT_KNOW", "Verdict", "canonical", "is_ignorant", "number_words", "score_line"]
 
 DONT_KNOW = (
     r"\b(?:do not|don't|didn't|wouldn't|cannot|can't|couldn't) (?:\w+ ){0,2}?(?:know|recall|say)\b",
@@ -87,6 +87,11 @@ def canonical(text: str) -> str:
     return " ".join(out)
 
 
+def is_ignorant(line: str) -> bool:
+    """Whether a line says honestly that one does not know."""
+    return _DONT_KNOW.search(_plain(line)) is not None
+
+
 def score_line(
     line: str,
     *,
@@ -98,7 +103,7 @@ def score_line(
 ) -> Verdict:
     """See `astraweave.bench.sittings.score`."""
     said = canonical(line)
-    ignorant = _DONT_KNOW.search(_plain(line)) is not None
+    ignorant = is_ignorant(line)
     if not expected:
         if not ignorant:
             return Verdict(correct=False, why="it should have said that it does not know")

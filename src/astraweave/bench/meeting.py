@@ -16,7 +16,7 @@ from astraweave.core.clock import monotonic_ns
 if TYPE_CHECKING:
     from astraweave.world import Npc, Reply, World
 
-__all__ = ["LineRecord", "SittingReport", "hold_sitting"]
+__all__ = ["LineRecord", "SittingReport", "hold_sitting", "hold_talk"]
 
 
 class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +52,8 @@ class LineRecord(msgspec.Struct, frozen=True, kw_only=True):
     shown: int
     model_first_clause_ms: float | None
     model_line_ms: float | None
+    npc: str = ""
+    """Who answered."""
 
 
 class SittingReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +79,22 @@ def hold_sitting(
     on_line: Callable[[LineRecord], None] = lambda record: None,
 ) -> SittingReport:
     """Say everything in turn, each as soon as the last is answered, while the loop runs."""
+    talk = [(npc, said) for said in utterances]
+    return hold_talk(world, talk, on_said=on_said, on_text=on_text, on_line=on_line)
+
+
+def hold_talk(
+    world: World,
+    talk: Sequence[tuple[Npc, str]],
+    *,
+    on_said: Callable[[str], None] = lambda text: None,
+    on_text: Callable[[str], None] = lambda text: None,
+    on_line: Callable[[LineRecord], None] = lambda record: None,
+) -> SittingReport:
+    """`hold_sitting` with several characters: whom to say what, in order."""
     loop = FrameLoop()
     records = []
-    for said in utterances:
+    for npc, said in talk:
         on_said(said)
         record = _exchange(world, npc, said, loop, on_text)
         on_line(record)
@@ -130,6 +145,7 @@ def _exchange(
         shown=report.shown if report else 0,
         model_first_clause_ms=report.model_first_clause_ms if report else None,
         model_line_ms=report.model_line_ms if report else None,
+        npc=npc.id,
     )
 
 

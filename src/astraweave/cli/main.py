@@ -114,6 +114,17 @@ def _parser() -> argparse.ArgumentParser:
         if action == "bundle":
             sub.add_argument("--out", type=Path, required=True, metavar="DIR")
 
+    voices = add("voices", "voices", "How characters say things: check a voice, look at its lines.")
+    kinds = voices.add_subparsers(required=True, metavar="ACTION", dest="action")
+    lint = kinds.add_parser("lint", help="what is missing or wrong in a voice, by file and line")
+    lint.add_argument("which", nargs="*", metavar="FILE|NAME", help="default: the built-in voices")
+    lint.add_argument("--json", action="store_true", help="for scripts")
+    show = kinds.add_parser("show", help="lines of each act, as they would be spoken")
+    show.add_argument("which", metavar="FILE|NAME")
+    show.add_argument("--act", metavar="ACT", help="all lines of one act, with their conditions")
+    show.add_argument("--seed", type=int, default=1, help="draws the lines (default 1)")
+    show.add_argument("--json", action="store_true", help="for scripts")
+
     doctor = add("doctor", "doctor", "What this machine has, what is missing or slow, and why.")
     doctor.add_argument("--json", action="store_true", help="for scripts")
     doctor.add_argument(

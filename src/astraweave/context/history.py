@@ -121,6 +121,22 @@ class ConversationHistory(Sequence[Turn]):
         if stays(was) != stays(turn):
             self._move(index)
 
+    def cut_last(self, text: str) -> Turn | None:
+        """Shorten the last turn to what was heard of it; the turn as it is now, or None.
+
+        Nothing heard, no turn: it is gone then.
+        """
+        if not self._turns:
+            return None
+        turn = self._turns[-1]
+        kept = self._turns[:-1]
+        if text:
+            turn = self._counted(msgspec.structs.replace(turn, text=text))
+            kept.append(turn)
+        self._turns = kept
+        self._note_all()
+        return turn if text else None
+
     def recent(self, n: int) -> tuple[Turn, ...]:
         """The last `n` turns, oldest first; fewer when there are fewer."""
         return tuple(self._turns[-n:]) if n > 0 else ()

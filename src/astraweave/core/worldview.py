@@ -15,7 +15,7 @@ import msgspec
 
 from astraweave.errors import InputError
 
-__all__ = ["Entity", "Fact", "WorldSnapshot", "WorldView"]
+__all__ = ["Entity", "Fact", "ViewChange", "WorldSnapshot", "WorldView"]
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +77,28 @@ class WorldSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         return sorted(f for f in self.facts if entity_id in (f.subject, f.object))
 
 
+class ViewChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a `WorldView`: what is gone goes first, then comes what is new.
+
+    Attributes
+    ----------
+    version : int
+        Of the view, afterwards.
+    added : tuple of Entity
+        New ones in order, and those that replace others with the same id, in their places.
+    removed : tuple of str
+        Ids of entities.
+    stated, retracted : tuple of Fact
+        What has become true, and what is true no longer.
+    """
+
+    version: int
+    added: tuple[Entity, ...] = ()
+    removed: tuple[str, ...] = ()
+    stated: tuple[Fact, ...] = ()
+    retracted: tuple[Fact, ...] = ()
+
+
 class WorldView:
     """The live view; the game writes, everybody else reads snapshots. Thread-safe.
 
@@ -95,6 +117,7 @@ class WorldView:
         self._facts: set[Fact] = set()
         self._version = 0
         self._snapshot: WorldSnapshot | None = None
+        self._changes: list[ViewChange] | None = None
 
     @property
     def version(self) -> int:
@@ -109,40 +132,56 @@ class WorldView:
         """Add entities, or replace those with the same id."""
         fresh = _by_id(entities)
         with self._lock:
-            if any(self._entities.get(id_) != entity for id_, entity in fresh.items()):
+            new = tuple(each for key, each in fresh.items() if self._entities.get(key) != each)
+            if new:
                 self._entities.update(fresh)
-                self._touch()
+                self._touch(added=new)
 
     def remove(self, entity_id: str) -> None:
         """Remove an entity and every fact about it; unknown ids are ignored."""
         with self._lock:
-            kept = {f for f in self._facts if entity_id not in (f.subject, f.object)}
+            about = {f for f in self._facts if entity_id in (f.subject, f.object)}
             gone = self._entities.pop(entity_id, None)
-            if gone is not None or len(kept) != len(self._facts):
-                self._facts = kept
-                self._touch()
+            if gone is not None or about:
+                self._facts -= about
+                removed = () if gone is None else (entity_id,)
+                self._touch(removed=removed, retracted=tuple(sorted(about)))
 
     def state(self, *facts: Fact) -> None:
         """Say that facts are true from now on."""
         with self._lock:
-            if not self._facts.issuperset(facts):
-                self._facts.update(facts)
-                self._touch()
+            if new := set(facts) - self._facts:
+                self._facts |= new
+                self._touch(stated=tuple(sorted(new)))
 
     def retract(self, *facts: Fact) -> None:
         """Say that facts are no longer true; unknown ones are ignored."""
         with self._lock:
-            if not self._facts.isdisjoint(facts):
-                self._facts.difference_update(facts)
-                self._touch()
+            if gone := self._facts.intersection(facts):
+                self._facts -= gone
+                self._touch(retracted=tuple(sorted(gone)))
 
     def sync(self, entities: Iterable[Entity], facts: Iterable[Fact]) -> None:
         """Replace everything in one step: for games that adapt their own objects."""
         fresh, stated = _by_id(entities), set(facts)
         with self._lock:
-            if fresh != self._entities or stated != self._facts:
-                self._entities, self._facts = fresh, stated
-                self._touch()
+            if fresh == self._entities and stated == self._facts:
+                return
+            old, self._entities = self._entities, fresh
+            gone, new = self._facts - stated, stated - self._facts
+            self._facts = stated
+            kept = [key for key in old if key in fresh]
+            if kept == list(fresh)[: len(kept)]:  # what stays keeps its place
+                removed = [key for key in old if key not in fresh]
+                added = [each for key, each in fresh.items() if old.get(key) != each]
+            else:
+                removed, added = list(old), list(fresh.values())
+            self._touch(
+                added=tuple(added),
+                removed=tuple(removed),
+                stated=tuple(sorted(new)),
+                retracted=tuple(sorted(gone)),
+            )
 
     def snapshot(self) -> WorldSnapshot:
         """The world as it is now; built once a version, then shared."""
@@ -162,6 +201,12 @@ class WorldView:
                 )
             return self._snapshot
 
+    def take_changes(self) -> list[ViewChange]:
+        """What has changed since the last call, step by step; nothing is kept before the first."""
+        with self._lock:
+            taken, self._changes = self._changes, []
+            return taken or []
+
     def restore(self, entities: Iterable[Entity], facts: Iterable[Fact], version: int) -> None:
         """Go back to a saved state, its version included."""
         fresh, stated = _by_id(entities), set(facts)
@@ -169,10 +214,28 @@ class WorldView:
             self._entities, self._facts = fresh, stated
             self._version = version
             self._snapshot = None
+            self._changes = None if self._changes is None else []
 
-    def _touch(self) -> None:
+    def _touch(
+        self,
+        *,
+        added: tuple[Entity, ...] = (),
+        removed: tuple[str, ...] = (),
+        stated: tuple[Fact, ...] = (),
+        retracted: tuple[Fact, ...] = (),
+    ) -> None:
         self._version += 1
         self._snapshot = None
+        if self._changes is not None:
+            self._changes.append(
+                ViewChange(
+                    version=self._version,
+                    added=added,
+                    removed=removed,
+                    stated=stated,
+                    retracted=retracted,
+                )
+            )
 
 
 def _by_id(entities: Iterable[Entity]) -> dict[str, Entity]:

@@ -4,35 +4,55 @@ from __future__ import annotations
 
 from astraweave.dialogue.acts import Act, act_of, is_telling
 from astraweave.dialogue.answer import Answer, Answerer
+from astraweave.dialogue.barks import BARKS, Barker
 from astraweave.dialogue.check import Knowledge, Verdict, check_clause
 from astraweave.dialogue.clauses import ClauseSplitter
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.generator import Clause, DialogueGenerator, Line, LineReport, Tier
-from astraweave.dialogue.plan import Plan, Planner
+from astraweave.dialogue.group import (
+    EVERYONE,
+    Answered,
+    Standing,
+    addressed,
+    speaking_order,
+    without_calls,
+)
+from astraweave.dialogue.plan import LinePlan, Plan, PlannedFact
+from astraweave.dialogue.planner import Planner
 from astraweave.dialogue.recall import memory_text, retrieval_query
 from astraweave.dialogue.similarity import Similarity
 from astraweave.dialogue.situation import Situation
 
 __all__ = [
+    "BARKS",
+    "EVERYONE",
     "Act",
     "Answer",
+    "Answered",
     "Answerer",
+    "Barker",
     "Clause",
     "ClauseSplitter",
     "Composer",
     "DialogueGenerator",
     "Knowledge",
     "Line",
+    "LinePlan",
     "LineReport",
     "Plan",
+    "PlannedFact",
     "Planner",
     "Similarity",
     "Situation",
+    "Standing",
     "Tier",
     "Verdict",
     "act_of",
+    "addressed",
     "check_clause",
     "is_telling",
     "memory_text",
     "retrieval_query",
+    "speaking_order",
+    "without_calls",
 ]

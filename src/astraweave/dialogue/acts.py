@@ -25,6 +25,9 @@ ActKind = Literal[
     "recap",
     "request",
     "insult",
+    "threat",
+    "praise",
+    "offer",
     "apology",
     "agreement",
     "smalltalk",
@@ -55,6 +58,34 @@ _INSULT = re.compile(
     r" a|the|so|really|very|quite|too|completely)? ?(?:\w+"
     r" )?)?(?:fool|idiot|moron|liar|coward|cheat|fraud|oaf|dolt|pig|dog|worm|rat|scoundrel|stupid|useless|worthless|ugly|pathetic|dumb|incompetent|hopeless|boring)|"  # noqa: E501
     r"shut up|go to hell|i hate you|damn you|curse you|get lost|you stink|you smell)\b",
+    re.IGNORECASE,
+)
+_THREAT = re.compile(
+    r"\b(?:i(?:'ll| will| shall|'m going to| am going to) (?:kill|hurt|break|burn|beat|gut|ruin|end"
+    r"|skin|hang|strangle|crush|destroy) (?:you|your|ye|this (?:place|forge|house))|"
+    r"(?:give|hand|tell)(?: it)?(?: over)? [^.?!]{0,40}\bor (?:else|i(?:'ll| will))\b|"
+    r"do (?:it|as i say|what i say) or (?:else|i(?:'ll| will))\b|you(?:'ll| will) (?:regret|"
+    r"be sorry"
+    r" for|pay for|die for) (?:this|that|it)|watch your back|your (?:money|gold) or your life|"
+    r"draw your (?:sword|weapon|blade)|i(?:'ll| will) have your head)\b",
+    re.IGNORECASE,
+)
+_PRAISE = re.compile(
+    r"^(?:(?:oh|well|ah|my)[\s,]+)?(?:you(?:'re| are) (?:a |an |the |so |very |really |truly |"
+    r"such a"
+    r" )*(?:kind|good|brave|clever|wise|great|best|skilled|true|fine|generous|wonderful|amazing|"
+    r"talented|strong|funny)\b|(?:good|well|nicely|beautifully) (?:done|made|said)|(?:nice|good|"
+    r"great|fine|beautiful) (?:work|job)|i (?:really )?(?:admire|like|respect|love) (?:you|your"
+    r" work)\b)(?! at\b)",
+    re.IGNORECASE,
+)
+_OFFER = re.compile(
+    r"^(?:(?:well|hey|say|so)[\s,]+)?(?:(?:can|may|could|might|shall) i (?:help|assist|lend|"
+    r"give you"
+    r" a hand|do anything|be of)|let me help|i(?:'d| would| could| can|'ll| will) (?:gladly |"
+    r"happily"
+    r" |be glad to |like to )?(?:help|assist|lend you a hand|give you a hand)|do you need (?:any"
+    r" )?(?:help|a hand)|is there (?:anything|something) i can (?:do|help))\b",
     re.IGNORECASE,
 )
 _APOLOGY = re.compile(
@@ -142,6 +173,10 @@ def act_of(utterance: str, listener: str = "") -> Act:
     greets = bool(_GREETING.match(text))
     if _RECAP.search(text):
         return Act(kind="recap", greets=greets)
+    if _THREAT.search(text):
+        return Act(kind="threat")
+    if _OFFER.match(text):
+        return Act(kind="offer", greets=greets)
     if _WELLBEING.search(text):
         return Act(kind="wellbeing", greets=greets)
     if len(said) == 1 and TAG_QUESTION.search(text) and _CHAT.search(text):
@@ -153,7 +188,7 @@ def act_of(utterance: str, listener: str = "") -> Act:
             return Act(kind="request", greets=greets, told=told)
         return Act(kind="question", question=asked, greets=greets, told=told)
     kinds: list[tuple[re.Pattern[str], ActKind]] = [
-        (_INSULT, "insult"), (_APOLOGY, "apology"), (_FAREWELL, "farewell"), (_AGREEMENT, "agreement"),  # noqa: E501
+        (_INSULT, "insult"), (_PRAISE, "praise"), (_APOLOGY, "apology"), (_FAREWELL, "farewell"), (_AGREEMENT, "agreement"),  # noqa: E501
     ]  # fmt: skip
     for pattern, kind in kinds:
         if pattern.search(text):

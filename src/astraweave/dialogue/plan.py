@@ -1,26 +1,76 @@
-"""What a line will say, decided before any model is asked."""
+"""What a line will say, decided before any model is asked; and how it begins."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from astraweave.dialogue.acts import Act, act_of
-from astraweave.dialogue.answer import Answer, Answerer
-from astraweave.dialogue.compose import Composer, opines
-from astraweave.dialogue.facts import Fact, Source, facts_of
-from astraweave.dialogue.language.clauses import read
-from astraweave.dialogue.language.questions import Question
-from astraweave.dialogue.language.words import sentences, words
-from astraweave.dialogue.recall import corrected, resolved_question
-from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
-from astraweave.dialogue.retell import retell, retell_text
-from astraweave.dialogue.situation import Situation, sources_of
+import msgspec
 
-__all__ = ["Plan", "Planner"]
+from astraweave.dialogue.acts import Act
+from astraweave.dialogue.answer import Answer
+from astraweave.dialogue.tone import Tone
 
-_RECALL_CHANCE = 0.7
-_MAX_RECALL_WORDS = 14
+__all__ = ["LinePlan", "Plan", "PlannedFact"]
+
+
+class PlannedFact(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a line will say.
+
+    Attributes
+    ----------
+    text : str
+        As it is remembered or known.
+    retold : str
+        The same as the character would say it to the addressee, without capital and full stop;
+        empty where it is not said back.
+    memory : int
+        Id of the memory; 0: it is known from elsewhere (the persona, the world, just now).
+    teller : str
+        Id of who told it; the character's own where nobody had to.
+    """
+
+    text: str
+    retold: str = ""
+    memory: int = 0
+    teller: str = ""
+
+
+class LinePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a line will do and say, without a word of how: for studios with writers of their own.
+
+    Attributes
+    ----------
+    act : str
+        What the character does by saying it: ``"answer"``, ``"greet_friend"``, ``"refuse"``...
+    heard : str
+        What the utterance before it did: ``"question"``, ``"insult"``...
+    addressee : str
+        Id of whom it is said to.
+    facts : tuple of PlannedFact
+        What it says, most important first.
+    also : tuple of str
+        Acts that follow in the same line, such as a wish of the character's own.
+    fields : dict of str to str
+        Words that composed lines have places for: ``"topic"``, ``"feeling"``, ``"gap"``...
+    tone : Tone
+        In what tone.
+    reasons : tuple of str
+        Why, in plain words, one decision each.
+    """
+
+    act: str
+    heard: str = ""
+    addressee: str = ""
+    facts: tuple[PlannedFact, ...] = ()
+    also: tuple[str, ...] = ()
+    fields: dict[str, str] = {}
+    tone: Tone = Tone()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def memories(self) -> tuple[int, ...]:
+        """Ids of the memories that it rests on, without repeats."""
+        return tuple(dict.fromkeys(fact.memory for fact in self.facts if fact.memory))
 
 
 @dataclass(slots=True)
@@ -38,201 +88,10 @@ class Plan:
     answer: Answer | None = None
     model_clauses: int = 2
     """How many clauses a model may add."""
+    line: LinePlan = field(default_factory=lambda: LinePlan(act="smalltalk"))
+    """The decision behind it."""
 
-
-class Planner:
-    """Makes plans for one character. Not thread-safe.
-
-    Parameters
-    ----------
-    composer : Composer
-        The character's voice.
-    answerer : Answerer
-        Finds answers.
-    """
-
-    def __init__(self, composer: Composer, answerer: Answerer) -> None:
-        self._composer, self._answerer = composer, answerer
-
-    def plan(self, situation: Situation) -> Plan:
-        """Decide what the line says."""
-        act = act_of(situation.utterance.text, situation.persona.name)
-        recent = situation.recent_lines()
-        if act.kind in {"telling", "smalltalk", "agreement"}:
-            mended = corrected(situation.utterance.text, situation.history)
-            if mended is not None and (told := act_of(mended).told):
-                act = Act(kind="telling", greets=act.greets, told=told)
-        if act.kind == "question" and act.question is not None:
-            return self._answer(situation, act, act.question, recent)
-        if act.kind == "telling" and act.greets and opines(act.told):
-            return self._greet(situation, act, recent)
-        if act.kind == "telling" and _weighty(act.told):
-            line = self._composer.telling(act.told, situation.speaker, situation.rng, recent)
-            return self._split(act, line)
-        if act.kind == "recap":
-            return self._recap(situation, act, recent)
-        if act.kind == "greeting":
-            return self._greet(situation, act, recent)
-        if act.kind in {"smalltalk", "telling"}:
-            opener = self._composer.opener(situation.rng, recent)
-            rest = self._composer.pick("smalltalk", {}, situation.rng, recent)
-            return Plan(act, opener, rest)
-        return self._split(act, self._composer.pick(act.kind, {}, situation.rng, recent))
-
-    def plain(self, plan: Plan, situation: Situation) -> Plan:
-        """In place of one that must not be shown: nothing in it comes from anybody's words."""
-        return Plan(plan.act, self._composer.opener(situation.rng, situation.recent_lines()))
-
-    # -- acts -----------------------------------------------------------------------------------
-
-    def _answer(
-        self, situation: Situation, act: Act, question: Question, recent: Sequence[str]
-    ) -> Plan:
-        asked = resolved_question(situation.utterance.text, situation.history)
-        if asked != situation.utterance.text:
-            question = act_of(asked, situation.persona.name).question or question
-        answer = self._answerer.answer(
-            question,
-            sources_of(situation),
-            asker=situation.speaker,
-            listener=situation.persona.id,
-            names=situation.spoken_names(),
-        )
-        if (
-            answer.kind == "known"
-            and answer.teller == "asker"
-            and not _fits(asked, situation, answer)
-        ):
-            answer = Answer("unknown", topic=answer.topic)
-        if answer.kind == "unknown":
-            open_ended = question.gap in {"yesno", "about"}
-            if not (open_ended and _about_listener(question)):
-                answer = _recollected(asked, situation, open_ended=open_ended) or answer
-            if answer.kind == "unknown" and _about_listener(question):
-                answer.teller = "self"
-        line = self._composer.answer(answer, situation.rng, recent)
-        return Plan(
-            act,
-            line,
-            memories=answer.memories,
-            answer=answer,
-            model_clauses=0 if answer.kind == "unknown" else 1,
-        )
-
-    def _recap(self, situation: Situation, act: Act, recent: Sequence[str]) -> Plan:
-        told = self._tellings(situation)
-        line = self._composer.recap([f for f, _ in told], situation.rng, recent)
-        return Plan(
-            act,
-            line,
-            memories=tuple(s.memory_id for _, s in told[:2] if s.memory_id),
-            model_clauses=1,
-        )
-
-    def _greet(self, situation: Situation, act: Act, recent: Sequence[str]) -> Plan:
-        rng = situation.rng
-        known = (
-            any(s.speaker == situation.speaker for s in sources_of(situation))
-            or situation.last_met is not None
-        )
-        if not known:
-            return self._split(act, self._composer.pick("greeting", {}, rng, recent))
-        told = self._tellings(situation)
-        if told and rng.random() < _RECALL_CHANCE:
-            fact, source = told[rng.randrange(min(3, len(told)))]
-            line = self._composer.pick(
-                "greeting_recall", {"retold": retell(fact, swap=True)}, rng, recent
-            )
-            return Plan(
-                act, line, memories=(source.memory_id,) if source.memory_id else (), model_clauses=1
-            )
-        return self._split(act, self._composer.pick("greeting_again", {}, rng, recent))
-
-    def _tellings(self, situation: Situation) -> list[tuple[Fact, Source]]:
-        """What the speaker told, most telling first, each in a clause short enough to say back."""
-        found: list[tuple[Fact, Source]] = []
-        importance = {r.memory.id: r.memory.importance for r in situation.memories}
-        for source in sources_of(situation):
-            if source.speaker != situation.speaker or act_of(source.text).kind != "telling":
-                continue
-            for fact in facts_of(source):
-                clause = fact.clause
-                plain = (
-                    not clause.relative
-                    and not clause.link
-                    and clause.subject is not None
-                    and (clause.verbs or clause.objects)
-                )
-                if (
-                    plain
-                    and not fact.referents
-                    and 3 <= len(retell(fact, swap=True).split()) <= _MAX_RECALL_WORDS
-                ):
-                    found.append((fact, source))
-                    break
-        found.sort(key=lambda pair: (-importance.get(pair[1].memory_id, 0.0), -pair[1].order))
-        return found
-
-    @staticmethod
-    def _split(act: Act, line: str) -> Plan:
-        """The first sentence opens; the others are the remainder."""
-        parts = sentences(line)
-        return Plan(act, parts[0], " ".join(parts[1:])) if parts else Plan(act, line)
-
-
-def _fits(asked: str, situation: Situation, answer: Answer) -> bool:
-    """Whether what was told holds the sort of thing that is asked for."""
-    ignore = situation.persona.name.split()
-    told = [r.memory.text for r in situation.memories if r.memory.speaker != situation.persona.id]
-    return any(fits(asked, text, told, ignore=ignore) for text in answer.texts)
-
-
-def _recollected(asked: str, situation: Situation, *, open_ended: bool) -> Answer | None:
-    """The memory that a question is about, said back whole, where no clause of any answers it."""
-    if open_ended and sought_in(asked).kind == "thing":
-        return None
-    persona = situation.persona
-    told = [r for r in situation.memories if r.memory.speaker != persona.id]
-    candidates = [Candidate(r.memory.text, r.score, r.similarity) for r in told]
-    index = recollect(asked, candidates, ignore=persona.name.split())
-    if index is None:
-        return None
-    memory = told[index].memory
-    asker = memory.speaker == situation.speaker
-    retold = retell_text(memory.text, swap=asker)
-    if not retold:
-        return None
-    names = situation.spoken_names()
-    others = names.get(memory.speaker, memory.speaker) or "self"  # what nobody said, it saw
-    return Answer(
-        "known",
-        retold=(retold,),
-        teller="asker" if asker else others,
-        memories=(memory.id,),
-        texts=(memory.text,),
-    )
-
-
-def _weighty(told: str) -> bool:
-    """Whether something told deserves to be named: somebody, a number, a place or a deed is in it."""  # noqa: E501
-    for sentence in sentences(told):
-        if any(w.is_("EM") or w.low in _MINE for w in words(sentence)):
-            return True
-        for clause in read(sentence):
-            if (clause.verbs and clause.objects) or any(p != "@time" for p, _ in clause.places):
-                return True
-    return False
-
-
-_MINE = frozenset(["i", "my", "me", "we", "our", "us"])
-
-
-def _about_listener(question: Question) -> bool:
-    """Whether a question asks the character about themselves."""
-    clause = question.clause
-    phrases = [*clause.phrases(), *([question.target] if question.target else [])]
-    yours = any(
-        p.head.low == "you" or (p.owner is not None and p.owner.head.low == "your") for p in phrases
-    )
-    mine = any(w.low in _MINE for w in words(question.text))
-    return yours and not mine
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the line says what it says."""
+        return self.line.reasons

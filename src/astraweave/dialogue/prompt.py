@@ -2,7 +2,8 @@
 
 What changes least stands first, and the conversation only ever grows at its end, so that a model
 which keeps its work has little to read for a new line. When the conversation outgrows its share,
-most of it goes at once: then one line costs more, instead of every line.
+about half of it goes at once: then one line costs more, instead of every line. What has gone is
+summed up in a few of its own sentences in front of the rest.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from functools import lru_cache
 
 import msgspec
 
-from astraweave.context import ConversationHistory, Share, TokenBudget, Turn, fit, window
+from astraweave.context import (
+    ConversationHistory,
+    ExtractiveSummariser,
+    Share,
+    TokenBudget,
+    Turn,
+    fit,
+    window,
+)
 from astraweave.context.turn import as_messages
 from astraweave.dialogue.situation import Situation
 from astraweave.errors import ConfigError
@@ -32,8 +41,11 @@ SHARES: Mapping[str, Share] = {
 """How the window is shared out. Small, because whatever is new in a prompt has to be read before
 the first word: some 1.3 ms a token where the default model has one thread."""
 
-_KEPT_SHARE = 0.25
+_KEPT_SHARE = 0.4
 """Of the conversation's share, what stays when it overflows."""
+_VERBATIM = 10
+"""Turns that stay as they were said, where the conversation's share allows it."""
+_SUMMARY_TOKENS = 40
 _MAX_EXAMPLES = 4
 _MAX_TURN_CHARS = 240
 _REMEMBERED = 512
@@ -77,6 +89,7 @@ class DialoguePrompt:
             )
         self._share = TokenBudget(max_tokens=model.info.context_tokens, shares=SHARES).split()
         self._starts: dict[str, Turn] = {}
+        self._summaries: dict[str, tuple[Turn, str]] = {}
         self._short = lru_cache(maxsize=_REMEMBERED)(_short)
 
     @property
@@ -105,11 +118,14 @@ class DialoguePrompt:
             Card and line alone do not fit into the model's window.
         """
         prompt = self._library[_NAME]
-        turns = self._conversation(situation)
+        turns, gone = self._conversation(situation)
+        earlier = self._summary(situation.persona.id, turns, gone)
         values = self._values(prompt, situation, turns, memories)
 
         def build(kept: Sequence[Turn]) -> tuple[Message, ...]:
-            return _joined(prompt.render(**values, **_given(prompt, history=_alternating(kept))))
+            return _joined(
+                prompt.render(**values, **_given(prompt, history=_alternating([*earlier, *kept])))
+            )
 
         room = self._model.info.context_tokens - self.answer_tokens - self._model.count(opening)
         fitted = fit(turns, build, self._model.count_messages, room)
@@ -121,8 +137,11 @@ class DialoguePrompt:
             self._starts[situation.persona.id] = kept[0]
         return messages
 
-    def _conversation(self, situation: Situation) -> ConversationHistory:
-        """The turns from where the last prompt began, or the newest ones, within their share."""
+    def _conversation(self, situation: Situation) -> tuple[ConversationHistory, list[Turn]]:
+        """The turns from where the last prompt began, or the newest ones, within their share.
+
+        Beside them those in front, which are not said again.
+        """
         history = ConversationHistory(self._model)
         for turn in situation.history:
             text = self._short(turn.text)
@@ -137,11 +156,24 @@ class DialoguePrompt:
         share = self._share["history"]
         if not known or sum(turn.tokens for turn in kept) > share:
             kept = window(history, int(share * _KEPT_SHARE)).turns
-            kept = kept[-max(2, int(len(history) * _KEPT_SHARE)) :]
+            kept = kept[-_VERBATIM:]
         found = ConversationHistory(self._model)
         for turn in kept:
             found.append(turn)
-        return found
+        return found, list(history)[: len(history) - len(kept)]
+
+    def _summary(self, npc: str, turns: Sequence[Turn], gone: Sequence[Turn]) -> list[Turn]:
+        """What was said before the conversation's part of the prompt, as one turn; made once.
+
+        It stays as it is until that part begins elsewhere, so that the model need not read anew.
+        """
+        if not gone or not turns:
+            return []
+        made = self._summaries.get(npc)
+        if made is None or made[0] != turns[0]:
+            text = ExtractiveSummariser().summarise(gone, _SUMMARY_TOKENS, self._model)
+            made = self._summaries[npc] = (turns[0], text)
+        return [Turn(role="user", speaker="", text=made[1])] if made[1] else []
 
     def _values(
         self,
@@ -165,6 +197,7 @@ class DialoguePrompt:
             goals=list(persona.goals),
             examples=examples,
             memories=self._remembered(situation, turns, memories),
+            mood=situation.feeling(),
             speaker=(situation.speaker_name or situation.speaker) if others else "",
             line=self._short(situation.utterance.text),
         )

@@ -16,7 +16,7 @@ from astraweave.dialogue.language.words import Word, number_value, plainly, sent
 from astraweave.dialogue.retell import retell_phrase
 from astraweave.rag.salience import is_question
 
-__all__ = ["corrected", "memory_text", "resolved_question", "retrieval_query"]
+__all__ = ["carried_over", "corrected", "memory_text", "resolved_question", "retrieval_query"]
 
 _TAKING_BACK = (
     r"(?:oh|no|nay|wait|sorry|actually|hold on|hm+|i mean(?:t)?|correction|let me correct that|i"
@@ -52,6 +52,7 @@ def retrieval_query(utterance: str, history: Sequence[Turn]) -> str:
 
     Greetings and wrappings ("Tam, do you remember ...") pull retrieval towards small talk.
     """
+    utterance = carried_over(utterance, history)
     for sentence in reversed(sentences(utterance)):
         if (question := read_question(sentence)) is not None:
             # "Something of mine is under the bridge. What is it?": the question alone says nothing.
@@ -62,8 +63,61 @@ def retrieval_query(utterance: str, history: Sequence[Turn]) -> str:
 
 def resolved_question(utterance: str, history: Sequence[Turn]) -> str:
     """A question whose "her" and "it" say whom and what they mean, where the talk is clear."""
-    utterance = plainly(utterance)
-    return _resolved(utterance, history) if is_question(utterance) else utterance
+    utterance = carried_over(plainly(utterance), history)
+    if not is_question(utterance):
+        return utterance
+    *before, last = sentences(utterance) or [utterance]
+    if before and is_question(last):
+        # "I need my ring back. Where is it?": what the question means was said just before it.
+        said = Turn(role="user", speaker="", text=" ".join(before))
+        resolved = _resolved(last, [*history, said])
+        if resolved != last:
+            return resolved
+    return _resolved(utterance, history)
+
+
+_FURTHER = re.compile(
+    r"^(?:(?:and|or|but|so)[\s,]+)?(?:(?:what|how) about[\s,]+|(?<=and )|(?<=or ))"
+    r"(?P<whom>(?!(?:you|me|us|then|now|so|that|this|it|wh\w+|how|is|are|was|were|"
+    r"did|do|does|can|could|will|would|has|have|if)\b)[^\W\d_][\w' -]{1,40}?)\s*\?$",
+    re.IGNORECASE,
+)
+
+
+def carried_over(utterance: str, history: Sequence[Turn]) -> str:
+    """A question that goes on with the one before, in full.
+
+    Examples
+    --------
+    >>> asked = [Turn(role="user", speaker="ash", text="Where does my sister live?")]
+    >>> carried_over("And my brother?", asked)
+    'Where does my brother live?'
+    """
+    further = _FURTHER.match(utterance.strip())
+    if further is None:
+        return utterance
+    for turn in list(history)[::-1][:_LOOK_BACK]:
+        before = turn.text.strip()
+        if turn.role != "user" or not is_question(before) or _FURTHER.match(before):
+            continue
+        question = next(
+            (q for s in reversed(sentences(before)) if (q := read_question(s)) is not None), None
+        )
+        if question is None:
+            return utterance
+        for phrase in (question.target, question.clause.subject, *question.clause.phrases()):
+            if phrase is None or not phrase.words or phrase.head.is_("OW"):
+                continue
+            said = re.escape(" ".join(w.text for w in phrase.words)).replace(r"\ ", r"\s+")
+            owned = r"(?:(?:my|your|his|her|its|our|their|the|an?)\s+|[\w']+'s\s+)*"
+            found = re.search(rf"(?<!\w){owned}{said}(?!\w)", question.text, re.IGNORECASE)
+            if found is not None:
+                whole = (
+                    question.text[: found.start()] + further["whom"] + question.text[found.end() :]
+                )
+                return whole if whole.endswith("?") else f"{whole}?"
+        return utterance
+    return utterance
 
 
 def memory_text(utterance: str, history: Sequence[Turn]) -> str:
@@ -196,7 +250,9 @@ def _resolved(text: str, history: Sequence[Turn], *, people_only: bool = False) 
         if (
             low in {"he", "she", "his", "him"}
             or (low == "her")
-            or (low in {"it", "they"} and index <= 1 and not people_only)
+            or (
+                low in {"it", "they"} and index <= (2 if len(found) <= 4 else 1) and not people_only
+            )
         ):
             person = low not in {"it", "they"}
             if person and any(_somebody(w) for w in found[:index]):

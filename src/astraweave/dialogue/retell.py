@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
+from astraweave.dialogue.events import retell_event
 from astraweave.dialogue.facts import Fact
+from astraweave.dialogue.grammar import Grammar, language_of
 from astraweave.dialogue.language.clauses import THINKING, Clause, Phrase
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, sentences, words
 from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG, is_question
 
-__all__ = ["retell", "retell_phrase", "retell_text", "shift"]
+__all__ = ["retell", "retell_event", "retell_phrase", "retell_text", "shift"]
 
 _TO_YOU = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
@@ -137,6 +139,8 @@ _CLOSERS = re.compile(
 
 def retell(fact: Fact, *, swap: bool) -> str:
     """The clause of a fact as reported speech: no capital in front, no full stop behind."""
+    if language_of(fact.sentence) != "en":
+        return _quoted(fact.sentence)
     start, end, ruler = segment(fact)
     found = fact.words[start:end]
     if not found:
@@ -186,8 +190,15 @@ def _spliced(fact: Fact, start: int, end: int, replaced: dict[int, str], *, swap
     return " ".join(p for p in pieces if p).replace("\0 ", "")
 
 
+def _quoted(text: str) -> str:
+    """A text in a language that is not read here: word for word, as a quotation."""
+    return Grammar.named(language_of(text)).quoted(text.strip().rstrip(".!"))
+
+
 def retell_text(text: str, *, swap: bool) -> str:
     """A whole text as reported speech, its sentences joined; no capital in front, no full stop."""
+    if language_of(text) != "en":
+        return _quoted(text)
     told = []
     for sentence in sentences(text):
         sentence = TELLING_TAG.sub("", sentence.strip())

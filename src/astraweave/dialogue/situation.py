@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -12,15 +13,20 @@ from astraweave.context.turn import Turn
 from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldSnapshot
 from astraweave.dialogue.facts import Source
-from astraweave.persona import Persona
+from astraweave.dialogue.group import Answered
+from astraweave.dialogue.witness import as_witness
+from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
+from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
 
-__all__ = ["RECENT_LINES", "Situation", "sources_of"]
+__all__ = ["RECENT_LINES", "Situation", "sources_of", "world_texts"]
 
 RECENT_LINES = 20
 """No line is said again within so many lines of the same character."""
 
 _MAX_WORLD_FACTS = 24
+_TALKED_OF = 20
+"""Turns of the conversation that may be answered from, beside the memories."""
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +56,23 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         Game time at which the two last talked before this sitting; None: never.
     names : dict of str to str
         Ids of others to the names by which the character knows them.
+    mind : PersonaState
+        How the character feels, and how it stands to the others.
+    present : tuple of str
+        Ids of those who hear the line beside the speaker; empty: the two are alone.
+    scopes : frozenset of str
+        Scopes ("@town:harrow") whose memories everybody who hears the line shares; what is secret
+        within one of them is no secret here.
+    lately : sequence of Memory
+        What the character learned lately, newest first, whatever the utterance brought back.
+    addressed : bool
+        Whether it was said to the character, and not just in its hearing.
+    answered : tuple of Answered
+        What others present have already said to the same utterance.
+    knower : str
+        Id of somebody present who seems to know more of what was said; empty: nobody.
+    unsaid : str
+        The rest of a line in which the character was interrupted; empty: there is none.
     """
 
     persona: Persona
@@ -63,10 +86,27 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     now: float = 0.0
     last_met: float | None = None
     names: dict[str, str] = {}
+    mind: PersonaState = PersonaState()
+    present: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
+    lately: Sequence[Memory] = ()
+    addressed: bool = True
+    answered: tuple[Answered, ...] = ()
+    knower: str = ""
+    unsaid: str = ""
+
+    def mood(self) -> Mood:
+        """The character's mood as of now."""
+        return mood_at(self.persona, self.mind, max(self.now, self.mind.at))
+
+    def feeling(self) -> str:
+        """A word for the mood; empty where it is nothing in particular."""
+        return feeling_line(self.persona, self.mind, max(self.now, self.mind.at))
 
     def recent_lines(self) -> list[str]:
         """The character's latest lines, newest last."""
-        return [t.text for t in self.history if t.role == "assistant"][-RECENT_LINES:]
+        shown = [t.text for t in self.history if t.role == "assistant"]
+        return shown[-RECENT_LINES:]
 
     def spoken_names(self) -> dict[str, str]:
         """Ids to names: the persona, the speaker, others, and the world's persons."""
@@ -98,21 +138,26 @@ def sources_of(situation: Situation) -> list[Source]:
         if memory.speaker == persona.id:
             continue
         seen.add(memory.text)
+        text, listener = memory.text, memory.addressee or persona.id
+        if not memory.speaker:  # what nobody said, the character saw
+            names = situation.spoken_names()
+            listener = situation.speaker
+            text = as_witness(text, me=persona.id, you=listener, names=names)
         told.append(
             (
                 memory.game_time,
                 memory.id,
                 Source(
-                    memory.text,
-                    memory.speaker or persona.id,  # what nobody said, the character saw
-                    memory.addressee or persona.id,
+                    text,
+                    memory.speaker or persona.id,
+                    listener,
                     memory.id,
                     memory.game_time,
                     retrieved.score,
                 ),
             )
         )
-    for index, turn in enumerate(situation.history):
+    for index, turn in enumerate(situation.history[-_TALKED_OF:]):
         if turn.role == "user" and turn.text not in seen:
             seen.add(turn.text)
             told.append(
@@ -123,24 +168,11 @@ def sources_of(situation: Situation) -> list[Source]:
                 )
             )
     told.sort(key=lambda entry: entry[:2])
-    found += [msgspec_replace(source, order) for order, (_, _, source) in enumerate(told)]
+    found += [replace(source, order=order) for order, (_, _, source) in enumerate(told)]
     found += [
         Source(text, persona.id, situation.speaker, order=-2000) for text in world_texts(situation)
     ]
     return found
-
-
-def msgspec_replace(source: Source, order: int) -> Source:
-    """The same source at another place in time."""
-    return Source(
-        source.text,
-        source.speaker,
-        source.listener,
-        source.memory_id,
-        source.game_time,
-        source.score,
-        order,
-    )
 
 
 def world_texts(situation: Situation) -> list[str]:

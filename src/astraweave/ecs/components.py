@@ -6,24 +6,43 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from astraweave.context import Turn
-from astraweave.ecs.protocols import SpokenLine
+from astraweave.dialogue import LinePlan
+from astraweave.ecs.protocols import SpokenLine, SpokenRound
 from astraweave.llm import GenerationRequest
+from astraweave.persona import Mood, Relationship
 from astraweave.serving import Ticket
 
 __all__ = ["CConversationHistory", "CDialogueState", "CMemoryStore", "CPersonaLlm", "CThought"]
 
+_AT_REST, _NEUTRAL = Mood(), Relationship()
+
 
 @dataclass(slots=True)
 class CPersonaLlm:
-    """Marks an entity as a character that talks.
+    """Marks an entity as a character that talks, and shows how it feels.
 
     Attributes
     ----------
     npc : str
         Its id in the world.
+    towards : str
+        Id of the one whom `relationship` and `stance` are about.
+    mood : Mood
+        As of now; this and what follows is written by `DialogueSystem`.
+    feeling : str
+        What the mood is called: ``"angry"``.
+    relationship : Relationship
+        How it stands to `towards`.
+    stance : str
+        What that is called: ``"friend"``, ``"stranger"``, ``"rival"``...
     """
 
     npc: str
+    towards: str = "player"
+    mood: Mood = _AT_REST
+    feeling: str = ""
+    relationship: Relationship = _NEUTRAL
+    stance: str = ""
 
 
 @dataclass(slots=True)
@@ -42,24 +61,43 @@ class CMemoryStore:
 
 @dataclass(slots=True)
 class CDialogueState:
-    """What it is saying; written by `DialogueSystem`, but for `reply`.
+    """What it is saying; written by `DialogueSystem`, but for `reply` and `group`.
 
     Attributes
     ----------
     reply : Reply or None
         Put the result of ``npc.say(...)`` here.
+    group : Round or None
+        Put the result of ``conversation.say(...)`` here, for each who is there: the system finds
+        out which of the replies is whose.
     new_text : str
         Text that came since the last run of the system.
     text : str
         The line so far.
     speaking : bool
         Whether more may come.
+    act : str
+        What it does by saying it ("answer", "greet_friend"); empty until the first text.
+    plan : LinePlan or None
+        The whole plan: facts, tone, reasons.
+    speaks_to : str
+        Id of whom it speaks to; empty while it says nothing.
+    interrupted : bool
+        Whether somebody cut in.
+    company : tuple of str
+        Ids of the others who have answered in the same group so far, in order.
     """
 
     reply: SpokenLine | None = None
+    group: SpokenRound | None = None
     new_text: str = ""
     text: str = ""
     speaking: bool = False
+    act: str = ""
+    plan: LinePlan | None = None
+    speaks_to: str = ""
+    interrupted: bool = False
+    company: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from astraweave.context import Turn
+from astraweave.dialogue import LinePlan
+from astraweave.persona import PersonaState
 
-__all__ = ["Speaker", "Speakers", "SpokenLine"]
+__all__ = ["Feeler", "Speaker", "Speakers", "SpokenLine", "SpokenRound"]
 
 
 class SpokenLine(Protocol):
@@ -23,8 +25,42 @@ class SpokenLine(Protocol):
         """Whether the line has ended."""
         ...
 
+    @property
+    def npc(self) -> str:
+        """Id of who speaks."""
+        ...
+
+    @property
+    def speaker(self) -> str:
+        """Id of whom it answers."""
+        ...
+
+    @property
+    def plan(self) -> LinePlan | None:
+        """What it does and says; None until its first text."""
+        ...
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody cut in."""
+        ...
+
     def take(self) -> str:
         """New text since the last call."""
+        ...
+
+
+class SpokenRound(Protocol):
+    """What is answered to one utterance among several (`astraweave.world.Round`)."""
+
+    @property
+    def replies(self) -> Sequence[SpokenLine]:
+        """In the order of speaking; more may come."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether all have spoken."""
         ...
 
 
@@ -39,6 +75,16 @@ class Speaker(Protocol):
     @property
     def memory_count(self) -> int:
         """How many memories it has."""
+        ...
+
+
+@runtime_checkable
+class Feeler(Protocol):
+    """A character whose state of mind can be looked at."""
+
+    @property
+    def state(self) -> PersonaState:
+        """How it feels and how it stands to others, as of now."""
         ...
 
 

@@ -10,7 +10,8 @@ from astraweave.ecs.components import (
     CMemoryStore,
     CPersonaLlm,
 )
-from astraweave.ecs.protocols import Speakers
+from astraweave.ecs.protocols import Feeler, Speakers
+from astraweave.persona import PersonaState, feeling, stance
 
 __all__ = ["DialogueSystem"]
 
@@ -37,21 +38,43 @@ class DialogueSystem:
         self.world.tick(self.budget_us)
         for persona, dialogue, history, memory in rows:
             if dialogue is not None:
-                _poll(dialogue)
-            if history is None and memory is None:
-                continue
+                _poll(dialogue, persona.npc)
             npc = self.world.npc(persona.npc)
+            if isinstance(npc, Feeler):
+                _feel(persona, npc.state)
             if history is not None:
                 history.turns = npc.history
             if memory is not None:
                 memory.count = npc.memory_count
 
 
-def _poll(state: CDialogueState) -> None:
+def _feel(persona: CPersonaLlm, state: PersonaState) -> None:
+    persona.mood = state.mood
+    persona.feeling = feeling(state.mood)
+    persona.relationship = state.towards(persona.towards)
+    persona.stance = stance(state, persona.towards).name
+
+
+def _poll(state: CDialogueState, npc: str) -> None:
+    if state.group is not None:
+        _find_own(state, npc)
     line = state.reply
     if line is None:
         state.new_text, state.text, state.speaking = "", "", False
+        state.act, state.plan, state.speaks_to, state.interrupted = "", None, "", False
         return
     state.new_text = line.take()
     state.text = line.text
     state.speaking = not line.done
+    state.plan = line.plan
+    state.act = line.plan.act if line.plan is not None else ""
+    state.speaks_to = line.plan.addressee if line.plan is not None else line.speaker
+    state.interrupted = line.interrupted
+
+
+def _find_own(state: CDialogueState, npc: str) -> None:
+    """Of what is said in the group, take up what this character says."""
+    assert state.group is not None, "asked for where there is a group"
+    replies = state.group.replies
+    state.company = tuple(reply.npc for reply in replies if reply.npc != npc)
+    state.reply = next((reply for reply in replies if reply.npc == npc), None)

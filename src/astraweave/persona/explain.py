@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 import tomllib
 from importlib import resources
@@ -18,7 +19,7 @@ from astraweave.persona.state import Cause, Mood, PersonaState, Relationship
 from astraweave.persona.temperament import resting_mood
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from astraweave.persona.persona import Persona
 
@@ -137,14 +138,11 @@ def explain(
             for c in state.causes
         ]
     else:
-        about = ""
-        measure = kinds[asked] if asked in kinds else _Axis(asked, direction)
-        value = measure.share(mood) if asked else 0.0
-        nature = measure.share(resting_mood(persona.temperament)) if asked else 0.0
-        pushes = [
-            (c, measure.share(_left(persona, c, now, rules)) if asked else 0.0)
-            for c in state.causes
-        ]
+        about, value, nature, pushes = "", 0.0, 0.0, []
+        if asked:
+            measure = kinds[asked] if asked in kinds else _Axis(asked, direction)
+            value, nature = measure.share(mood), measure.share(resting_mood(persona.temperament))
+            pushes = _pushes(measure, persona, state.causes, now, rules)
     strongest = sorted(pushes, key=lambda pair: -pair[1])[: max(0, limit)]
     return Explanation(
         asked=asked,
@@ -166,27 +164,36 @@ class _Axis:
     """One axis of a mood, asked like a feeling."""
 
     def __init__(self, name: str, direction: int) -> None:
-        self._name, self._direction = name, direction
+        self._place, self._direction = _MOOD_AXES.index(name), direction
 
     def share(self, mood: Mood) -> float:
-        return self._direction * float(getattr(mood, self._name))
+        return self.along(mood.valence, mood.arousal, mood.dominance)
+
+    def along(self, *axes: float) -> float:
+        return self._direction * axes[self._place]
 
 
-def _left(persona: Persona, cause: Cause, now: float, rules: EvolutionRules) -> Mood:
-    """What of the push of a cause is still there: it fades as the mood does."""
-    rest = resting_mood(persona.temperament)
-    then = Mood(
-        valence=rest.valence + cause.mood.valence,
-        arousal=rest.arousal + cause.mood.arousal,
-        dominance=rest.dominance + cause.mood.dominance,
-    )
-    state = PersonaState(mood=then, at=cause.outcome.game_time)
-    mood = mood_at(persona, state, now, rules=rules)
-    return Mood(
-        valence=mood.valence - rest.valence,
-        arousal=mood.arousal - rest.arousal,
-        dominance=mood.dominance - rest.dominance,
-    )
+def _pushes(
+    measure: FeelingKind | _Axis,
+    persona: Persona,
+    causes: Iterable[Cause],
+    now: float,
+    rules: EvolutionRules,
+) -> list[tuple[Cause, float]]:
+    """How far each cause still pushes: what it did fades as the mood does."""
+    slow = 0.5 + min(1.0, max(0.0, persona.temperament.neuroticism))
+    valence, dominance = -1 / rules.valence_half_life_s, -1 / rules.dominance_half_life_s
+    arousal, low = -1 / rules.arousal_half_life_s, valence / slow
+    power, along, found = math.exp2, measure.along, []
+    for cause in causes:
+        age, mood = max(0.0, now - cause.outcome.game_time), cause.mood
+        push = along(
+            mood.valence * power(age * (low if mood.valence < 0 else valence)),
+            mood.arousal * power(age * arousal),
+            mood.dominance * power(age * dominance),
+        )
+        found.append((cause, push))
+    return found
 
 
 def _told(cause: Cause, persona: Persona, names: Mapping[str, str], outcomes: Outcomes) -> str:

@@ -14,10 +14,12 @@ from astraweave.persona.state import Mood, PersonaState, Relationship
 
 __all__ = ["Feeling", "FeelingKind", "Stance", "feeling", "feeling_kinds", "feeling_of", "stance"]
 
-_CALM_BELOW = 0.15
+_CALM_BELOW = 0.2
 """A mood this near to the middle is no feeling in particular."""
-_STRONG = (0.35, 1.0)
+_STRONG = (0.4, 1.0)
 """From where on the second and the third word of a feeling are said."""
+_SIDED = 0.3
+"""From this valence on a feeling is a pleasant or an unpleasant one."""
 _EVEN = "even-tempered"
 
 
@@ -29,7 +31,7 @@ class FeelingKind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name : str
         ``"anger"``.
     at : tuple of three float
-        The valence, arousal and dominance that stand for it.
+        The direction of valence, arousal and dominance that stands for it, of length 1.
     words : tuple of three str
         What it is called, weak to strong: ``("annoyed", "angry", "furious")``.
     asked : tuple of str
@@ -42,10 +44,20 @@ class FeelingKind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     asked: tuple[str, ...] = ()
 
     def share(self, mood: Mood) -> float:
-        """How much of the feeling there is in a mood: how far the mood goes in its direction."""
+        """How much of the feeling there is in a mood: how far the mood goes in its direction.
+
+        A pleasant mood, however stirred, has nothing of an unpleasant feeling, nor the reverse.
+        """
+        return self.along(mood.valence, mood.arousal, mood.dominance)
+
+    def along(self, valence: float, arousal: float, dominance: float) -> float:
+        """The same of three axes."""
         v, a, d = self.at
-        along = v * mood.valence + a * mood.arousal + d * mood.dominance
-        return along / math.hypot(v, a, d)
+        alone = v * valence
+        whole = alone + a * arousal + d * dominance
+        if alone < 0.0 and whole > alone and abs(v) >= _SIDED:
+            return alone
+        return whole
 
 
 class Feeling(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +122,8 @@ def feeling_of(mood: Mood) -> Feeling:
     strength = math.hypot(mood.valence, mood.arousal, mood.dominance)
     if not strength >= _CALM_BELOW:
         return Feeling(name="", word=_EVEN, strength=strength)
-    kind = max(feeling_kinds(), key=lambda each: each.share(mood))
+    v, a, d = mood.valence, mood.arousal, mood.dominance
+    kind = max(feeling_kinds(), key=lambda each: each.along(v, a, d))
     grade = sum(strength >= bound for bound in _STRONG)
     return Feeling(name=kind.name, word=kind.words[grade], strength=strength)
 
@@ -155,8 +168,14 @@ def stance(value: Relationship | PersonaState, other: str = "") -> Stance:
 @functools.cache
 def feeling_kinds() -> tuple[FeelingKind, ...]:
     """The feelings that have a name (``persona/feelings.toml``)."""
-    tables = _read("feelings.toml")
-    return tuple(msgspec.convert({"name": n, **t}, FeelingKind) for n, t in tables.items())
+    found = []
+    for name, table in _read("feelings.toml").items():
+        kind = msgspec.convert({"name": name, **table}, FeelingKind)
+        v, a, d = kind.at
+        length = math.hypot(v, a, d)
+        at = (v / length, a / length, d / length)
+        found.append(msgspec.structs.replace(kind, at=at))
+    return tuple(found)
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from astraweave.persona.evolution import EvolutionRules, mood_at, relationship_a
 from astraweave.persona.explain import explain
 from astraweave.persona.feelings import feeling_of, stance
 from astraweave.persona.state import PersonaState, Relationship
+from astraweave.persona.temperament import resting_mood
 from astraweave.prompts import PromptLibrary
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ _RULES = EvolutionRules()
 _FRAME_TOKENS = 12
 """What the words around lists cost."""
 _NOTED = 0.3
+_STIRRED = 0.12
+"""How far from its rest a mood is worth a word."""
 _COUNT = RoughCounter().count
 
 
@@ -81,7 +85,7 @@ def generate_prompt(
     if config.traits:
         fixed["traits"] = list(persona.traits)
     if config.mood:
-        fixed["mood"] = feeling_of(mood_at(persona, state, now, rules=rules)).word
+        fixed["mood"] = feeling_line(persona, state, now, rules=rules)
     if config.taboos:
         fixed["taboos"] = list(persona.taboos)
     if config.relationship and speaker:
@@ -93,7 +97,7 @@ def generate_prompt(
         lists.append(("goals", persona.goals))
     if config.facts:
         lists.append(("facts", persona.facts))
-    if config.causes and config.mood and state.causes:
+    if config.causes and fixed.get("mood") and state.causes:
         why = explain(persona, state, now=now, names=names, limit=config.causes, rules=rules)
         lists.append(("causes", [reason.text for reason in why.reasons]))
     shown = persona.examples[: config.examples]
@@ -114,9 +118,13 @@ def feeling_line(
     *,
     rules: EvolutionRules = _RULES,
 ) -> str:
-    """What the character feels, in a word or two; empty when it is nothing in particular."""
-    felt = feeling_of(mood_at(persona, state, now, rules=rules))
-    return felt.word if felt.name else ""
+    """What the character feels, in a word or two; empty when it feels as it always does."""
+    mood, rest = mood_at(persona, state, now, rules=rules), resting_mood(persona.temperament)
+    away = math.hypot(
+        mood.valence - rest.valence, mood.arousal - rest.arousal, mood.dominance - rest.dominance
+    )
+    felt = feeling_of(mood)
+    return felt.word if felt.name and away >= _STIRRED else ""
 
 
 def relationship_line(

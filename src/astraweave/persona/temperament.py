@@ -15,9 +15,9 @@ from astraweave.persona.state import BigFive, Mood, Relationship
 
 __all__ = ["reaction", "resting_mood"]
 
-_RESTING_SHARE = 0.5
-"""The regression is over standard scores; at half of it no temperament rests at an end of an axis,
-and whatever happens still shows."""
+_RESTING_SHARE = 0.4
+"""The regression is over standard scores; at this share of it no temperament rests at an end of an
+axis, and whatever happens still shows."""
 
 
 def resting_mood(temperament: BigFive) -> Mood:
@@ -28,7 +28,7 @@ def resting_mood(temperament: BigFive) -> Mood:
     >>> resting_mood(BigFive())
     Mood(valence=0.0, arousal=0.0, dominance=0.0)
     >>> resting_mood(BigFive(agreeableness=1.0)).valence
-    0.295
+    0.236
     """
     o = _signed(temperament.openness)
     c = _signed(temperament.conscientiousness)

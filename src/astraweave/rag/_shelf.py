@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,8 @@ from astraweave.rag.memory import Memory
 
 __all__ = ["Shared", "Shelf"]
 
+Value = TypeVar("Value", bound=Hashable)
+
 
 class Shared:
     """What all shelves of a store have in common."""
@@ -25,6 +29,25 @@ class Shared:
         self.terms = terms
         self.names = Names()
         self.vocabulary = Vocabulary()
+        self.values: dict[Any, Any] = {}
+
+    def one(self, value: Value) -> Value:
+        """A value equal to this one, the same object each time: names and tags come again often."""
+        same: Value = self.values.setdefault(value, value)
+        return same
+
+    def numbered(self, memory: Memory, memory_id: int) -> Memory:
+        """The memory with an id, and what it has in common with others held once."""
+        return msgspec.structs.replace(
+            memory,
+            id=memory_id,
+            owner=self.one(memory.owner),
+            speaker=self.one(memory.speaker),
+            addressee=self.one(memory.addressee),
+            tags=self.one(memory.tags),
+            entities=self.one(memory.entities),
+            provenance=self.one(memory.provenance),
+        )
 
 
 class Shelf:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -96,25 +97,39 @@ def upgrade_memory_tables(connection: sqlite3.Connection) -> None:
         last = rows[-1][0]
 
 
-def read_rows(connection: sqlite3.Connection) -> Iterator[tuple[Memory, bytes | None]]:
-    """Every memory in the order of ids, with its packed vector."""
+def read_rows(
+    connection: sqlite3.Connection, values: dict[Any, Any]
+) -> Iterator[tuple[Memory, bytes | None]]:
+    """Every memory in the order of ids, with its packed vector.
+
+    What comes again (names, tags) is one object in all of them, that in `values` where it is there.
+    """
     cursor = connection.execute(f"SELECT {_COLUMNS} FROM memory ORDER BY id")  # noqa: S608
-    no_strings: tuple[str, ...] = ()
+    one = values.setdefault
+    lists: dict[str, tuple[str, ...]] = {"[]": ()}
+
+    def strings(packed: str) -> tuple[str, ...]:
+        found = lists.get(packed)
+        if found is None:
+            found = _strings.decode(packed)
+            found = lists[packed] = one(found, found)
+        return found
+
     no_numbers: tuple[int, ...] = ()
     for row in cursor:
         try:
             memory = Memory(
                 id=row[0],
-                owner=row[1],
+                owner=one(row[1], row[1]),
                 text=row[2],
-                kind=row[3],
-                speaker=row[4],
-                addressee=row[5],
+                kind=one(row[3], row[3]),
+                speaker=one(row[4], row[4]),
+                addressee=one(row[5], row[5]),
                 game_time=row[6],
                 importance=row[7],
-                tags=no_strings if row[8] == "[]" else _strings.decode(row[8]),
-                entities=no_strings if row[9] == "[]" else _strings.decode(row[9]),
-                provenance=no_strings if row[10] == "[]" else _strings.decode(row[10]),
+                tags=strings(row[8]),
+                entities=strings(row[9]),
+                provenance=strings(row[10]),
                 sources=no_numbers if row[11] == "[]" else _numbers.decode(row[11]),
                 superseded_by=row[12],
             )

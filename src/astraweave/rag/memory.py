@@ -13,7 +13,7 @@ MemoryKind = Literal[
 ]
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One memory of one character.
 
     Attributes

@@ -1,13 +1,15 @@
 """From what is said to memories, and from a question to the memories that answer it.
 
-How memories are ranked stands in `_ranking`. Forgetting and consolidation belong beside `remember`,
-over `MemoryStore.for_owner`, `update` and `delete`.
+How memories are ranked stands in `_ranking`, how they are written in `writing`, how they fade and
+are summed up in `life` and `life_gists`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,21 +17,20 @@ from astraweave.core.protocols import ScopeResolver, TokenCounter
 from astraweave.core.worldview import WorldView
 from astraweave.embeddings.protocol import EmbeddingClient
 from astraweave.observability import NULL_TELEMETRY, Telemetry
-from astraweave.rag._linking import NameIndex, words_of
+from astraweave.rag._linking import NameIndex
 from astraweave.rag._reranker import Reranker
 from astraweave.rag._retrieval import Retrieval
 from astraweave.rag._time import GameCalendar
 from astraweave.rag.explain import Explanation
+from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.retrieved import Retrieved
-from astraweave.rag.salience import importance_of, is_question
 from astraweave.rag.scopes import WorldScopes
 from astraweave.rag.store import MemoryStore
+from astraweave.rag.writing import Decision, MemoryWriter, Written, most_telling
+from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = ["RagPipeline"]
-
-_REPEAT_SECONDS = 300.0
-_REPEAT_LOOKBACK = 64
 
 
 class RagPipeline:
@@ -45,6 +46,10 @@ class RagPipeline:
         Knows names, aliases and kinds; without it names are guessed from capitals.
     scopes : ScopeResolver, optional
         Says which scopes a character is inside; by default `WorldScopes` of the world.
+    life : MemoryLife, optional
+        How memories fade; without it none does.
+    novelty : NoveltyTable, optional
+        What is usual for each owner; without it nothing surprises.
     calendar : GameCalendar, optional
         How long a day of the game is and which date it is; for questions like 'yesterday'.
     reranker : Reranker, optional
@@ -52,6 +57,13 @@ class RagPipeline:
     telemetry : Telemetry
         Spans ``rag.retrieve`` and ``rag.embed_query``, counters ``rag.remembered`` and
         ``rag.repeated``.
+
+    Attributes
+    ----------
+    writer : MemoryWriter
+        Tells what became of each part of a line, where `remember` is too short an answer.
+    life : MemoryLife or None
+        Strengths.
     """
 
     def __init__(
@@ -61,6 +73,8 @@ class RagPipeline:
         *,
         world: WorldView | None = None,
         scopes: ScopeResolver | None = None,
+        life: MemoryLife | None = None,
+        novelty: NoveltyTable | None = None,
         calendar: GameCalendar | None = None,
         reranker: Reranker | None = None,
         telemetry: Telemetry = NULL_TELEMETRY,
@@ -71,6 +85,10 @@ class RagPipeline:
         self._scopes = scopes or WorldScopes(self._world)
         self._telemetry = telemetry
         self._names = NameIndex(self._world.snapshot())
+        self.life = life
+        self.writer = MemoryWriter(
+            store, self._name_index, life=life, novelty=novelty, telemetry=telemetry
+        )
         self._retrieval = Retrieval(
             store,
             embedder,
@@ -90,16 +108,16 @@ class RagPipeline:
         game_time: float,
         speaker: str = "",
         addressee: str = "",
-        kind: MemoryKind = "episodic",
+        kind: MemoryKind | None = None,
         importance: float | None = None,
         tags: Sequence[str] = (),
         embed: bool = False,
     ) -> Memory:
         """Keep what a character heard, said or saw; no model is asked.
 
-        Who and what it is about is looked up in the world, and how much it matters comes from
-        rules (`importance_of`) where it is not given. The same words of the same speaker within a
-        few minutes are one memory.
+        How a line becomes memories stands in `MemoryWriter`: it is taken apart, what is known
+        already becomes stronger, what no longer holds is superseded. Who and what it is about is
+        looked up in the world; kind and importance come from rules where they are not given.
 
         Parameters
         ----------
@@ -115,30 +133,58 @@ class RagPipeline:
         Returns
         -------
         Memory
-            The new memory, or the one that said so already.
+            The memory that holds it now, new or not; of several the one that tells most.
 
         Raises
         ------
         InputError
             It cannot be stored.
         """
-        if repeated := self._repeated(text, owner, speaker, game_time):
-            self._telemetry.count("rag.repeated")
-            return repeated
-        entities = self._name_index().entities(text)
-        memory = Memory(
+        written = self.remember_parts(
+            text,
             owner=owner,
-            text=text,
-            kind=kind,
+            game_time=game_time,
             speaker=speaker,
             addressee=addressee,
-            game_time=game_time,
-            importance=importance_of(text, entities) if importance is None else importance,
-            tags=tuple(tags),
-            entities=entities,
+            kind=kind,
+            importance=importance,
+            tags=tags,
+            embed=embed,
         )
-        self._telemetry.count("rag.remembered")
-        return self._store.add(memory, embed=embed)
+        return most_telling(written)
+
+    def remember_parts(self, text: str, **line: Any) -> tuple[Written, ...]:
+        """What `remember` does, told part by part; takes what it takes."""
+        written = self.writer.write(text, **line)
+        self._count(written)
+        return written
+
+    def strength(self, memory_id: int, now: float) -> float:
+        """How strong a memory is, 0 (gone) to 1; 1 throughout where nothing fades."""
+        return 1.0 if self.life is None else self.life.strength(memory_id, now)
+
+    def recalled(self, ids: Collection[int], now: float) -> None:
+        """Memories came to mind and were spoken of: they last longer from now on."""
+        if self.life is not None:
+            self.life.recall(ids, now)
+
+    def decide(self, line: Memory, *, importance: float | None = None) -> Decision:
+        """What `remember` would make of a line; nothing is changed.
+
+        For whoever changes the store through events: apply `Decision.changes`, then hand the
+        decision to `MemoryWriter.follow`.
+        """
+        judged = importance is not None or bool(line.tags)
+        if importance is not None:
+            line = msgspec.structs.replace(line, importance=importance)
+        decision = self.writer.decide(line, judged=judged, importance=importance is None)
+        self._count(decision.written)
+        return decision
+
+    def _count(self, written: Sequence[Written]) -> None:
+        for one in written:
+            known = one.outcome in {"again", "retold"}
+            self._telemetry.count("rag.repeated" if known else "rag.remembered")
 
     def retrieve(
         self,
@@ -263,16 +309,6 @@ class RagPipeline:
                 budget_tokens -= cost
                 fitting.append(candidate)
         return fitting
-
-    def _repeated(self, text: str, owner: str, speaker: str, game_time: float) -> Memory | None:
-        same = words_of(text)
-        for memory in reversed(self._store.for_owner(owner, last=_REPEAT_LOOKBACK)):
-            if abs(game_time - memory.game_time) > _REPEAT_SECONDS:
-                continue
-            said = memory.text == text or (same and words_of(memory.text) == same)
-            if said and memory.speaker == speaker and is_question(memory.text) == is_question(text):
-                return memory
-        return None
 
     def _name_index(self) -> NameIndex:
         if self._names.version != self._world.version:

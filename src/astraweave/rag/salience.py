@@ -22,6 +22,7 @@ _WEIGHTY = re.compile(
     r"|kill\w*|murder\w*|die[ds]?|dead|death|love[ds]?|hate[ds]?|marr(?:y|ied)|betray\w*"
     r"|st(?:eal|ole|olen)|lost|owe[ds]?|debt|afraid|danger\w*|save[ds]?|help me|sorry|forgive\w*)\b"
 )
+_DIGIT = re.compile(r"\d")
 _BELONGS = re.compile(
     r"(?i)\b(?:my|our|his|her|their)\s+(?:\w+\s+){0,2}(?:is|was|are|were|name|live[ds]?|work\w*)\b"
     r"|\bi(?:'m| am| was| have| had|'ve) (?!(?:fine|well|good|ok)\b)|\bcalled\b|\bnamed?\b"
@@ -29,7 +30,7 @@ _BELONGS = re.compile(
 
 
 TAG_QUESTION = re.compile(
-    r",\s*(?:(?:can|could|would|will|do|did|are|is|was|were|has|have)(?:n't|n’t)? "
+    r",\s*(?:(?:(?:can|could|would|will|do|did|are|is|was|were|has|have)(?:n't|n’t)?|can['’]t|won['’]t) "
     r"(?:you|ye|he|she|it|they|we|i|that|this)\b[^,?]{0,24}"
     r"|(?:so )?what (?:do|d'|would) ?(?:you|ye) (?:reckon|think|say)"
     r"|eh|huh|right|no|you know|you see|savvy|innit)\?$",
@@ -85,7 +86,7 @@ def importance_of(text: str, entities: Collection[str] = ()) -> float:
         score -= 0.15
     score += 0.25 * bool(_WEIGHTY.search(text))
     score += 0.15 * bool(_BELONGS.search(text))
-    score += 0.1 * any(char.isdigit() for char in text)
+    score += 0.1 * bool(_DIGIT.search(text))
     score += min(0.15, 0.05 * len(entities))
     score += 0.05 * (len(text) > 80)
     return round(min(1.0, max(0.05, score)), 3)

@@ -228,11 +228,8 @@ class Readable:
 
         As they are kept; NaN where one has none yet.
         """
-        if len(self._shelves) == 1:
-            return self._shelves[0].vectors.rows(places)
-        which = np.searchsorted(self._starts, places, side="right") - 1
-        parts = [
-            self._shelves[s].vectors.rows(np.array([p - self._starts[s]]))
-            for s, p in zip(which.tolist(), places.tolist(), strict=True)
-        ]
-        return np.concatenate(parts)
+        found = np.empty((len(places), self._shelves[0].vectors.dimensions), np.float32)
+        for start, shelf in zip(self._starts, self._shelves, strict=False):
+            inside = np.flatnonzero((places >= start) & (places < start + len(shelf)))
+            found[inside] = shelf.vectors.rows(places[inside] - start)
+        return found

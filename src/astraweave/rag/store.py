@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +26,8 @@ from astraweave.rag._tables import (
     write_rows,
 )
 from astraweave.rag._terms import WeightedTerm, terms_of
-from astraweave.rag._vectors import packed_bytes
+from astraweave.rag._vectors import is_packed
+from astraweave.rag.changes import MemoryChanges, check_changes
 from astraweave.rag.memory import Memory
 from astraweave.rag.scopes import Readable, check_scope, is_scope
 
@@ -36,6 +36,7 @@ __all__ = [
     "checked",
     "create_memory_tables",
     "first_memory_tables",
+    "read_memories",
     "upgrade_memory_tables",
 ]
 
@@ -82,6 +83,7 @@ class MemoryStore:
         self._shelves: dict[str, Shelf] = {}
         self._scopes: list[Shelf] = []  # those of scopes, by name
         self._home: dict[int, Shelf] = {}
+        self._next_id = 1
         self._pending: dict[int, None] = {}
         self._unwritten: dict[int, None] = {}
         self._uncommitted: dict[int, None] = {}
@@ -118,7 +120,7 @@ class MemoryStore:
         stored = []
         by_owner: dict[str, list[Memory]] = defaultdict(list)
         for memory in sound:
-            memory = msgspec.structs.replace(memory, id=self._next_id)
+            memory = self._shared.numbered(memory, self._next_id)
             self._next_id += 1
             self._unwritten[memory.id] = self._pending[memory.id] = None
             by_owner[memory.owner].append(memory)
@@ -134,6 +136,16 @@ class MemoryStore:
         shelf = self._home.get(memory_id)
         return None if shelf is None else shelf.get(memory_id)
 
+    @property
+    def next_id(self) -> int:
+        """The id that the next new memory gets; no id is ever used again."""
+        return self._next_id
+
+    @property
+    def dimensions(self) -> int:
+        """Of the vectors."""
+        return self._embedder.dimensions
+
     def update(self, memory: Memory, *, embed: bool = True) -> Memory:
         """Replace the memory that has this one's id; its owner stays. A new text is embedded.
 
@@ -145,7 +157,7 @@ class MemoryStore:
         old = self.get(memory.id)
         if old is None or old.owner != memory.owner:
             raise InputError(f"{memory.owner!r} has no memory {memory.id}", id=memory.id)
-        memory = checked(memory)
+        memory = self._shared.numbered(checked(memory), memory.id)
         vectors = self._embed([memory]) if embed and memory.text != old.text else None
         self._home[memory.id].put(memory)
         self._unwritten[memory.id] = None
@@ -167,6 +179,30 @@ class MemoryStore:
         for shelf, ids in leaving.items():
             shelf.remove(ids)
         return sum(map(len, leaving.values()))
+
+    def apply(self, changes: MemoryChanges) -> None:
+        """Let memories come, change and go, as it was decided; vectors of new texts follow later.
+
+        Raises
+        ------
+        InputError
+            One of them cannot be stored; nothing is changed then.
+        """
+        put = sorted((checked(memory) for memory in changes.put), key=lambda memory: memory.id)
+        check_changes(changes, self.get, self.next_id)
+        for memory in put:
+            if self.get(memory.id) is not None:
+                self.update(memory, embed=False)
+                continue
+            self._next_id = memory.id + 1
+            self._unwritten[memory.id] = self._pending[memory.id] = None
+            self._put_on_shelf(memory.owner, [memory])
+        self.delete(*changes.gone)
+
+    def everything(self) -> Iterator[Memory]:
+        """All memories of everybody."""
+        for owner in self._shelves:
+            yield from self.for_owner(owner)
 
     def for_owner(self, owner: str, last: int | None = None) -> list[Memory]:
         """What a character remembers, oldest first; at most the `last` ones."""
@@ -299,6 +335,14 @@ class MemoryStore:
         shelf = self._of(owner)
         return shelf.vectors.rows(np.arange(len(shelf)) if rows is None else rows)
 
+    def vector(self, memory_id: int) -> NDArray[np.float32] | None:
+        """The vector of a memory as it is kept; None: it has none, or there is no such memory."""
+        shelf = self._home.get(memory_id)
+        if shelf is None or not shelf.vectors.has(shelf.row(memory_id)):
+            return None
+        kept: NDArray[np.float32] = shelf.vectors.rows(shelf.rows([memory_id]))[0]
+        return kept
+
     def word_scores(self, owner: str, terms: Iterable[WeightedTerm]) -> NDArray[np.float32]:
         """BM25 of an owner's memories, in the order of `ids`; 0 where none of the terms is there.
 
@@ -344,15 +388,14 @@ class MemoryStore:
         row = self._connection.execute(
             "SELECT embedder, dimensions, next_id FROM memory_space"
         ).fetchone()
-        self._next_id: int = row[2]
+        self._next_id = row[2]
         info = self._embedder.model_info
         same_space = row[:2] == (info.id, info.dimensions)
-        size = packed_bytes(info.dimensions)
         by_owner: dict[str, list[Memory]] = defaultdict(list)
         packed: dict[str, dict[int, bytes]] = defaultdict(dict)
-        for memory, vector in read_rows(self._connection):
+        for memory, vector in read_rows(self._connection, self._shared.values):
             by_owner[memory.owner].append(memory)
-            if same_space and vector is not None and len(vector) == size:
+            if vector is not None and same_space and is_packed(vector, info.dimensions):
                 packed[memory.owner][memory.id] = vector
             else:
                 self._pending[memory.id] = None
@@ -389,6 +432,12 @@ class MemoryStore:
             vectors = self._embedder.embed_batch(texts)
         places = {text: place for place, text in enumerate(texts)}
         return vectors[[places[memory.text] for memory in memories]]
+
+
+def read_memories(connection: sqlite3.Connection) -> tuple[list[Memory], int]:
+    """All memories of a database in the order of their ids, and the next id; without vectors."""
+    (next_id,) = connection.execute("SELECT next_id FROM memory_space").fetchone()
+    return [memory for memory, _ in read_rows(connection, {})], next_id
 
 
 def checked(memory: Memory) -> Memory:

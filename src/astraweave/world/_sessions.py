@@ -1,8 +1,9 @@
 """The crash journal: one working database a session, kept until its work is in a save.
 
 A session's database holds the whole world, so what it says is complete by itself; its one row in
-the table ``session`` says which save it grew from (`base`), which save it was about to become
-(`pending`), and whether it holds work that no save has (`dirty`).
+the table ``session`` says which save it grew from (`base`), which save was the latest then
+(`head`), which save it was about to become (`pending`), and whether it holds work that no save has
+(`dirty`).
 """
 
 from __future__ import annotations
@@ -41,13 +42,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     number: int
     base: bytes = b""
+    head: bytes = b""
     pending: bytes = b""
     dirty: bool = True
     readable: bool = True
 
     def unsaved_over(self, save_id: bytes) -> bool:
-        """Whether it holds work done upon this save (empty: upon no save) and not yet in it."""
-        return self.readable and self.base == save_id and not self.spent(save_id)
+        """Whether it holds work done when this save (empty: none) was the latest, and not in it."""
+        return self.readable and self.head == save_id and not self.spent(save_id)
 
     def spent(self, save_id: bytes) -> bool:
         """Whether it holds nothing but what the save holds."""
@@ -74,7 +76,7 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def create_session(folder: Path, number: int, image: bytes, base: bytes) -> Path:
+def create_session(folder: Path, number: int, image: bytes, *, base: bytes, head: bytes) -> Path:
     """A fresh working database that holds what a save holds; it appears whole or not at all.
 
     Parameters
@@ -87,6 +89,8 @@ def create_session(folder: Path, number: int, image: bytes, base: bytes) -> Path
         The save's database; empty for a new world.
     base : bytes
         Id of that save; empty for a new world.
+    head : bytes
+        Id of the latest save; empty where there is none.
     """
     path = folder / f"session-{number}.db"
     unfinished = path.with_name(path.name + ".new")
@@ -99,8 +103,11 @@ def create_session(folder: Path, number: int, image: bytes, base: bytes) -> Path
             if "no such module" not in str(error):
                 raise
             raise ConfigError(f"this Python's SQLite cannot be used: {error}") from error
-        connection.execute("UPDATE session SET base = ?, pending = x'', dirty = 0", (base,))
-        connection.execute("DELETE FROM journal")
+        connection.execute(
+            "UPDATE session SET base = ?, head = ?, pending = x'', dirty = 0", (base, head)
+        )
+        for table in ("journal", "event", "tick"):
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608
         connection.commit()
     unfinished.replace(path)
     return path
@@ -169,8 +176,17 @@ def sync_session(path: Path) -> None:
 def _inspect(path: Path, number: int) -> Session:
     try:
         with contextlib.closing(connect(path)) as connection:
-            row = connection.execute("SELECT base, pending, dirty FROM session").fetchone()
-        base, pending, dirty = row
-        return Session(path=path, number=number, base=base, pending=pending, dirty=bool(dirty))
+            cursor = connection.execute("SELECT * FROM session")  # the first schema has no head
+            row = dict(
+                zip((name for name, *_ in cursor.description), cursor.fetchone(), strict=True)
+            )
+        return Session(
+            path=path,
+            number=number,
+            base=row["base"],
+            head=row["head"] if "head" in row else row["base"],
+            pending=row["pending"],
+            dirty=bool(row["dirty"]),
+        )
     except (sqlite3.Error, TypeError, ValueError):
         return Session(path=path, number=number, readable=False)

@@ -21,6 +21,7 @@ from astraweave.core.worldview import Entity, Fact
 from astraweave.errors import CorruptDataError, FormatVersionError
 from astraweave.persona import Outcome, Persona, PersonaState
 from astraweave.rag.changes import MemoryChanges
+from astraweave.rag.life_columns import Lived
 
 __all__ = [
     "AnyEvent",
@@ -30,8 +31,10 @@ __all__ = [
     "Event",
     "Felt",
     "GamePut",
+    "LineCut",
     "LineSpoken",
     "MemoriesChanged",
+    "MemoriesLived",
     "RandomState",
     "RoomPut",
     "ViewChanged",
@@ -43,7 +46,7 @@ RandomState: TypeAlias = tuple[int, tuple[int, ...], float | None]
 """What `random.Random.getstate` gives."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """Something that happened; see the kinds below."""
 
 
@@ -78,7 +81,8 @@ class LineSpoken(Event, frozen=True, kw_only=True, tag="line"):
     turns : tuple of Turn
         What was heard and, unless nothing was, what was said.
     recalled : tuple of int
-        Ids of the memories that the words rest on; being recalled strengthens them.
+        Ids of the memories that the words rest on; what it did to them follows as
+        `MemoriesLived`.
     random : tuple
         State of the character's random stream after the line.
     """
@@ -87,6 +91,21 @@ class LineSpoken(Event, frozen=True, kw_only=True, tag="line"):
     turns: tuple[Turn, ...]
     recalled: tuple[int, ...] = ()
     random: RandomState | None = None
+
+
+class LineCut(Event, frozen=True, kw_only=True, tag="line_cut"):
+    """A line that had ended was broken off before all of it was heard.
+
+    Attributes
+    ----------
+    npc : str
+        Whose it was: the last thing they said.
+    text : str
+        What was heard of it; empty: nothing, and there is no such turn.
+    """
+
+    npc: str
+    text: str
 
 
 class MemoriesChanged(Event, frozen=True, kw_only=True, tag="memories"):
@@ -104,6 +123,24 @@ class MemoriesChanged(Event, frozen=True, kw_only=True, tag="memories"):
     """
 
     changes: MemoryChanges
+    why: str = ""
+    at: float = 0.0
+
+
+class MemoriesLived(Event, frozen=True, kw_only=True, tag="lived"):
+    """Memories came to mind and last longer now, or fade faster.
+
+    Attributes
+    ----------
+    lived : tuple of (int, Lived)
+        What has happened to each of them up to now, by id.
+    why : str
+        ``"recalled"``, or another word of the room that decided it; changes nothing.
+    at : float
+        The game time that the decision went by.
+    """
+
+    lived: tuple[tuple[int, Lived], ...]
     why: str = ""
     at: float = 0.0
 
@@ -186,7 +223,9 @@ AnyEvent: TypeAlias = (
     | ClockMoved
     | CharacterSet
     | LineSpoken
+    | LineCut
     | MemoriesChanged
+    | MemoriesLived
     | Felt
     | ViewChanged
     | GamePut
@@ -203,7 +242,9 @@ _KINDS = frozenset(
         ClockMoved,
         CharacterSet,
         LineSpoken,
+        LineCut,
         MemoriesChanged,
+        MemoriesLived,
         Felt,
         ViewChanged,
         GamePut,

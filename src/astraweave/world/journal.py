@@ -1,4 +1,4 @@
-"""The recording of a session: every event that replaying it would need, in order."""
+"""Notes of a session, in order: what models answered, and whatever else explains it later."""
 
 from __future__ import annotations
 
@@ -32,17 +32,22 @@ class EventJournal:
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        A world's database (see `Slot`).
     clock : Clock
         Gives every event its game time.
     """
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
-        self._connection = connection
+    _connection: sqlite3.Connection
+
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._buffer: deque[tuple[float, str, bytes]] = deque()
         self._uncommitted: list[tuple[float, str, bytes]] = []
+
+    def write_into(self, connection: sqlite3.Connection) -> None:
+        """Go on in this database (see `Slot`), with nothing that waits for another one."""
+        self._connection = connection
+        self._buffer.clear()
+        self._uncommitted = []
 
     def record(self, kind: str, payload: Mapping[str, object]) -> None:
         """Append one event; a few microseconds, thread-safe, never touches the disk."""

@@ -13,6 +13,7 @@ begin with a dot are not either: they tell of the machine, not of the minds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from hashlib import blake2b
 from typing import Protocol, TypeVar
 
@@ -20,9 +21,17 @@ import msgspec
 
 from astraweave.errors import CorruptDataError
 from astraweave.rag import Memory
-from astraweave.rag.changes import MemoryChanges
+from astraweave.rag.changes import MemoryChanges, check_changes
 
-__all__ = ["Entries", "Ledger", "Memories", "PlainEntries", "PlainMemories", "digest_of_entry"]
+__all__ = [
+    "Entries",
+    "Ledger",
+    "Memories",
+    "PlainEntries",
+    "PlainMemories",
+    "digest_of_entry",
+    "encode_state",
+]
 
 T = TypeVar("T")
 
@@ -99,6 +108,7 @@ class PlainMemories(dict[int, Memory]):
 
     def apply(self, changes: MemoryChanges) -> None:
         """See `Memories`."""
+        check_changes(changes, self.get, self.next_id)
         for memory in changes.put:
             self[memory.id] = memory
             self.next_id = max(self.next_id, memory.id + 1)
@@ -136,7 +146,7 @@ class Ledger:
             if not key.startswith(OUTSIDE):
                 self._total += digest_of_entry(key, value)
         for memory in memories.everything():
-            self._total += digest_of_entry(_memory_key(memory.id), _encoder.encode(memory))
+            self._total += digest_of_entry(_memory_key(memory.id), encode_memory(memory))
         self._total += digest_of_entry(_NEXT_MEMORY, _encoder.encode(memories.next_id))
         self._total %= _MODULUS
 
@@ -171,7 +181,7 @@ class Ledger:
 
     def put(self, key: str, value: object) -> None:
         """Set an entry to anything that msgspec can encode."""
-        self.put_raw(key, _encoder.encode(value))
+        self.put_raw(key, encode_state(value))
 
     def put_raw(self, key: str, value: bytes | None) -> None:
         """Set an entry to bytes, or forget it (None)."""
@@ -211,6 +221,80 @@ class Ledger:
         self.touched.append((key, come.to_bytes(16, "little")[:4]))
 
 
+def encode_state(value: object) -> bytes:
+    """A value as MessagePack; equal values have equal bytes.
+
+    Of a struct, only what differs from the defaults is written: a field that a later version adds
+    changes nothing about what is there already, nor about recordings of it.
+    """
+    return _encoder.encode(_plain(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, msgspec.Struct):
+        return {
+            name: _plain(getattr(value, field))
+            for field, name, default in _fields_of(type(value))
+            if getattr(value, field) != default
+        }
+    if isinstance(value, (tuple, list)):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return value
+
+
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> list[tuple[str, str, object]]:
+    """Each field, the name that it is written under, and its default."""
+    return [
+        (
+            field.name,
+            field.encode_name,
+            field.default
+            if field.default_factory is msgspec.NODEFAULT
+            else field.default_factory(),
+        )
+        for field in msgspec.structs.fields(kind)
+    ]
+
+
+def encode_memory(memory: Memory) -> bytes:
+    """A memory for its digest; equal memories have equal bytes."""
+    words = (
+        memory.id,
+        memory.owner,
+        memory.text,
+        memory.kind,
+        memory.speaker,
+        memory.addressee,
+        float(memory.game_time),  # the database gives back no other
+        float(memory.importance),
+        memory.tags,
+        memory.entities,
+        memory.provenance,
+        memory.sources,
+        memory.superseded_by,
+    )
+    if not _LATER_FIELDS:
+        return _encoder.encode(words)
+    later = {
+        field: value
+        for field, default in _LATER_FIELDS
+        if (value := getattr(memory, field)) != default
+    }
+    return _encoder.encode((*words, later) if later else words)
+
+
+_FIRST_FIELDS = frozenset(
+    "id owner text kind speaker addressee game_time importance tags entities provenance sources "
+    "superseded_by".split()
+)
+_LATER_FIELDS = [
+    (field, default) for field, _, default in _fields_of(Memory) if field not in _FIRST_FIELDS
+]
+
+
 def digest_of_entry(key: str, value: bytes) -> int:
     """What one entry adds to the hash of the state."""
     name = key.encode("utf-8", "surrogatepass")
@@ -223,7 +307,7 @@ def _memory_key(memory_id: int) -> str:
 
 
 def _encoded(memory: Memory | None) -> bytes | None:
-    return None if memory is None else _encoder.encode(memory)
+    return None if memory is None else encode_memory(memory)
 
 
 def _decode(key: str, raw: bytes, kind: type[T]) -> T:

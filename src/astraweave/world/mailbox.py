@@ -31,10 +31,18 @@ _LANE = {priority: lane for lane, priority in enumerate(PRIORITIES)}
 
 
 class Mailbox:
-    """Deliveries, the urgent ones first; those of equal urgency in the order of posting."""
+    """Deliveries, the urgent ones first; those of equal urgency in the order of posting.
+
+    Attributes
+    ----------
+    after : callable
+        Called on the game's thread when deliveries have been run for somebody who waits for them.
+        Whoever calls `deliver` knows that much already.
+    """
 
     def __init__(self) -> None:
         self._items = _Native()
+        self.after: Callable[[], None] = lambda: None
         self._arrived = threading.Event()
         # Replaced, never changed: other threads go over it without a lock.
         self._loops: dict[asyncio.AbstractEventLoop, int] = {}
@@ -65,12 +73,12 @@ class Mailbox:
         while True:
             self._arrived.clear()
             self._items.arm()
-            self.deliver()
+            self._deliver()
             if done():
                 return True
             left = (stop - monotonic_ns()) / 1e9
             if left <= 0 or not self._arrived.wait(left):
-                self.deliver()
+                self._deliver()
                 return done()
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
@@ -82,10 +90,16 @@ class Mailbox:
     def _deliver_on_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         self._items.arm()
         try:
-            self.deliver()
+            self._deliver()
         finally:
             if len(self):  # one of them has raised
                 loop.call_soon(self._deliver_on_loop, loop)
+
+    def _deliver(self) -> None:
+        try:
+            self.deliver()
+        finally:
+            self.after()
 
     def _wake(self) -> None:
         """Tell all who may sleep; they arm the mailbox again before they look."""

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from astraweave.context import Turn
+from astraweave.dialogue import LinePlan
 from astraweave.llm import Priority
-from astraweave.persona import Persona
+from astraweave.persona import Outcome, Persona, PersonaState
 from astraweave.rag import Memory, Retrieved
 from astraweave.world.reply import Reply
 
@@ -20,6 +21,10 @@ class _World(Protocol):
     def _say(
         self, npc: str, text: str, speaker: str, deadline_s: float | None, priority: Priority
     ) -> Reply: ...
+    def _plan(self, npc: str, text: str, speaker: str) -> LinePlan: ...
+    def _bark(self, npc: str, kind: str, *, force: bool) -> str: ...
+    def _feel(self, npc: str, outcome: Outcome) -> None: ...
+    def _state_of(self, npc: str) -> PersonaState: ...
     def _tell(self, memory: Memory) -> None: ...
     def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]: ...
     def _memory(self, npc: str, memory_id: int) -> Memory | None: ...
@@ -81,6 +86,65 @@ class Npc:
             The world is closed, or this is not the game's thread.
         """
         return self._world._say(self.id, text, speaker, deadline_s, priority)
+
+    def plan_line(self, text: str, speaker: str = "player") -> LinePlan:
+        """What it would do and say to this, with facts and reasons, and without a word of how.
+
+        For games with writers of their own; nothing is said, remembered or left to chance by it.
+        Waits for the answer, so not in a frame. What a spoken line did stands in `Reply.plan`.
+
+        Raises
+        ------
+        InputError
+            Nothing sayable is in `text`, or `speaker` is no id.
+        """
+        return self._world._plan(self.id, text, speaker)
+
+    def bark(self, kind: str, *, force: bool = False) -> str:
+        """A short line that nobody asked for, at once; empty while it is not the time for one.
+
+        It never cuts into a line that the character speaks, and is not remembered.
+
+        Parameters
+        ----------
+        kind : str
+            ``"idle"``, ``"notice"``, ``"combat"``, ``"hurt"``, ``"weather"`` or ``"work"``.
+        force : bool
+            Whether it may come sooner than the pause between two of its kind.
+
+        Raises
+        ------
+        InputError
+            There is no such kind.
+        """
+        return self._world._bark(self.id, kind, force=force)
+
+    def experience(self, kind: str, *, by: str = "", text: str = "", weight: float = 1.0) -> None:
+        """Let something happen to it that moves its mood, and how it stands to who did it.
+
+        Parameters
+        ----------
+        kind : str
+            What sort of thing: ``"helped"``, ``"betrayed"``... (`astraweave.persona.OUTCOMES`).
+        by : str
+            Id of who did it; empty: nobody in particular.
+        text : str
+            It as a sentence in the third person ("the player returned Tam's hammer"): what the
+            character says when somebody asks why it feels as it does.
+        weight : float
+            How much of it, 0 to 1.
+
+        Raises
+        ------
+        InputError
+            There is no such kind, or the weight is out of range.
+        """
+        self._world._feel(self.id, Outcome(kind=kind, by=by, text=text, weight=weight))
+
+    @property
+    def state(self) -> PersonaState:
+        """How it feels now, how it stands to others, and what moved it lately."""
+        return self._world._state_of(self.id)
 
     def remember(
         self, text: str, *, importance: float = 0.5, tags: Sequence[str] = (), speaker: str = ""

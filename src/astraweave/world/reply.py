@@ -12,13 +12,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Protocol
 
-from astraweave.dialogue import Clause, LineReport
-from astraweave.errors import Cancelled, DeadlineExceeded
+from astraweave.dialogue import Clause, LinePlan, LineReport
+from astraweave.errors import Cancelled, DeadlineExceeded, InputError
 
-__all__ = ["Reply"]
+__all__ = ["Reply", "ReplyOwner"]
 
 
-class _Owner(Protocol):
+class ReplyOwner(Protocol):
     """What a reply needs of its world."""
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
@@ -27,6 +27,10 @@ class _Owner(Protocol):
 
     def deliver_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Deliver on this thread until `done`, or until the time is over."""
+        ...
+
+    def interrupt(self, reply: Reply, heard: str, cancel: Callable[[], object]) -> None:
+        """Let only this much of a line have been said."""
         ...
 
 
@@ -44,12 +48,18 @@ class Reply:
         Id of the character who speaks.
     utterance : str
         What was said to it, as it was understood (cleaned).
+    speaker : str
+        Id of who said it.
     text : str
         What has been shown so far.
     done : bool
         Whether the line has ended.
     clauses : list of Clause
         What was shown, clause by clause: its tier and the memories that it rests on.
+    plan : LinePlan or None
+        What the line does and says, and why; from its first text on.
+    interrupted : bool
+        Whether somebody cut in (see `interrupt`).
     report : LineReport or None
         Counts and times, once the line has ended.
     error : Exception or None
@@ -58,12 +68,17 @@ class Reply:
         From `say` to the first text and to the end, as the runtime saw it; 0 until then.
     """
 
-    def __init__(self, owner: _Owner, npc: str, utterance: str) -> None:
+    def __init__(
+        self, owner: ReplyOwner, npc: str, utterance: str, *, speaker: str = "player"
+    ) -> None:
         self.npc = npc
         self.utterance = utterance
+        self.speaker = speaker
         self.text = ""
         self.done = False
         self.clauses: list[Clause] = []
+        self.plan: LinePlan | None = None
+        self.interrupted = False
         self.report: LineReport | None = None
         self.error: Exception | None = None
         self.first_word_ms = 0.0
@@ -94,10 +109,46 @@ class Reply:
         self._taken = len(self._pieces)
         return new
 
+    @property
+    def heard(self) -> str:
+        """What `take` has handed out so far."""
+        return "".join(self._pieces[: self._taken])
+
     def cancel(self) -> None:
         """Let the character fall silent; what was shown stays. The reply then ends."""
         if not self.done:
             self._cancel()
+
+    def interrupt(self, heard: str | None = None) -> None:
+        """Cut in: what was heard of the line is what was said; the character may go on later.
+
+        Also of a line that has ended but is still being read out. What was not heard is not
+        remembered as said, and the character can take it up again ("go on"). A line that nobody
+        heard anything of was never spoken. Once the character has said something else, this
+        changes nothing.
+
+        Parameters
+        ----------
+        heard : str, optional
+            How far the game has shown or spoken it, from the beginning of `text`; by default what
+            `take` has handed out.
+
+        Raises
+        ------
+        InputError
+            `heard` is not how the line begins.
+        """
+        if self.interrupted:
+            return
+        if heard is None:
+            heard = self.heard
+        if not self.text.startswith(heard):
+            raise InputError("the line does not begin with what was heard of it", heard=heard)
+        self.interrupted = True
+        self._owner.interrupt(self, heard.rstrip(), self._cancel)
+        self.text = heard.rstrip()
+        self.done = True
+        self._wake()
 
     def wait(self, timeout_s: float = 30.0) -> Reply:
         """Deliver until the line has ended; for scripts without a loop, never inside a frame.
@@ -153,9 +204,10 @@ class Reply:
     def _begin(self, cancel: Callable[[], object]) -> None:
         self._cancel = cancel
 
-    def _show(self, clause: Clause, elapsed_ms: float) -> None:
+    def _show(self, clause: Clause, elapsed_ms: float, plan: LinePlan | None = None) -> None:
         if self.done:  # cancelled while this was on its way
             return
+        self.plan = plan
         joint = "" if not self.text or clause.text[:1].isspace() else " "
         if not self.clauses:
             self.first_word_ms = elapsed_ms

@@ -26,20 +26,33 @@ from typing import Any, Protocol
 
 import msgspec
 
+from astraweave import __version__
 from astraweave.core.protocols import Clock
-from astraweave.errors import CorruptDataError, SlotInUseError, StorageError, UsageError
+from astraweave.errors import CorruptDataError, InputError, SlotInUseError, StorageError, UsageError
 from astraweave.world import _sessions
 from astraweave.world._files import explained, storage_error, sync_folder
+from astraweave.world._leftovers import claim, without_spent
 from astraweave.world._lock import SlotLock
-from astraweave.world._schema import migrate
 from astraweave.world.journal import EventJournal
-from astraweave.world.savefile import SaveInfo, digest_of, read_info, read_save, write_save
+from astraweave.world.recording import Recording
+from astraweave.world.savefile import (
+    Directory,
+    SaveInfo,
+    delete_save,
+    digest_of,
+    read_directory,
+    read_info,
+    read_save,
+    write_save,
+)
 from astraweave.world.state import StateTable
 
 __all__ = ["Slot", "SlotSummary", "WriteBehind"]
 
 SAVE_NAME = "world.aw"
 CRASH_NAME = "crash"
+KEPT_SAVES = 16
+"""Saves without a name that are kept where nobody says how many."""
 
 
 class WriteBehind(Protocol):
@@ -78,7 +91,9 @@ class Slot:
     state : StateTable
         Small states by name.
     journal : EventJournal
-        The recording of this session; its `record` is thread-safe.
+        What models answered and what else is worth a note; its `record` is thread-safe.
+    recording : Recording
+        The events that changed the state, from which this session can be replayed.
     info : SaveInfo or None
         The latest save; None before the first.
     recovered : bool
@@ -91,32 +106,44 @@ class Slot:
         lock: SlotLock,
         *,
         session: Path,
+        base: bytes,
         info: SaveInfo | None,
         dirty: bool,
         leftovers: list[_sessions.Session],
         clock: Clock,
+        keep: int,
     ) -> None:
         self.path = folder
         self.info = info
         self.recovered = dirty
         self._lock = lock
-        self._session = session
         self._leftovers = leftovers
-        self._base = bytes.fromhex(info.id) if info else b""
-        self._dirty = dirty
-        self._header_stale = False
-        self._journal_spent = False
+        self._keep = keep
         self._folder_synced = False
         self._thread = threading.get_ident()
         self._closed = False
+        self.journal = EventJournal(clock)
+        self._work_in(session, base, dirty=dirty)
+
+    def _work_in(self, session: Path, base: bytes, *, dirty: bool) -> None:
+        """Go on in this working database, which grew from the save `base`."""
+        self._session = session
+        self._base = base
+        self._head = bytes.fromhex(self.info.id) if self.info else b""
+        self._dirty = dirty
+        self._header_stale = False
+        self._journal_spent = False
         self.connection = _sessions.connect(session)
         self._changes = self.connection.total_changes
         self.state = StateTable(self.connection)
-        self.journal = EventJournal(self.connection, clock)
-        self._parts: list[WriteBehind] = [self.state, self.journal]
+        self.journal.write_into(self.connection)
+        self.recording = Recording(self.connection)
+        self._parts: list[WriteBehind] = [self.state, self.journal, self.recording]
 
     @classmethod
-    def open(cls, path: str | Path, *, clock: Clock, recover: bool = False) -> Slot:
+    def open(
+        cls, path: str | Path, *, clock: Clock, recover: bool = False, keep: int = KEPT_SAVES
+    ) -> Slot:
         """Open a slot; it is created where there is none.
 
         Parameters
@@ -128,9 +155,13 @@ class Slot:
         recover : bool
             Go on from the work that the last session left unsaved when it died; where there is
             none, this changes nothing.
+        keep : int
+            How many saves without a name are kept; a new one then takes the place of the oldest.
 
         Raises
         ------
+        InputError
+            `keep` is less than 1.
         SlotInUseError
             It is open already, in this process or another.
         CorruptDataError
@@ -141,6 +172,8 @@ class Slot:
         StorageError
             No rights, no space, or not a folder.
         """
+        if keep < 1:
+            raise InputError(f"keep must be 1 or more, not {keep}", keep=keep)
         folder = Path(path)
         crash = folder / CRASH_NAME
         with explained("cannot open the save slot", folder):
@@ -148,35 +181,46 @@ class Slot:
         lock = SlotLock(folder / "lock")
         try:
             with explained("cannot open the save slot", folder), _database_errors(folder):
-                return cls._open_locked(folder, crash, lock, clock=clock, recover=recover)
+                return cls._open_locked(
+                    folder, crash, lock, clock=clock, recover=recover, keep=keep
+                )
         except BaseException:
             lock.release()
             raise
 
     @classmethod
     def _open_locked(
-        cls, folder: Path, crash: Path, lock: SlotLock, *, clock: Clock, recover: bool
+        cls,
+        folder: Path,
+        crash: Path,
+        lock: SlotLock,
+        *,
+        clock: Clock,
+        recover: bool,
+        keep: int,
     ) -> Slot:
         save = folder / SAVE_NAME
         info, image = read_save(save) if save.exists() else (None, b"")
-        base = bytes.fromhex(info.id) if info else b""
+        base = head = bytes.fromhex(info.id) if info else b""
         _sessions.sweep(crash)
-        leftovers = _without_spent(_sessions.sessions(crash), base)
-        claimed = _claim(leftovers, base, folder) if recover else None
+        leftovers = without_spent(_sessions.sessions(crash), head)
+        claimed = claim(leftovers, head, crash) if recover else None
         if claimed is not None:
             leftovers.remove(claimed)
-            session = claimed.path
+            session, base = claimed.path, claimed.base
         else:
             number = _sessions.next_number(crash)
-            session = _sessions.create_session(crash, number, image, base)
+            session = _sessions.create_session(crash, number, image, base=base, head=head)
         return cls(
             folder,
             lock,
             session=session,
+            base=base,
             info=info,
             dirty=claimed is not None,
             leftovers=leftovers,
             clock=clock,
+            keep=keep,
         )
 
     @staticmethod
@@ -204,7 +248,7 @@ class Slot:
 
         It stays until the next successful `save`.
         """
-        return any(session.unsaved_over(self._base) for session in self._leftovers)
+        return any(session.unsaved_over(self._head) for session in self._leftovers)
 
     @property
     def unclaimed(self) -> tuple[Path, ...]:
@@ -260,26 +304,47 @@ class Slot:
                 sync_folder(self.path)
                 self._folder_synced = True
 
-    def save(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
+    def save(
+        self,
+        note: Mapping[str, Any] | None = None,
+        *,
+        name: str = "",
+        game_time: float = 0.0,
+        state_hash: str = "",
+    ) -> SaveInfo:
         """Put everything into ``world.aw``, in one atomic step.
 
         Parameters
         ----------
         note : mapping, optional
             JSON-able; what a menu of saves should show. `Slot.look` reads it back.
+        name : str
+            Keeps the save until it is deleted; no other save may have it.
+        game_time, state_hash
+            See `SaveInfo`.
 
         Raises
         ------
         StorageError
             The disk is full or refuses; the old save is still there, and so is the work.
         InputError
-            The note cannot be written.
+            The note or the name cannot be written.
         """
         self.commit()
         save = self.path / SAVE_NAME
         with _database_errors(self.path):
             image = _sessions.image_of(self.connection, self._session)
         digest = digest_of(image)
+        info = SaveInfo(
+            id=digest.hex(),
+            writer=__version__,
+            bytes=len(image),
+            note=dict(note or {}),
+            parent=self._base.hex(),
+            name=name,
+            game_time=game_time,
+            state_hash=state_hash,
+        )
         try:
             # Said before the save appears: whoever finds both knows that they are the same world.
             with _database_errors(self.path):
@@ -287,15 +352,16 @@ class Slot:
                 self.connection.commit()
             with explained("cannot flush the crash journal", self._session):
                 _sessions.sync_session(self._session)
-            info = write_save(save, image, note or {}, digest=digest)
+            info = write_save(save, image, info, keep=self._keep)
         except BaseException:
             self.connection.rollback()
             self._changes = self.connection.total_changes
             self._header_stale = True
             if _id_of(save) == digest.hex():  # it appeared, but the system failed afterwards
-                self._base = digest
+                self._base = self._head = digest
+                self._journal_spent = True
             raise
-        self.info, self._base, self._dirty = info, digest, False
+        self.info, self._base, self._head, self._dirty = info, digest, digest, False
         self._changes = self.connection.total_changes
         self._header_stale = self._journal_spent = True
         with contextlib.suppress(StorageError):  # the save stands; the next commit tries again
@@ -304,6 +370,77 @@ class Slot:
             _sessions.remove_session(session.path)
         self._leftovers = []
         return info
+
+    # Older saves.
+
+    @property
+    def base(self) -> str:
+        """Id of the save that this session goes on from; empty: none."""
+        return self._base.hex()
+
+    def directory(self) -> Directory | None:
+        """What is in the save's file; None before the first save. Raises as `open`."""
+        self._check()
+        save = self.path / SAVE_NAME
+        return read_directory(save) if save.exists() else None
+
+    def saves(self) -> tuple[SaveInfo, ...]:
+        """Every save that is kept, in the order of saving; `SaveInfo.parent` makes a tree of it."""
+        there = self.directory()
+        return there.saves if there is not None else ()
+
+    def load(self, save: str) -> SaveInfo:
+        """Go on from an older save: everything is as it was then; what no save has is given up.
+
+        The file does not change: the latest save in it is what opening the slot gives, until the
+        next `save`. `connection`, `state` and `recording` are new ones afterwards, and parts must
+        be attached again.
+
+        Parameters
+        ----------
+        save : str
+            Its name, its id, or the beginning of its id.
+
+        Raises
+        ------
+        InputError
+            There is no such save.
+        CorruptDataError
+            It is damaged; nothing has changed then.
+        StorageError
+            It cannot be read, or the disk is full; nothing has changed then.
+        """
+        there = self.directory()
+        if there is None:
+            raise InputError(f"nothing was ever saved in {self.path}", save=save)
+        info = there.find(save)
+        crash = self.path / CRASH_NAME
+        base = bytes.fromhex(info.id)
+        with explained("cannot load the save", self.path), _database_errors(self.path):
+            number = _sessions.next_number(crash)
+            session = _sessions.create_session(
+                crash, number, there.image(info.id), base=base, head=self._head
+            )
+        left = self._session
+        self.connection.rollback()
+        self.connection.close()
+        self._work_in(session, base, dirty=False)
+        self.recovered = False
+        _sessions.remove_session(left)
+        return info
+
+    def delete(self, save: str) -> None:
+        """Take an older save out of the file; whatever was played on from it stays.
+
+        Raises
+        ------
+        InputError
+            There is no such save, or it is the latest.
+        """
+        there = self.directory()
+        if there is None:
+            raise InputError(f"nothing was ever saved in {self.path}", save=save)
+        delete_save(self.path / SAVE_NAME, there.find(save).id)
 
     def close(self, *, discard: bool = False) -> None:
         """Let go of the slot. Closing twice is allowed.
@@ -343,14 +480,16 @@ class Slot:
         changes = self.connection.total_changes
         dirty = self._dirty or changes != self._changes
         if self._journal_spent:
-            self.connection.execute("DELETE FROM journal")
+            for table in ("journal", "event", "tick"):
+                self.connection.execute(f"DELETE FROM {table}")  # noqa: S608
             changes = self.connection.total_changes
         for part in self._parts:
             part.write()
         dirty = dirty or self.connection.total_changes != changes
         if self._header_stale or dirty != self._dirty:
             self.connection.execute(
-                "UPDATE session SET base = ?, pending = x'', dirty = ?", (self._base, dirty)
+                "UPDATE session SET base = ?, head = ?, pending = x'', dirty = ?",
+                (self._base, self._head, dirty),
             )
         return dirty
 
@@ -362,53 +501,6 @@ class Slot:
                 f"the save slot {self.path} was opened on another thread: use it there only",
                 path=str(self.path),
             )
-
-
-def _without_spent(found: list[_sessions.Session], base: bytes) -> list[_sessions.Session]:
-    kept = []
-    for session in found:
-        if session.spent(base):
-            _sessions.remove_session(session.path)
-        else:
-            kept.append(session)
-    return kept
-
-
-def _claim(
-    leftovers: list[_sessions.Session], base: bytes, folder: Path
-) -> _sessions.Session | None:
-    """The newest session that went on from this save, checked and brought up to date."""
-    if not leftovers:
-        return None
-    session = next((left for left in leftovers if left.unsaved_over(base)), None)
-    if session is None:
-        damaged = not any(left.readable for left in leftovers)
-        why = (
-            "it is damaged"
-            if damaged
-            else f"it grew from another save than the {SAVE_NAME} that is there now"
-        )
-        raise CorruptDataError(
-            f"the unsaved work in {folder / CRASH_NAME} cannot be recovered: {why}; open without "
-            f"recover to go on from the save, or put the {SAVE_NAME} back that it belongs to (the "
-            "unsaved work is kept until the next successful save)",
-            path=str(folder / CRASH_NAME),
-            reason="damaged" if damaged else "another save",
-        )
-    try:
-        with contextlib.closing(_sessions.connect(session.path)) as connection:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
-            migrate(connection, str(session.path))
-    except sqlite3.DatabaseError as error:
-        raise CorruptDataError(
-            f"the unsaved work in {session.path} is damaged ({error}); open without recover to go "
-            "on from the save",
-            path=str(session.path),
-            reason="damaged",
-        ) from error
-    return session
 
 
 def _id_of(save: Path) -> str:

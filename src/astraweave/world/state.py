@@ -15,6 +15,8 @@ __all__ = ["StateTable"]
 
 T = TypeVar("T")
 
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
 
 class StateTable:
     """Values by key in the world's database, as MessagePack.
@@ -42,7 +44,7 @@ class StateTable:
             msgspec cannot encode it.
         """
         try:
-            self._unwritten[key] = msgspec.msgpack.encode(value)
+            self.put_raw(key, _encoder.encode(value))
         except (TypeError, ValueError, OverflowError) as error:
             raise InputError(f"the state {key!r} cannot be saved: {error}", key=key) from error
 
@@ -54,8 +56,12 @@ class StateTable:
         CorruptDataError
             What is stored there is no `kind`.
         """
-        raw = self._raw(key)
+        raw = self.raw(key)
         return default if raw is None else _decode(key, raw, kind)
+
+    def put_raw(self, key: str, value: bytes | None) -> None:
+        """Set a value that is MessagePack already, or forget the key (None)."""
+        self._unwritten[key] = value
 
     def delete(self, key: str) -> None:
         """Forget a key; unknown ones are ignored."""
@@ -63,6 +69,11 @@ class StateTable:
 
     def items(self, prefix: str, kind: type[T]) -> Iterator[tuple[str, T]]:
         """Keys that begin with `prefix` and their values, in the order of the keys."""
+        for key, raw in self.all_raw(prefix):
+            yield key, _decode(key, raw, kind)
+
+    def all_raw(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+        """Keys that begin with `prefix` and their values as MessagePack, in the keys' order."""
         # From here on, as the index has them; the overlay below has the rest.
         rows = self._connection.execute(
             "SELECT key, value FROM state WHERE key >= ? ORDER BY key", (prefix,)
@@ -74,7 +85,15 @@ class StateTable:
             found.update(item for item in overlay.items() if item[0].startswith(prefix))
         for key in sorted(found):
             if (raw := found[key]) is not None:
-                yield key, _decode(key, raw, kind)
+                yield key, raw
+
+    def raw(self, key: str) -> bytes | None:
+        """The value of a key as MessagePack; None: there is none."""
+        for overlay in (self._unwritten, self._uncommitted):
+            if key in overlay:
+                return overlay[key]
+        row = self._connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
 
     def write(self) -> None:
         """Hand everything new to the open transaction (see `WriteBehind`)."""
@@ -99,13 +118,6 @@ class StateTable:
         """The transaction is gone; what it held will be written again."""
         self._unwritten = self._uncommitted | self._unwritten
         self._uncommitted = {}
-
-    def _raw(self, key: str) -> bytes | None:
-        for overlay in (self._unwritten, self._uncommitted):
-            if key in overlay:
-                return overlay[key]
-        row = self._connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
 
 
 def _decode(key: str, raw: bytes, kind: type[T]) -> T:

@@ -19,8 +19,10 @@ from astraweave.world.events import (
     ClockMoved,
     Felt,
     GamePut,
+    LineCut,
     LineSpoken,
     MemoriesChanged,
+    MemoriesLived,
     RoomPut,
     ViewChanged,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "entity_key",
     "fact_key",
     "game_key",
+    "life_key",
     "mind_key",
     "persona_key",
     "random_key",
@@ -80,6 +83,11 @@ def room_key(room: str, key: str) -> str:
     return f"room/{room}/{key}"
 
 
+def life_key(memory_id: int | None = None) -> str:
+    """Where what has happened to a memory is; without an id, what such keys begin with."""
+    return "life/" if memory_id is None else f"life/{memory_id}"
+
+
 def apply(state: Ledger, event: AnyEvent) -> None:
     """Change the state as an event says.
 
@@ -123,8 +131,32 @@ def _(event: LineSpoken, state: Ledger) -> None:
 
 
 @_apply.register
+def _(event: LineCut, state: Ledger) -> None:
+    counter = f"turns/{event.npc}"
+    last = (state.get(counter, int) or 0) - 1
+    key = f"{turn_prefix(event.npc)}{last:08d}"
+    turn = state.get(key, Turn) if last >= 0 else None
+    if turn is None or turn.role != "assistant":
+        return
+    if event.text:
+        state.put(key, msgspec.structs.replace(turn, text=event.text))
+    else:
+        state.put_raw(key, None)
+        state.put(counter, last)
+
+
+@_apply.register
 def _(event: MemoriesChanged, state: Ledger) -> None:
+    lives = [key for gone in event.changes.gone if state.raw(key := life_key(gone)) is not None]
     state.change_memories(event.changes)
+    for key in lives:
+        state.put_raw(key, None)
+
+
+@_apply.register
+def _(event: MemoriesLived, state: Ledger) -> None:
+    for memory_id, lived in event.lived:
+        state.put(life_key(memory_id), lived)
 
 
 @_apply.register

@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
@@ -19,40 +18,46 @@ from astraweave.core.clock import SystemClock, monotonic_ns
 from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import Settings
-from astraweave.core.text import sanitize
 from astraweave.core.worldview import Entity, WorldView
-from astraweave.dialogue import DialogueGenerator, LineReport
+from astraweave.dialogue import DialogueGenerator, LinePlan
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import (
     AstraweaveError,
-    Cancelled,
     ConfigError,
     InputError,
     UsageError,
 )
 from astraweave.guard import OutputGuard
-from astraweave.llm import PRIORITIES, ConstrainingModel, LanguageModel, ModelInfo, Priority
+from astraweave.llm import ConstrainingModel, LanguageModel, ModelInfo, Priority
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
-from astraweave.persona import Persona
+from astraweave.persona import OUTCOMES, Outcome, Persona, PersonaState, state_at
 from astraweave.prompts import PromptLibrary
 from astraweave.rag import Memory, Retrieved, checked_memory
 from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
-from astraweave.world.conversation import Conversations, Mind, Utterance
-from astraweave.world.keeper import Keeper, SavedWorld
+from astraweave.world.conversation import Conversations, Mind
+from astraweave.world.events import CharacterSet
+from astraweave.world.feelings import Feelings
+from astraweave.world.gathering import Conversation, Gathering, Round
+from astraweave.world.keeper import Keeper
+from astraweave.world.kept import Kept, check_id
 from astraweave.world.mailbox import Mailbox
 from astraweave.world.npc import Npc
 from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
-from astraweave.world.savefile import SaveInfo
-from astraweave.world.slot import Slot
+from astraweave.world.slot import KEPT_SAVES, Slot
+from astraweave.world.talking import Talk
+from astraweave.world.timeline import Timeline
 from astraweave.world.warmup import WarmUps
 
 __all__ = ["TickReport", "World"]
 
 DEFAULT_DEADLINE_S = 0.45
 """A line stands within half a second: this, and a frame to show it."""
+
+_SILENCE_S = 30.0
+"""Cancelled lines have ended by then, even those whose memories are being looked up."""
 
 _LOOK_NS = 500_000_000
 """So often the road's settings file is looked at."""
@@ -82,7 +87,7 @@ class TickReport(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_us: float
 
 
-class World:
+class World(Kept):
     """All minds of one game, and the save that they live in.
 
     Make one with `World.open`; two worlds in one process never meet. Use it, its characters and
@@ -127,7 +132,8 @@ class World:
         self._look_at = 0 if road is not None and road.watches else math.inf
         self._thread = threading.get_ident()
         self._mailbox = Mailbox()
-        self._speaking: set[Reply] = set()
+        self._timeline = Timeline(runtime, keeper, clock, view, self._mailbox.post)
+        self._mailbox.after = self._timeline.end
         self._npcs: dict[str, Npc] = {}
         self._minds: dict[str, Mind] = {}
         self._rng = RandomStreams(seed or 0)
@@ -139,6 +145,7 @@ class World:
             prompts=prompts,
             guard=output_guard,
         )
+        feelings = Feelings(keeper.mind, brains.embedder)
         self._conversations = Conversations(
             runtime=runtime,
             generator=self._generator,
@@ -149,8 +156,24 @@ class World:
             rng=self._rng,
             telemetry=telemetry,
             post=self._mailbox.post,
+            timeline=self._timeline,
+            minds=feelings,
         )
-        self._restore(self._block(keeper.world))
+        self._talk = Talk(
+            self,
+            runtime=runtime,
+            conversations=self._conversations,
+            cast=self._minds,
+            minds=feelings,
+            mailbox=self._mailbox,
+            clock=clock,
+            telemetry=telemetry,
+            seed=lambda: self._rng.seed,
+            deadline_s=deadline_s,
+        )
+        self._restore()
+        # Behind the lines that end when the world does, before the slot closes.
+        runtime.at_end(self._timeline.wind_up)
         runtime.blocking.when_idle(keeper.embed_one)
 
     @classmethod
@@ -162,6 +185,7 @@ class World:
         seed: int | None = None,
         clock: Clock | None = None,
         recover: bool = False,
+        keep_saves: int = KEPT_SAVES,
         model: LanguageModel | None = None,
         embedder: EmbeddingClient | None = None,
         prompts: PromptLibrary | str | Path | None = None,
@@ -187,6 +211,8 @@ class World:
             Game time; by default it runs with the machine's.
         recover : bool
             Also take what happened after the last save, when a crash kept it from being saved.
+        keep_saves : int
+            How many saves without a name are kept; a new one then takes the place of the oldest.
         model, embedder : optional
             Your own models, instead of those that `settings` name. You close them.
         prompts : PromptLibrary or path, optional
@@ -206,6 +232,8 @@ class World:
 
         Raises
         ------
+        InputError
+            `seed` has more than 64 bits, or `keep_saves` is less than 1.
         ConfigError
             `prompts` or `road` cannot be used; names file and line.
         MissingExtraError
@@ -217,6 +245,8 @@ class World:
         StorageError
             The folder cannot be read or written.
         """
+        if seed is not None and not -(1 << 63) <= seed < 1 << 63:
+            raise InputError(f"a seed has 64 bits; {seed} does not fit", seed=seed)
         settings = settings or Settings.from_environment()
         telemetry = Telemetry(enabled=settings.telemetry)
         clock = clock or SystemClock()
@@ -225,14 +255,18 @@ class World:
         runtime = Runtime()
         try:
             # The slot first: it is quick, and what most often goes wrong.
-            slot = runtime.blocking.run(Slot.open, path, clock=clock, recover=recover)
+            slot = runtime.blocking.run(
+                Slot.open, path, clock=clock, recover=recover, keep=keep_saves
+            )
             runtime.at_end(slot.close)
             brains = load_brains(
                 settings, telemetry, model=model, embedder=embedder, progress=progress
             )
             runtime.at_end(brains.close)
             view = WorldView()
-            keeper = runtime.blocking.run(Keeper, slot, brains.embedder, view, telemetry)
+            keeper = runtime.blocking.run(
+                Keeper, slot, brains.embedder, view, telemetry, seed=seed or 0
+            )
             way = None
             if brains.model is not None:
                 way = open_road(
@@ -289,7 +323,7 @@ class World:
             raise ConfigError(
                 f"this world has no character {npc_id!r} yet: give it a persona", npc=npc_id
             )
-        _check_id("a character", npc_id)
+        check_id("a character", npc_id)
         who = persona if isinstance(persona, Persona) else _load_persona(persona)
         # Two characters may be made after one persona; what they say and know is their own.
         who = msgspec.structs.replace(who, id=npc_id)
@@ -299,8 +333,33 @@ class World:
             msgspec.msgpack.encode(who)  # here, where its maker can be told
         except ValueError as error:
             raise ConfigError(f"the persona of {npc_id!r} cannot be saved: {error}") from error
-        self._runtime.blocking.post(self._keeper.keep_persona, npc_id, who)
+        self._timeline.happen(self._keeper.happen, CharacterSet(npc=npc_id, persona=who))
         return self._add(npc_id, who, turns=())
+
+    def gather(self, npcs: Iterable[Npc | str], *, place: str = "") -> Conversation:
+        """Let several characters talk together: what is said there, all of them hear.
+
+        Parameters
+        ----------
+        npcs : iterable of Npc or str
+            Who is there.
+        place : str
+            Id of where that is; the world's view may know it.
+
+        Raises
+        ------
+        InputError
+            Somebody is unknown, or there twice.
+        """
+        self._check()
+        ids = [npc.id if isinstance(npc, Npc) else npc for npc in npcs]
+        if len(set(ids)) < len(ids):
+            raise InputError("a character can be there only once", npcs=tuple(ids))
+        for npc_id in ids:
+            if npc_id not in self._minds:
+                raise InputError(f"this world has no character {npc_id!r}", npc=npc_id)
+        cast = [self._mind(npc_id) for npc_id in ids]
+        return Conversation(self, Gathering(cast, place, lambda: self._rng.seed))
 
     @property
     def npcs(self) -> Mapping[str, Npc]:
@@ -320,43 +379,13 @@ class World:
         if start >= self._look_at:
             self._look(start)
         delivered = self._mailbox.deliver(budget_us)
+        self._timeline.step()
         return TickReport(
             delivered=delivered,
             waiting=len(self._mailbox),
-            speaking=len(self._speaking),
+            speaking=len(self._talk.speaking),
             elapsed_us=(monotonic_ns() - start) / 1e3,
         )
-
-    def save(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
-        """Save everything as one unit, in one atomic step; returns when it is on the disk.
-
-        Parameters
-        ----------
-        note : mapping, optional
-            What a menu of saves should show; JSON-able.
-        """
-        self._check()
-        return self._block(self._keeper.save, self._state(), self.view.snapshot(), note)
-
-    async def save_async(self, note: Mapping[str, Any] | None = None) -> SaveInfo:
-        """`save`, awaited."""
-        self._check()
-        work = self._submit(self._keeper.save, self._state(), self.view.snapshot(), note)
-        return await asyncio.shield(asyncio.wrap_future(work))
-
-    def flush(self) -> None:
-        """Make what happened since the last save safe, without changing the save.
-
-        ``World.open(..., recover=True)`` brings it back after a crash.
-        """
-        self._check()
-        self._block(self._keeper.flush, self._state(), self.view.snapshot())
-
-    async def flush_async(self) -> None:
-        """`flush`, awaited."""
-        self._check()
-        work = self._submit(self._keeper.flush, self._state(), self.view.snapshot())
-        await asyncio.shield(asyncio.wrap_future(work))
 
     def close(self) -> None:
         """End everything; unsaved work stays recoverable. Closing twice is allowed.
@@ -369,9 +398,6 @@ class World:
         if self._runtime.closed:
             return
         self._check()
-        state, view = self._state(), self.view.snapshot()
-        # Behind the lines that end now, before the slot closes.
-        self._runtime.at_end(lambda: self._keeper.wind_up(state, view))
         try:
             self._runtime.close()
         finally:
@@ -423,11 +449,6 @@ class World:
         """The road's queue, for thoughts that have fallbacks of their own; None without a model."""
         return self._road.scheduler if self._road is not None else None
 
-    @property
-    def recoverable(self) -> bool:
-        """Whether a crash left work that ``open(recover=True)`` would bring back."""
-        return self._block(lambda: self._keeper.slot.recoverable)
-
     # What characters and replies ask of their world.
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
@@ -440,57 +461,58 @@ class World:
         self._check()
         return self._mailbox.deliver_until(done, timeout_s)
 
+    def interrupt(self, reply: Reply, heard: str, cancel: Callable[[], object]) -> None:
+        """Let only this much of a line have been said; replies call it."""
+        self._check()
+        self._talk.interrupt(reply, heard, cancel)
+
     def _say(
         self, npc: str, text: str, speaker: str, deadline_s: float | None, priority: Priority
     ) -> Reply:
         self._check()
-        _check_id("a speaker", speaker)
-        if priority not in PRIORITIES:
-            raise InputError(
-                f"{priority!r} is no priority; there are: {', '.join(PRIORITIES)}",
-                priority=priority,
-            )
-        said = Utterance(
-            text=sanitize(text),
-            speaker=speaker,
-            asked_at=self.clock.monotonic(),
-            deadline_s=self.deadline_s if deadline_s is None else deadline_s,
-            priority=priority,
-        )
-        reply = Reply(self, npc, said.text.text)
+        self._mind(npc)
+        return self._talk.say(npc, text, speaker, deadline_s, priority)
 
-        def ended(task: asyncio.Task[LineReport]) -> None:  # on the runtime's thread
-            elapsed_ms = (self.clock.monotonic() - said.asked_at) * 1e3
-            report, error = self._outcome(npc, task)
-            self._mailbox.post(lambda: self._end(reply, report, error, elapsed_ms), priority)
+    def _say_to_all(
+        self,
+        gathering: Gathering,
+        text: str,
+        speaker: str,
+        to: str | Sequence[str] | None,
+        deadline_s: float | None,
+        priority: Priority,
+    ) -> Round:
+        self._check()
+        return self._talk.say_to_all(gathering, text, speaker, to, deadline_s, priority)
 
-        answer = self._conversations.answer(self._minds[npc], said, reply)
-        reply._begin(self._runtime.spawn(answer, ended))
-        self._speaking.add(reply)
-        return reply
+    def _plan(self, npc: str, text: str, speaker: str) -> LinePlan:
+        self._check()
+        self._mind(npc)
+        return self._talk.plan(npc, text, speaker)
 
-    def _outcome(
-        self, npc: str, task: asyncio.Task[LineReport]
-    ) -> tuple[LineReport | None, Exception | None]:
-        try:
-            return task.result(), None
-        except asyncio.CancelledError:
-            self.telemetry.count("lines.cancelled")
-            return None, Cancelled(f"{npc} fell silent", npc=npc)
-        except Exception as error:  # noqa: BLE001 - the game reads it as reply.error
-            self.telemetry.count("lines.failed")
-            return None, error
+    def _bark(self, npc: str, kind: str, *, force: bool) -> str:
+        self._check()
+        self._mind(npc)
+        return self._talk.bark(npc, kind, force=force)
 
-    def _end(
-        self, reply: Reply, report: LineReport | None, error: Exception | None, elapsed_ms: float
-    ) -> None:
-        self._speaking.discard(reply)
-        reply._end(report, error, elapsed_ms)
+    def _feel(self, npc: str, outcome: Outcome) -> None:
+        self._check()
+        OUTCOMES.rule(outcome.kind)  # here, where the game can be told
+        if not 0.0 <= outcome.weight <= 1.0:
+            raise InputError(f"a weight is from 0 to 1, not {outcome.weight}", field="weight")
+        dated = msgspec.structs.replace(outcome, game_time=self.clock.now())
+        self._timeline.happen(self._keeper.feel, npc, dated)
+
+    def _state_of(self, npc: str) -> PersonaState:
+        self._check()
+        persona, now = self._mind(npc).persona, self.clock.now()
+        state = self._keeper.mind(persona, now)
+        return state_at(persona, state, max(now, state.at))
 
     def _tell(self, memory: Memory) -> None:
         self._check()
         dated = checked_memory(msgspec.structs.replace(memory, game_time=self.clock.now()))
-        self._runtime.blocking.post(self._keeper.remember, dated, importance=dated.importance)
+        self._timeline.happen(self._keeper.remember, dated, importance=dated.importance, why="told")
 
     def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]:
         self._check()
@@ -506,7 +528,15 @@ class World:
         return self._keeper.memory_count(npc)
 
     def _turns(self, npc: str) -> Sequence[Turn]:
-        return tuple(self._minds[npc].history.recent(20))
+        return tuple(self._mind(npc).history.recent(20))
+
+    def _mind(self, npc: str) -> Mind:
+        mind = self._minds.get(npc)
+        if mind is None:
+            raise UsageError(
+                f"the save that was loaded knows no {npc!r}: add the character again", npc=npc
+            )
+        return mind
 
     # Inside.
 
@@ -527,45 +557,37 @@ class World:
         self._runtime.call(lambda: self._conversations.warm_up(mind))
         return npc
 
-    def _restore(self, saved: SavedWorld | None) -> None:
-        if saved is None:
+    def _fall_silent(self) -> None:
+        """End every line that is being spoken, and take in what was said of them."""
+        for reply in tuple(self._talk.speaking):
+            reply.cancel()
+        self._mailbox.deliver_until(lambda: not self._talk.speaking, _SILENCE_S)
+        self._timeline.end()
+
+    def _restore(self) -> None:
+        """Take up what the keeper holds: at the beginning, and when an older save is loaded."""
+        seed = self._block(self._keeper.seed)
+        if seed is None:
+            self._timeline.rewound()
             return
-        self._rng.restore({"seed": saved.seed, "streams": self._block(self._keeper.random)})
+        self._rng.restore({"seed": seed, "streams": self._block(self._keeper.random)})
         view = self._block(self._keeper.view)
         self.view.restore(view.entities, view.facts, view.version)
+        self._timeline.rewound()
         if hasattr(self.clock, "set"):
-            self.clock.set(saved.now)
-        for npc_id, persona in self._block(self._keeper.personas).items():
+            self.clock.set(self._block(self._keeper.now))
+        personas = self._block(self._keeper.personas)
+        self._minds.clear()  # the game may hold its characters still; their minds are new
+        self._npcs = {key: npc for key, npc in self._npcs.items() if key in personas}
+        for npc_id, persona in personas.items():
             self._add(npc_id, persona, self._block(self._keeper.turns, npc_id))
+            self._minds[npc_id].unsaid = self._block(self._keeper.unsaid, npc_id)
 
     def _look(self, now: int) -> None:
         """Have the road's settings looked at, where a slow disk holds up no frame."""
         assert self._road is not None, "nobody looks without a file"
         self._look_at = now + _LOOK_NS
         self._runtime.blocking.post(self._road.poll)
-
-    def _state(self) -> SavedWorld:
-        return SavedWorld(seed=self._rng.seed, now=self.clock.now())
-
-    def _block(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._runtime.blocking.run(fn, *args, **kwargs)
-
-    def _submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        return self._runtime.blocking.submit(fn, *args, **kwargs)
-
-    def _check(self) -> None:
-        if self._runtime.closed:
-            raise UsageError("this world is closed")
-        if threading.get_ident() != self._thread:
-            raise UsageError(
-                "a World belongs to the thread that opened it (the game's): call it there only"
-            )
-
-
-def _check_id(what: str, name: str) -> None:
-    """Raise InputError where an id is empty or no database could hold it."""
-    if not name.strip() or not name.isprintable():
-        raise InputError(f"the id of {what} must be printable text, not {name!r}", id=name)
 
 
 def _load_persona(source: str | Path) -> Persona:
