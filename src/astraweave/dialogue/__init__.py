@@ -5,7 +5,7 @@ from __future__ import annotations
 from astraweave.dialogue.acts import Act, act_of, is_telling
 from astraweave.dialogue.answer import Answer, Answerer
 from astraweave.dialogue.barks import BARKS, Barker
-from astraweave.dialogue.check import Knowledge, Verdict, check_clause
+from astraweave.dialogue.check import Judge, Knowledge, Moment, Verdict, check_clause, moment_of
 from astraweave.dialogue.clauses import ClauseSplitter
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.generator import Clause, DialogueGenerator, Line, LineReport, Tier
@@ -35,10 +35,12 @@ __all__ = [
     "ClauseSplitter",
     "Composer",
     "DialogueGenerator",
+    "Judge",
     "Knowledge",
     "Line",
     "LinePlan",
     "LineReport",
+    "Moment",
     "Plan",
     "PlannedFact",
     "Planner",
@@ -52,6 +54,7 @@ __all__ = [
     "check_clause",
     "is_telling",
     "memory_text",
+    "moment_of",
     "retrieval_query",
     "speaking_order",
     "without_calls",
