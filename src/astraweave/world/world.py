@@ -36,10 +36,11 @@ from astraweave.prompts import PromptLibrary
 from astraweave.rag import Memory, Retrieved, checked_memory
 from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
-from astraweave.world.conversation import Conversations, Mind
+from astraweave.world.cast import Mind
+from astraweave.world.conversation import Conversations
 from astraweave.world.events import CharacterSet
 from astraweave.world.feelings import Feelings
-from astraweave.world.gathering import Conversation, Gathering, Round
+from astraweave.world.gathering import Gathering
 from astraweave.world.keeper import Keeper
 from astraweave.world.kept import Kept, check_id
 from astraweave.world.mailbox import Mailbox
@@ -47,6 +48,7 @@ from astraweave.world.npc import Npc
 from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
 from astraweave.world.slot import KEPT_SAVES, Slot
+from astraweave.world.table import Conversation, Round
 from astraweave.world.talking import Talk
 from astraweave.world.timeline import Timeline
 from astraweave.world.warmup import WarmUps
