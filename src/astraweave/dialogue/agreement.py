@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from astraweave.dialogue.evidence import IMPLIED
 from astraweave.dialogue.facts import Fact, roles_of
 from astraweave.dialogue.facts import is_personal as _personal
 from astraweave.dialogue.language.groups import group
@@ -15,50 +16,6 @@ _LIGHT = group("matching.light")
 _PUTTING = group("matching.putting")
 _STANDING = group("matching.standing")
 _NEUTRAL = frozenset(["it", "there", "that", "this", "they", "he", "she"])
-_VERB_IMPLIES = {
-    "receive": "give send inherit leave",
-    "get": "have give buy receive win inherit find trade swap exchange",
-    "win": "award",
-    "own": "buy",
-    "sell": "buy trade",
-    "buy": "sell pay trade",
-    "pay": "cost buy owe sell",
-    "cost": "pay buy",
-    "raise": "keep have",
-    "keep": "have own",
-    "owe": "borrow",
-    "put": "hide keep bury",
-    "end": "drop fall lose leave throw put hide bury go",
-    "pull": "drag save",
-    "have": "own keep get possess",
-    "own ": "have",
-    "serve": "work",
-    "live": "settle move",
-    "stay": "live lodge",
-    "hide": "keep bury",
-    "keep ": "hide",
-    "work": "be",
-    "learn": "teach",
-    "teach": "learn",
-    "study": "learn",
-    "scare": "fear afraid",
-    "hurt": "break sprain bite cut",
-    "injure": "break sprain cut",
-    "lend": "borrow",
-    "borrow": "lend",
-    "come": "bear live",
-    "grow": "bear",
-    "lie": "hide bury be keep",
-    "give": "receive get inherit send lend present",
-    "take": "steal borrow",
-    "attack": "bite",
-    "marry": "wife husband",
-    "need": "want",
-    "miss": "lose",
-    "forge": "make",
-    "stand": "be",
-    "find": "hide leave keep lose bury discover",
-}
 
 
 class Agreement(Sameness):
@@ -96,7 +53,7 @@ class Agreement(Sameness):
                         continue  # "where did the ring end up": it was put there
                     return False
                 if phrase.head.low in _NEUTRAL or (
-                    here and all(p.head.low in _NEUTRAL for p in here)
+                    here and all(fact.meant(p).head.low in _NEUTRAL for p in here)
                 ):
                     continue
                 if here and role != "theme":
@@ -215,8 +172,7 @@ class Agreement(Sameness):
             return 0.95
         if "action" in question.hints and any(a.lemma == "would" for a in fact.clause.auxiliaries):
             return 0.8
-        implied = _VERB_IMPLIES.get(verb, "").split()
-        if lemmas & set(implied):
+        if lemmas & set(IMPLIED.get(verb, ())):
             return 0.85
         nouns = {k for w in fact.bag() if w.is_("N") for k in self._lex.keys(w.low)}
         if verb in nouns or (

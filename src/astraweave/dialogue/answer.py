@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from astraweave.dialogue.claims import opened
 from astraweave.dialogue.facts import Aliases, Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.matching import Match, Matcher
+from astraweave.dialogue.people import People, rewordings
 from astraweave.dialogue.retell import retell, retell_phrase, shift
 from astraweave.dialogue.similarity import Similarity
 
@@ -39,6 +41,12 @@ class Answer:
         Ids of the memories it rests on (0 is left out).
     topic : str
         What the question was about, for saying that it is not known.
+    fit : float
+        How well it answers, 0 to 1.
+    texts : tuple of str
+        What it rests on, as it was told.
+    order : int
+        Place in time of what it rests on; larger is later.
     """
 
     kind: Literal["known", "confirmed", "denied", "about", "unknown"]
@@ -49,6 +57,7 @@ class Answer:
     topic: str = ""
     fit: float = 0.0
     texts: tuple[str, ...] = field(default=())
+    order: int = 0
 
 
 class Answerer:
@@ -96,10 +105,17 @@ class Answerer:
         self._similarity.begin()
         facts = [fact for source in sources for fact in self._facts(source)]
         matcher = Matcher(asker, listener, self._similarity, Aliases(facts), dict(names))
-        matches = [m for fact in facts if (m := matcher.match(question, fact)) is not None]
-        matches = [m for m in matches if m.fit >= _MIN_FIT]
+        people = People(facts, names)
+        asked = [question, *self._reworded(question, people, asker, listener)]
+        matches = [
+            best
+            for fact in facts
+            if (best := self._best(matcher, asked, fact)) is not None and best.fit >= _MIN_FIT
+        ]
         if question.gap == "yesno":
-            return self._yes_or_no(question, facts, matches, matcher, asker, listener, names)
+            if not matches:
+                return self._otherwise(question, facts, matcher, people, asker, listener, names)
+            return self._yes_or_no(question, matches, asker, listener, names)
         if question.gap == "about":
             return self._about(question, matches, asker, listener, names)
         if not matches:
@@ -107,24 +123,57 @@ class Answerer:
         best = self._choose(matches)
         return self._told(best, asker, listener, names, kind="known")
 
+    @staticmethod
+    def _reworded(question: Question, people: People, asker: str, listener: str) -> list[Question]:
+        return [again for _, again in rewordings(question, people, asker, listener)]
+
+    @staticmethod
+    def _best(matcher: Matcher, asked: Sequence[Question], fact: Fact) -> Match | None:
+        """How a fact answers the question in the wording that suits it best."""
+        found = [m for question in asked if (m := matcher.match(question, fact)) is not None]
+        return max(found, key=lambda m: m.fit, default=None)
+
     # -- kinds of answer ------------------------------------------------------------------------
 
     def _yes_or_no(
         self,
         question: Question,
-        facts: Iterable[Fact],
         matches: list[Match],
-        matcher: Matcher,
         asker: str,
         listener: str,
         names: Mapping[str, str],
     ) -> Answer:
-        if matches:
-            best = self._choose(matches)
-            agrees = best.fact.clause.negated == question.clause.negated
-            return self._told(
-                best, asker, listener, names, kind="confirmed" if agrees else "denied", short=False
-            )
+        best = self._choose(matches)
+        agrees = best.fact.clause.negated == question.clause.negated
+        return self._told(
+            best, asker, listener, names, kind="confirmed" if agrees else "denied", short=False
+        )
+
+    def _otherwise(
+        self,
+        question: Question,
+        facts: Sequence[Fact],
+        matcher: Matcher,
+        people: People,
+        asker: str,
+        listener: str,
+        names: Mapping[str, str],
+    ) -> Answer:
+        """Nobody said that it is so; perhaps something was told that it cannot be beside."""
+        for asked in opened(question):
+            wordings = [
+                asked,
+                *(o for q in self._reworded(question, people, asker, listener) for o in opened(q)),
+            ]
+            matches = [
+                best
+                for fact in facts
+                if (best := self._best(matcher, wordings, fact)) is not None
+                and best.fit >= _MIN_FIT
+            ]
+            if matches:
+                best = self._choose(matches)
+                return self._told(best, asker, listener, names, kind="denied", short=False)
         return Answer("unknown", topic=self._topic(question))
 
     def _about(
@@ -198,6 +247,7 @@ class Answerer:
             memories=(source.memory_id,) if source.memory_id else (),
             fit=match.fit,
             texts=(source.text,),
+            order=source.order,
         )
 
     # -- words ----------------------------------------------------------------------------------

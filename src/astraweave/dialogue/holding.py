@@ -15,7 +15,7 @@ _NAMING = frozenset(
     ["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"]
 )
 _BETWEEN = frozenset("is was are the a an my our old mr mrs certain good little named".split())
-_WHOSE = frozenset(["a", "an", "the", "my", "our", "his", "her", "their"])
+_WHOSE = frozenset(["a", "an", "the", "my", "our", "his", "her", "their", "its"])
 _NAMED_AS = frozenset(["a", "an", "as", "every", "any", "the", "is", "become", "became"])
 
 
@@ -56,6 +56,7 @@ def _bears_name(sought: Sought, text: Text) -> bool:
     """Whether what the question means bears a name here: "my clerk, Dobbs", "is called Dobbs"."""
     bearers = [i for i, word in enumerate(text.low) if same_sort(sought.noun, word)]
     names = [i for i, name in text.names() if name not in sought.names]
+    names += [i for i in range(len(text.low) - 3) if _introduces(text, i)]
     if not bearers or not names:
         return False
     if text.words & _NAMING:
@@ -65,6 +66,12 @@ def _bears_name(sought: Sought, text: Text) -> bool:
         for n in names
         for b in bearers
     )
+
+
+def _introduces(text: Text, index: int) -> bool:
+    """As in "Pickle is her name", whatever else a pickle may be."""
+    is_, whose, name = text.low[index + 1 : index + 4]
+    return text.written[index][:1].isupper() and is_ == "is" and name == "name" and whose in _WHOSE
 
 
 def _people(sought: Sought, text: Text) -> list[str]:
@@ -81,6 +88,8 @@ def _people(sought: Sought, text: Text) -> list[str]:
         somebody = lex.keys(word) & lex.persons or (
             text.low[index - 2] in _DEALING and _made(word) and not lex.known(word)
         )
+        if word in sought.names:
+            continue
         if described and not named and word not in sought.things and somebody:
             people.append(word)
     return people
@@ -89,6 +98,8 @@ def _people(sought: Sought, text: Text) -> list[str]:
 def _names_place(text: Text, index: int) -> bool:
     vocabulary = word_groups()
     before = text.low[index - 1] if index else ""
+    if text.written[index].endswith(("'s", "’s")):
+        return False  # "at Orla's table"
     if before in vocabulary["at"]:
         return True
     return before in vocabulary["towards"] and bool(text.words & vocabulary["travel"])
@@ -169,6 +180,7 @@ def _is_age(text: Text, index: int) -> bool:
     before = text.low[index - 1] if index else ""
     return not _counted(text, index) and (
         before in {"is", "turned", "turns", "aged", "age", "be", "was", "turning"}
+        or bool(text.words & {"old", "aged"})
         or bool(set(following[:1]) & {"now", "already", "today"})
     )
 

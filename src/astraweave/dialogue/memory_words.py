@@ -11,7 +11,14 @@ from importlib import resources
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import number_value
 
-__all__ = ["Text", "attribute_patterns", "kind_patterns", "same_sort", "word_groups"]
+__all__ = [
+    "Text",
+    "attribute_patterns",
+    "kind_patterns",
+    "same_sort",
+    "side_patterns",
+    "word_groups",
+]
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*(?:['’][a-z]+)?|\d+")
 _FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll"])
@@ -89,3 +96,10 @@ def attribute_patterns() -> tuple[tuple[str, re.Pattern[str], re.Pattern[str]], 
     """Attributes: how they are asked for, and how a memory speaks of them."""
     asked, said = _data()["asked"], _data()["said"]
     return tuple((name, re.compile(asked[name]), re.compile(said[name])) for name in asked)
+
+
+@functools.cache
+def side_patterns() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
+    """Sides of life: how questions and how memories speak of them."""
+    sides: dict[str, tuple[str, str]] = _data()["sides"]  # type: ignore[assignment]
+    return tuple((re.compile(asked), re.compile(said)) for asked, said in sides.values())

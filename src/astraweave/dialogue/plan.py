@@ -9,12 +9,13 @@ from astraweave.dialogue.acts import Act, act_of
 from astraweave.dialogue.answer import Answer, Answerer
 from astraweave.dialogue.compose import Composer, opines
 from astraweave.dialogue.facts import Fact, Source, facts_of
+from astraweave.dialogue.knowing import known, told_then, when_told
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import sentences, words
+from astraweave.dialogue.moments import asked_period, asked_telling
 from astraweave.dialogue.recall import corrected, resolved_question
-from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
-from astraweave.dialogue.retell import retell, retell_text
+from astraweave.dialogue.retell import retell
 from astraweave.dialogue.situation import Situation, sources_of
 
 __all__ = ["Plan", "Planner"]
@@ -56,8 +57,13 @@ class Planner:
 
     def plan(self, situation: Situation) -> Plan:
         """Decide what the line says."""
-        act = act_of(situation.utterance.text, situation.persona.name)
-        recent = situation.recent_lines()
+        text, recent = situation.utterance.text, situation.recent_lines()
+        act = act_of(text, situation.persona.name)
+        if asked_period(text) is not None:
+            return self._said(act, told_then(situation), situation, recent)
+        if (telling := asked_telling(text)) is not None:
+            answer = when_told(telling, situation, self._answerer)
+            return self._said(act, answer, situation, recent)
         if act.kind in {"telling", "smalltalk", "agreement"}:
             mended = corrected(situation.utterance.text, situation.history)
             if mended is not None and (told := act_of(mended).told):
@@ -91,25 +97,10 @@ class Planner:
         asked = resolved_question(situation.utterance.text, situation.history)
         if asked != situation.utterance.text:
             question = act_of(asked, situation.persona.name).question or question
-        answer = self._answerer.answer(
-            question,
-            sources_of(situation),
-            asker=situation.speaker,
-            listener=situation.persona.id,
-            names=situation.spoken_names(),
-        )
-        if (
-            answer.kind == "known"
-            and answer.teller == "asker"
-            and not _fits(asked, situation, answer)
-        ):
-            answer = Answer("unknown", topic=answer.topic)
-        if answer.kind == "unknown":
-            open_ended = question.gap in {"yesno", "about"}
-            if not (open_ended and _about_listener(question)):
-                answer = _recollected(asked, situation, open_ended=open_ended) or answer
-            if answer.kind == "unknown" and _about_listener(question):
-                answer.teller = "self"
+        answer = known(asked, question, situation, self._answerer)
+        return self._said(act, answer, situation, recent)
+
+    def _said(self, act: Act, answer: Answer, situation: Situation, recent: Sequence[str]) -> Plan:
         line = self._composer.answer(answer, situation.rng, recent)
         return Plan(
             act,
@@ -131,11 +122,11 @@ class Planner:
 
     def _greet(self, situation: Situation, act: Act, recent: Sequence[str]) -> Plan:
         rng = situation.rng
-        known = (
+        met = (
             any(s.speaker == situation.speaker for s in sources_of(situation))
             or situation.last_met is not None
         )
-        if not known:
+        if not met:
             return self._split(act, self._composer.pick("greeting", {}, rng, recent))
         told = self._tellings(situation)
         if told and rng.random() < _RECALL_CHANCE:
@@ -180,39 +171,6 @@ class Planner:
         return Plan(act, parts[0], " ".join(parts[1:])) if parts else Plan(act, line)
 
 
-def _fits(asked: str, situation: Situation, answer: Answer) -> bool:
-    """Whether what was told holds the sort of thing that is asked for."""
-    ignore = situation.persona.name.split()
-    told = [r.memory.text for r in situation.memories if r.memory.speaker != situation.persona.id]
-    return any(fits(asked, text, told, ignore=ignore) for text in answer.texts)
-
-
-def _recollected(asked: str, situation: Situation, *, open_ended: bool) -> Answer | None:
-    """The memory that a question is about, said back whole, where no clause of any answers it."""
-    if open_ended and sought_in(asked).kind == "thing":
-        return None
-    persona = situation.persona
-    told = [r for r in situation.memories if r.memory.speaker != persona.id]
-    candidates = [Candidate(r.memory.text, r.score, r.similarity) for r in told]
-    index = recollect(asked, candidates, ignore=persona.name.split())
-    if index is None:
-        return None
-    memory = told[index].memory
-    asker = memory.speaker == situation.speaker
-    retold = retell_text(memory.text, swap=asker)
-    if not retold:
-        return None
-    names = situation.spoken_names()
-    others = names.get(memory.speaker, memory.speaker) or "self"  # what nobody said, it saw
-    return Answer(
-        "known",
-        retold=(retold,),
-        teller="asker" if asker else others,
-        memories=(memory.id,),
-        texts=(memory.text,),
-    )
-
-
 def _weighty(told: str) -> bool:
     """Whether something told deserves to be named: somebody, a number, a place or a deed is in it."""  # noqa: E501
     for sentence in sentences(told):
@@ -225,14 +183,3 @@ def _weighty(told: str) -> bool:
 
 
 _MINE = frozenset(["i", "my", "me", "we", "our", "us"])
-
-
-def _about_listener(question: Question) -> bool:
-    """Whether a question asks the character about themselves."""
-    clause = question.clause
-    phrases = [*clause.phrases(), *([question.target] if question.target else [])]
-    yours = any(
-        p.head.low == "you" or (p.owner is not None and p.owner.head.low == "your") for p in phrases
-    )
-    mine = any(w.low in _MINE for w in words(question.text))
-    return yours and not mine

@@ -63,7 +63,16 @@ def retrieval_query(utterance: str, history: Sequence[Turn]) -> str:
 def resolved_question(utterance: str, history: Sequence[Turn]) -> str:
     """A question whose "her" and "it" say whom and what they mean, where the talk is clear."""
     utterance = plainly(utterance)
-    return _resolved(utterance, history) if is_question(utterance) else utterance
+    if not is_question(utterance):
+        return utterance
+    *before, last = sentences(utterance) or [utterance]
+    if before and is_question(last):
+        # "I need my ring back. Where is it?": what the question means was said just before it.
+        said = Turn(role="user", speaker="", text=" ".join(before))
+        resolved = _resolved(last, [*history, said])
+        if resolved != last:
+            return resolved
+    return _resolved(utterance, history)
 
 
 def memory_text(utterance: str, history: Sequence[Turn]) -> str:
@@ -196,7 +205,9 @@ def _resolved(text: str, history: Sequence[Turn], *, people_only: bool = False) 
         if (
             low in {"he", "she", "his", "him"}
             or (low == "her")
-            or (low in {"it", "they"} and index <= 1 and not people_only)
+            or (
+                low in {"it", "they"} and index <= (2 if len(found) <= 4 else 1) and not people_only
+            )
         ):
             person = low not in {"it", "they"}
             if person and any(_somebody(w) for w in found[:index]):

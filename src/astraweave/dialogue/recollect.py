@@ -17,9 +17,10 @@ Otherwise nothing is known, and saying so is the honest answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
+from astraweave.dialogue.evidence import needs_of, of_that_side, supported
 from astraweave.dialogue.holding import holds, speaks_of
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
@@ -28,10 +29,13 @@ from astraweave.dialogue.memory_words import Text, word_groups
 from astraweave.dialogue.sought import Sought, sought_in
 from astraweave.rag.salience import TELLING_TAG, is_question
 
-__all__ = ["Candidate", "Sought", "fits", "recollect", "sought_in"]
+__all__ = ["Candidate", "Recollected", "Sought", "fits", "recollect", "sought_in"]
 
 _MIN_SIMILARITY = 0.3
 """A question that names nothing must at least sound like the memory."""
+_NEAR = 0.45
+"""A memory so near in meaning need not speak of all that the question does."""
+_FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll", "me", "my", "mine", "you", "your"])
 _CLEAR_SCORE = 6.0
 _CLEAR_LEAD = 1.5
 _MAX_HOLDERS = 3
@@ -56,16 +60,39 @@ class Candidate:
         What retrieval ranked it by.
     similarity : float
         Cosine to the question.
+    also : frozenset of str
+        Words that stand for somebody in it, in lower case: "isaura" where it says "my aunt".
+    order : int
+        Its place in time.
+    somebody : bool
+        It names one of those who talk, which only who knows them can tell.
     """
 
     text: str
     score: float
     similarity: float
+    also: frozenset[str] = frozenset()
+    order: int = 0
+    somebody: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Recollected:
+    """A candidate that answers: its place, and the share of the question that it speaks of."""
+
+    index: int
+    share: float
 
 
 def recollect(
-    question: str, candidates: Sequence[Candidate], *, ignore: Sequence[str] = ()
-) -> int | None:
+    question: str,
+    candidates: Sequence[Candidate],
+    *,
+    ignore: Sequence[str] = (),
+    people: Collection[str] = frozenset(),
+    mine: bool = False,
+    least: float = 1.0,
+) -> Recollected | None:
     """The memory that answers a question; None when none does.
 
     Parameters
@@ -77,39 +104,86 @@ def recollect(
     ignore : sequence of str
         Names that only address the listener.
 
-    Returns
-    -------
-    int or None
-        Its place in `candidates`.
+    people : collection of str
+        Words of the question that mean somebody of whom every candidate speaks.
+    mine : bool
+        The question is about the one who asks, whose words all candidates are.
+    least : float
+        The share of the question that a memory has to speak of.
     """
     telling = [i for i, c in enumerate(candidates) if _tells(c.text)]
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
-    topics = _topics(sought, [Text.of(candidates[i].text) for i in telling])
+    texts = [Text.of(candidates[i].text) for i in telling]
+    topics = _topics(sought, texts)
     deeds: list[frozenset[str]] = []
     if sought.kind == "thing" and not topics:
-        deeds = _deeds(question, [Text.of(candidates[i].text) for i in telling])
-    people = _described(sought, question, [Text.of(candidates[i].text) for i in telling])
-    found = []
+        deeds = _deeds(question, texts)
+    described = _described(sought, question, texts, people)
+    needs = needs_of(question, sought, people)
+    named = sought.names - set(people)
+    things = named if sought.kind == "person" else named & _places_in(question)
+    known = replace(sought, names=sought.names | set(people))
+    found: list[Recollected] = []
     for index in telling:
         candidate, text = candidates[index], Text.of(candidates[index].text)
-        if not sought.names <= text.words or any(not p & text.words for p in [*people, *deeds]):
+        told = text.words | candidate.also
+        if not sought.names - set(people) <= told or any(
+            not p & told for p in [*described, *deeds]
+        ):
             continue
         missing = sum(not t & text.words for t in topics)
         # "Gran gave me a penny for it": the tooth was named in the line before.
-        stands_in = bool(people or sought.names) and bool(text.words & {"it", "them"})
+        stands_in = bool(described or people or sought.names) and bool(text.words & {"it", "them"})
         if missing > stands_in:
             continue
-        if holds(sought, text) and speaks_of(sought, text, candidate.text):
-            found.append(index)
+        someone = sought.kind == "person" and candidate.somebody
+        if not (someone or holds(known, text)) or (
+            least >= 1.0 and not speaks_of(sought, text, candidate.text)
+        ):
+            continue
+        met = [supported(need, text, question, candidate.text) for need in needs]
+        strict = [ok for need, ok in zip(needs, met, strict=True) if need.thing]
+        near = candidate.similarity >= _NEAR and any(met) and bool(people or sought.names)
+        told_of = any(met) or bool(of_that_side(question, candidate.text))
+        if not all(strict) and not (stands_in and told_of) and not near:
+            continue
+        share = _share(sought, question, candidate.text, [*met, *(True for _ in things)])
+        if share is None or (mine and not needs and not text.words & _FIRST_PERSON):
+            continue
+        if share >= least or near or (stands_in and told_of and not all(strict)):
+            found.append(Recollected(index, share))
     if not found:
         return None
-    found.sort(key=lambda index: -candidates[index].score)
-    best = candidates[found[0]]
-    if sought.names or topics or best.similarity >= _MIN_SIMILARITY:
+    most = max(each.share for each in found)
+    found = [each for each in found if each.share == most]
+    if most >= 1.0:  # of those that say all, the last word counts
+        return max(found, key=lambda each: candidates[each.index].order)
+    found.sort(key=lambda each: -candidates[each.index].score)
+    best = candidates[found[0].index]
+    if sought.names or people or topics or best.similarity >= _MIN_SIMILARITY:
         return found[0]
     # Nothing is named: only a memory that stands out from all others is meant.
-    second = candidates[found[1]].score if len(found) > 1 else 0.0
+    second = candidates[found[1].index].score if len(found) > 1 else 0.0
     return found[0] if best.score >= max(_CLEAR_SCORE, _CLEAR_LEAD * second) else None
+
+
+def _places_in(question: str) -> set[str]:
+    """Names in a question that stand where a place stands: "in Deepwater"."""
+    text, groups = Text.of(question), word_groups()
+    before = zip(text.low, text.low[1:], strict=False)
+    return {word for lead, word in before if lead in groups["at"]}
+
+
+def _share(sought: Sought, question: str, memory: str, met: Sequence[bool]) -> float | None:
+    """The share of a question that a memory speaks of; None where it is of another side of life."""
+    if met:
+        return sum(met) / len(met)
+    if sought.attributes:
+        return 1.0
+    side = of_that_side(question, memory)
+    if side is not None:
+        return 1.0 if side else None
+    return 0.0 if sought.kind in {"thing", "person", "place", "time"} else 1.0
 
 
 def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence[str] = ()) -> bool:
@@ -174,7 +248,9 @@ def _deeds(question: str, texts: Sequence[Text]) -> list[frozenset[str]]:
     return found
 
 
-def _described(sought: Sought, question: str, texts: Sequence[Text]) -> list[frozenset[str]]:
+def _described(
+    sought: Sought, question: str, texts: Sequence[Text], people: Collection[str]
+) -> list[frozenset[str]]:
     """People of the question who are described, not named: the answer must speak of them.
 
     Each comes as the words that may stand for them: what they are called, and the names in the
@@ -184,7 +260,9 @@ def _described(sought: Sought, question: str, texts: Sequence[Text]) -> list[fro
     described = _DESCRIBED.findall(question.lower())
     for word in (first or second for first, second in described):
         keys = lex.keys(word) & lex.persons
-        if not keys or word in word_groups()["general"] or word in {*sought.names, sought.noun}:
+        if word in people or not keys or word in word_groups()["general"]:
+            continue
+        if word in {*sought.names, sought.noun}:
             continue
         forms = set(_forms(word))
         for text in texts:

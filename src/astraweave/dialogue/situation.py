@@ -12,6 +12,7 @@ from astraweave.context.turn import Turn
 from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldSnapshot
 from astraweave.dialogue.facts import Source
+from astraweave.dialogue.witness import as_witness
 from astraweave.persona import Persona
 from astraweave.rag.retrieved import Retrieved
 
@@ -98,14 +99,19 @@ def sources_of(situation: Situation) -> list[Source]:
         if memory.speaker == persona.id:
             continue
         seen.add(memory.text)
+        text, listener = memory.text, memory.addressee or persona.id
+        if not memory.speaker:  # what nobody said, the character saw
+            names = situation.spoken_names()
+            listener = situation.speaker
+            text = as_witness(text, me=persona.id, you=listener, names=names)
         told.append(
             (
                 memory.game_time,
                 memory.id,
                 Source(
-                    memory.text,
-                    memory.speaker or persona.id,  # what nobody said, the character saw
-                    memory.addressee or persona.id,
+                    text,
+                    memory.speaker or persona.id,
+                    listener,
                     memory.id,
                     memory.game_time,
                     retrieved.score,

@@ -22,8 +22,8 @@ from astraweave.dialogue import (
     LineReport,
     Situation,
     memory_text,
-    retrieval_query,
 )
+from astraweave.dialogue.gathering import Recall, gather
 from astraweave.llm import Priority
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
@@ -108,15 +108,9 @@ class Conversations:
     async def _speak(self, mind: Mind, said: Utterance, reply: Reply) -> LineReport:
         telemetry, now = self._telemetry, self._now(mind)
         earlier = mind.history.recent(6)
-        query = retrieval_query(said.text.text, earlier)
         with telemetry.span("dialogue.retrieve"):
             memories = await self._runtime.block(
-                self._keeper.retrieve,
-                query,
-                owner=mind.id,
-                k=RETRIEVED,
-                speaker=said.speaker,
-                now=now,
+                gather, said.text.text, earlier, self._recall(mind, said, now), k=RETRIEVED
             )
         line = self._generator.begin(
             self._situation(mind, said, memories, now),
@@ -132,6 +126,23 @@ class Conversations:
             self._write_down(mind, said, now, self._heard(said, earlier), line.text)
         telemetry.count("lines")
         return line.report
+
+    def _recall(self, mind: Mind, said: Utterance, now: float) -> Recall:
+        """How this character's memories are reached; used on the second thread."""
+        keeper, owner = self._keeper, mind.id
+        world = self._view.snapshot()
+        speakers = {said.speaker, *keeper.store.speakers(owner)}
+        known = {key: world.entities[key].name for key in speakers if key in world.entities}
+        return Recall(
+            search=lambda query, k: keeper.retrieve(
+                query, owner=owner, k=k, speaker=said.speaker, now=now
+            ),
+            everything=lambda: keeper.store.for_owner(owner),
+            asker=said.speaker,
+            listener=owner,
+            names={**known, owner: mind.persona.name},
+            now=now,
+        )
 
     def _while_it_lasts(self) -> Callable[[], bool]:
         """Whether the moment of now is still in the past: no world closed, no older save loaded."""

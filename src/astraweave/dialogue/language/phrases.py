@@ -193,6 +193,7 @@ class PhraseReader:
                 )
                 or (heads and word.is_("M"))
                 or (heads and self._time_starts(word))
+                or (heads and word.low == "back" and not self._phrase_begins(after))
             ):
                 break
             elif (

@@ -46,6 +46,7 @@ _TAIL = re.compile(
     r" remember|remember|please|by the way|if you (?:remember|recall|know)|"
     r"can you tell me|could you tell me|would you remind me|tell me|then|anyway|would you"
     r" say|exactly|do you think|smith|my friend|friend|right|now|as i told you|"
+    r"if (?:i|one) may ask|if you do(?:n't| not) mind(?: me asking)?|may i ask|"
     r"according to what i (?:said|told you)|did i (?:say|tell you|mention)|that i told you|i told"
     r" you about|that i mentioned|that i told you about|i mentioned|you remember|yesterday(?="
     r" *$)))+$",

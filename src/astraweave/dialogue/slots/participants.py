@@ -147,7 +147,9 @@ def find_behind(question: Question, fact: Fact, judge: Judge) -> Slot | None:  #
     """What stands behind the asked preposition."""
     asked, told = question.preposition, fact.clause
     if "place" in question.hints:
-        return find_place(question, fact, judge)
+        slot = find_place(question, fact, judge)
+        native = told.verb in {"come", "hail", "bear", "grow", "originate", "live"}
+        return slot if slot and (native or slot.preposition in {"", "from"}) else None
     for prep, phrase in told.places:
         if prep == asked and (slot := filled(phrase, question, fact, judge, preposition=prep)):
             return slot
