@@ -10,7 +10,7 @@ import msgspec
 
 from astraweave.bench._corpus import corpus
 
-__all__ = ["DONT_KNOW", "Verdict", "canonical", "number_words", "score_line"]
+__all__ = ["DONT_KNOW", "Verdict", "canonical", "is_ignorant", "number_words", "score_line"]
 
 DONT_KNOW = (
     r"\b(?:do not|don't|didn't|wouldn't|cannot|can't|couldn't) (?:\w+ ){0,2}?(?:know|recall|say)\b",
@@ -87,6 +87,11 @@ def canonical(text: str) -> str:
     return " ".join(out)
 
 
+def is_ignorant(line: str) -> bool:
+    """Whether a line says honestly that one does not know."""
+    return _DONT_KNOW.search(_plain(line)) is not None
+
+
 def score_line(
     line: str,
     *,
@@ -98,7 +103,7 @@ def score_line(
 ) -> Verdict:
     """See `astraweave.bench.sittings.score`."""
     said = canonical(line)
-    ignorant = _DONT_KNOW.search(_plain(line)) is not None
+    ignorant = is_ignorant(line)
     if not expected:
         if not ignorant:
             return Verdict(correct=False, why="it should have said that it does not know")
@@ -116,7 +121,8 @@ def score_line(
         return Verdict(correct=False, why=f"names {slot!r}, which belongs to something else")
     if any(re.search(rf"\b(?:{pattern})\b", said) for pattern in wrong):
         return Verdict(correct=False, why="reverses who did what")
-    if re.search(_NEGATION + re.escape(canonical(found)) + r"\b", said):
+    denial = re.compile(_NEGATION + re.escape(canonical(found)) + r"\b")
+    if any(denial.search(canonical(s)) for s in re.split(r"(?<=[.!?:;])\s+", line)):
         return Verdict(correct=False, why=f"denies {found!r}")
     return Verdict(correct=True, why=f"names {found!r}")
 

@@ -9,12 +9,12 @@ line is right when it names what was asked for and nothing else of its type.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 
 import msgspec
 
 from astraweave.bench._corpus import Ask, Corpus, Frame, corpus
-from astraweave.bench._scoring import Verdict, canonical, number_words, score_line
+from astraweave.bench._drawing import Slot, Source, fill
+from astraweave.bench._scoring import Verdict, canonical, score_line
 from astraweave.core.rng import RandomStreams
 from astraweave.errors import InputError
 
@@ -79,24 +79,13 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[Question, ...]
 
 
-class _Slot(msgspec.Struct, frozen=True, kw_only=True):
-    kind: str
-    texts: dict[str, str]
-    """Suffix of the placeholder ("", "_my", "_a" ...) to its text."""
-    answers: tuple[str, ...]
-    names: tuple[str, ...]
-    """What stands for this slot and for no other one; the first is the slot itself."""
-    rivals: tuple[str, ...] = ()
-    """Other values of a short list, told in this scenario or not."""
-
-
 class _Fact(msgspec.Struct, frozen=True, kw_only=True):
     frame: Frame
-    slots: dict[str, _Slot]
+    slots: dict[str, Slot]
     said: str
 
-    def fill(self, template: str) -> str:
-        return _fill(template, self.slots)
+    def filled(self, template: str) -> str:
+        return fill(template, self.slots)
 
 
 def draw(seed: int, *, turns: int = 40) -> Scenario:
@@ -132,7 +121,7 @@ def draw(seed: int, *, turns: int = 40) -> Scenario:
     repeatable = [frame for frame in frames if frame.repeatable]
     again = rng.sample(repeatable, k=min(4, extra, len(repeatable)))
     others = rng.sample([f for f in words.frames if f not in frames], k=extra - len(again))
-    source = _Source(rng, words)
+    source = Source(rng, words)
     facts = [_tell(rng, source, frame) for frame in (*frames, *again, *others)]
     questions = [
         _ask(rng, facts, fact, known=index < _ANSWERABLE)
@@ -170,100 +159,16 @@ def score(line: str, question: Question) -> Verdict:
     )
 
 
-class _Source:
-    """Hands out every word at most once, so that a slot belongs to one fact."""
-
-    def __init__(self, rng: random.Random, words: Corpus) -> None:
-        self._rng = rng
-        self._words = words
-        self._left: dict[str, list[str]] = {}
-
-    def slot(self, kind: str, beside: Mapping[str, _Slot]) -> _Slot:
-        """A slot of this type; `beside` holds those of the same fact that stand already."""
-        if kind in {"person", "suitor"}:
-            return self._person(kind, beside)
-        if kind == "thing":
-            return self._thing()
-        if kind == "number":
-            return self._number()
-        values = self._words.words.of_type(kind)
-        value, *others = self._take(kind, values).split("|")
-        texts, answers = {"": value}, (value, *others)
-        if kind == "spot":
-            texts, answers = {"": f"the {value}"}, (value, value.split()[-1])
-        place = "place" if kind in {"spot", "town"} else kind
-        rivals = () if place == "place" else tuple(other.split("|")[0] for other in values)
-        return _Slot(kind=place, texts=texts, answers=answers, names=(value,), rivals=rivals)
-
-    def _take(self, pool: str, values: tuple[str, ...]) -> str:
-        left = self._left.get(pool)
-        if left is None:
-            left = self._left[pool] = self._rng.sample(values, len(values))
-        return left.pop()
-
-    def _person(self, kind: str, beside: Mapping[str, _Slot]) -> _Slot:
-        """The first person of a fact is the player's kin; others go by their names alone."""
-        words = self._words.words
-        relation = ""
-        if kind == "suitor":
-            woman = beside["p"].texts["_he"] == "he"
-        elif any(slot.kind == "person" for slot in beside.values()):
-            woman = self._rng.random() < 0.5
-        else:
-            relation = self._take("kin", words.kinswomen + words.kinsmen)
-            woman = relation in words.kinswomen
-        name = self._take("women", words.women) if woman else self._take("men", words.men)
-        he, him, his = ("she", "her", "her") if woman else ("he", "him", "his")
-        texts = {"": name, "_he": he, "_him": him, "_his": his}
-        answers: tuple[str, ...] = (name,)
-        if relation:
-            texts |= {"_my": f"my {relation} {name}", "_My": f"My {relation} {name}"}
-            answers = (name, f"your {relation}")
-        return _Slot(kind="person", texts=texts, answers=answers, names=(name,))
-
-    def _thing(self) -> _Slot:
-        groups = self._words.words.things
-        head = self._take("thing", tuple(head for group in groups for head in group.heads))
-        group = next(group for group in groups if head in group.heads)
-        name = f"{self._rng.choice(group.adjectives)} {head}"
-        article = "an" if name[0] in "aeiou" else "a"
-        texts = {"": name, "_a": f"{article} {name}", "_A": f"{article.capitalize()} {name}"}
-        # "The ring" will do, "the golden ring" for a silver one will not.
-        others = tuple(f"{adjective} {head}" for adjective in group.adjectives)
-        return _Slot(kind="thing", texts=texts, answers=(name, head), names=(name, *others))
-
-    def _number(self) -> _Slot:
-        numbers = tuple(str(number) for number in self._words.words.numbers)
-        value = self._take("number", numbers)
-        text = number_words(int(value)) if self._rng.random() < 0.7 else value
-        return _Slot(
-            kind="number",
-            texts={"": text, "_Up": text.capitalize()},
-            answers=(value, number_words(int(value))),
-            names=(value,),
-            rivals=numbers,
-        )
-
-
-def _tell(rng: random.Random, source: _Source, frame: Frame) -> _Fact:
-    slots: dict[str, _Slot] = {}
+def _tell(rng: random.Random, source: Source, frame: Frame) -> _Fact:
+    slots: dict[str, Slot] = {}
     for name, kind in frame.slots.items():
         slots[name] = source.slot(kind, slots)
-    return _Fact(frame=frame, slots=slots, said=_fill(rng.choice(frame.says), slots))
-
-
-def _fill(template: str, slots: Mapping[str, _Slot]) -> str:
-    values = {
-        f"{name}{suffix}": text
-        for name, slot in slots.items()
-        for suffix, text in slot.texts.items()
-    }
-    return template.format_map(values)
+    return _Fact(frame=frame, slots=slots, said=fill(rng.choice(frame.says), slots))
 
 
 def _ask(rng: random.Random, facts: list[_Fact], fact: _Fact, *, known: bool) -> Question:
     ask: Ask = rng.choice(fact.frame.asks if known else fact.frame.unknown)
-    text = fact.fill(rng.choice(ask.forms))
+    text = fact.filled(rng.choice(ask.forms))
     asked = canonical(text)
     context = tuple(name for slot in fact.slots.values() for name in slot.answers)
     expected: tuple[str, ...] = ()
@@ -287,7 +192,7 @@ def _ask(rng: random.Random, facts: list[_Fact], fact: _Fact, *, known: bool) ->
     )
 
 
-def _forbidden(facts: list[_Fact], fact: _Fact, target: _Slot, asked: str) -> tuple[str, ...]:
+def _forbidden(facts: list[_Fact], fact: _Fact, target: Slot, asked: str) -> tuple[str, ...]:
     """Wrong answers of the right type: those of the other facts and of the target's word list.
 
     The other slots of the same fact may stand beside the answer; `Frame.wrong` judges them.
