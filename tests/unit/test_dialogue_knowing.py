@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from astraweave.dialogue import Answerer
 from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.language.questions import read_question
 from astraweave.dialogue.moments import ago, asked_period, asked_telling, sittings_of
@@ -67,3 +68,21 @@ def test_what_was_seen_is_told_to_whom_it_concerns() -> None:
     assert as_witness(seen, me="tam", you="bren", names=NAMES) == (
         "On Friday Robin brought back my ring."
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "kind"),
+    [
+        ("Is my aunt forty-eight years old?", "We had cake, my aunt is forty-eight.", "confirmed"),
+        ("Is my aunt twenty years old?", "My aunt Isaura is thirty.", "denied"),
+        ("Does Mira live in Harrow?", "My sister Mira lives in Fenwick.", "denied"),
+        ("Does Mira live in Harrow?", "My sister Orla lives in Harrow.", "unknown"),
+    ],
+)
+def test_a_claim_is_denied_by_what_was_told_instead(asked: str, told: str, kind: str) -> None:
+    answerer = Answerer()
+    question = answerer.question(asked)
+    assert question is not None
+    sources = [Source(told, "player", "tam", 1)]
+    answer = answerer.answer(question, sources, asker="player", listener="tam", names=NAMES)
+    assert answer.kind == kind
