@@ -214,23 +214,6 @@ class Conversations:
             now=now,
         )
 
-    def _recall(self, mind: Mind, said: Utterance, now: float) -> Recall:
-        """How this character's memories are reached; used on the second thread."""
-        keeper, owner = self._keeper, mind.id
-        world = self._view.snapshot()
-        speakers = {said.speaker, *keeper.store.speakers(owner)}
-        known = {key: world.entities[key].name for key in speakers if key in world.entities}
-        return Recall(
-            search=lambda query, k: keeper.retrieve(
-                query, owner=owner, k=k, speaker=said.speaker, now=now
-            ),
-            everything=lambda: keeper.store.for_owner(owner),
-            asker=said.speaker,
-            listener=owner,
-            names={**known, owner: mind.persona.name},
-            now=now,
-        )
-
     def _while_it_lasts(self) -> Callable[[], bool]:
         """Whether the moment of now is still in the past: no world closed, no older save loaded."""
         began = self.clock.now()
