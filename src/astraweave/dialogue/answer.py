@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from astraweave.dialogue.claims import opened
+from astraweave.dialogue.claims import opened, says_so
 from astraweave.dialogue.facts import Aliases, Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.questions import Question, read_question
@@ -173,7 +173,8 @@ class Answerer:
             ]
             if matches:
                 best = self._choose(matches)
-                return self._told(best, asker, listener, names, kind="denied", short=False)
+                kind = "confirmed" if says_so(question, best.fact.words) else "denied"
+                return self._told(best, asker, listener, names, kind=kind, short=False)
         return Answer("unknown", topic=self._topic(question))
 
     def _about(
