@@ -37,6 +37,7 @@ from astraweave.rag import (
 )
 from astraweave.serving import BreakerState, Road
 from astraweave.world._history import record_since
+from astraweave.world._vectors import RecentVectors
 from astraweave.world.events import (
     AnyEvent,
     Began,
@@ -139,6 +140,8 @@ class Keeper:
 
     Attributes
     ----------
+    embedder : RecentVectors
+        The embedder, with the latest texts known by heart.
     hash : str
         Of the state at the end of the last tick.
     minds : dict of str to PersonaState
@@ -158,7 +161,7 @@ class Keeper:
     ) -> None:
         self.slot = slot
         self._new_seed = seed
-        self._embedder = embedder
+        self.embedder = RecentVectors(embedder)
         self._view = view
         self._telemetry = telemetry
         self._road: Road | None = None
@@ -169,7 +172,7 @@ class Keeper:
         slot = self.slot
         self._tick, self._now, self._events = 0, 0.0, 0
         self._since = slot.base
-        self.store = MemoryStore(slot.connection, self._embedder, telemetry=self._telemetry)
+        self.store = MemoryStore(slot.connection, self.embedder, telemetry=self._telemetry)
         slot.attach(self.store)
         self.life = MemoryLife(slot.connection, self.store, telemetry=self._telemetry)
         novelty = NoveltyTable(slot.connection)
@@ -177,7 +180,7 @@ class Keeper:
         slot.attach(novelty)
         self.rag = RagPipeline(
             self.store,
-            self._embedder,
+            self.embedder,
             world=self._view,
             life=self.life,
             novelty=novelty,
@@ -428,12 +431,12 @@ class Keeper:
         """
         try:
             for memory in self._fresh.pop(owner, ()):
-                vector = self._embedder.embed(memory.text)
+                vector = self.embedder.embed(memory.text)
                 self.store.set_vectors([memory], vector[np.newaxis])
             return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now)
         except Exception as error:  # noqa: BLE001 - counted; a second failure is not the embedder's
             self._telemetry.count(f"world.not_embedded.{type(error).__name__}")
-        nothing = np.zeros(self._embedder.dimensions, np.float32)
+        nothing = np.zeros(self.embedder.dimensions, np.float32)
         return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now, vector=nothing)
 
     def lately(self, owner: str) -> list[Memory]:
