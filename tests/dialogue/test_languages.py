@@ -48,7 +48,7 @@ def test_a_german_persona_speaks_german(voice):
     assert all(
         "deine Schwester Mira hat ihren Ring verloren" in line.replace("Deine", "deine")
         for line in lines
-    )  # noqa: E501
+    )
     assert all(language_of(line) == "de" for line in lines)
 
 

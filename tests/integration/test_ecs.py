@@ -49,10 +49,39 @@ def test_a_system_brings_every_component_up_to_date(world: aw.World) -> None:
     assert [turn.role for turn in history.turns] == ["user", "assistant"]
     world.flush()  # what was said has been written down by then
     system.run(rows)
-    assert (memory.count, dialogue.new_text) == (2, "")
+    assert memory.count == world.npc("tam").memory_count >= 2
+    assert dialogue.new_text == ""
+    assert (dialogue.act, dialogue.speaks_to) == (dialogue.plan.act, "player")
+    assert not dialogue.interrupted
+    dialogue.reply.interrupt(dialogue.text[:4])
+    system.run(rows)
+    assert dialogue.interrupted
     dialogue.reply = None
     system.run(rows)
-    assert dialogue.text == ""
+    assert (dialogue.text, dialogue.act, dialogue.speaks_to) == ("", "", "")
+
+
+def test_in_a_group_each_finds_its_own_words(world: aw.World) -> None:
+    names = ("orla", "bren")
+    cast = [world.npc(name, aw.Persona(id=name, name=name.capitalize())) for name in names]
+    states = {npc.id: CDialogueState() for npc in cast}
+    rows = [(CPersonaLlm(npc.id), states[npc.id], None, None) for npc in cast]
+    system = DialogueSystem(world)
+    said = world.gather(cast).say("Good evening, everybody!")
+    for state in states.values():
+        state.group = said
+    shown = dict.fromkeys(names, "")
+    while not said.done:
+        system.run(rows)
+        for name, state in states.items():
+            shown[name] += state.new_text
+    system.run(rows)
+    for name, state in states.items():
+        shown[name] += state.new_text
+    assert shown == dict(said.lines)
+    assert all(shown.values())
+    assert states["orla"].company == ("bren",)
+    assert {state.speaks_to for state in states.values()} == {"player"}
 
 
 def test_an_entity_may_lack_any_component(world: aw.World) -> None:

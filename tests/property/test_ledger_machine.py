@@ -6,14 +6,27 @@ import sqlite3
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astraweave.core.worldview import Entity, Fact, WorldView
 from astraweave.embeddings import MockEmbeddingClient
-from astraweave.rag import Memory, MemoryChanges, MemoryStore
+from astraweave.errors import InputError
+from astraweave.rag import Memory, MemoryChanges, MemoryLife, MemoryStore, NoveltyTable
+from astraweave.rag.life_columns import Lived
+from astraweave.rag.store import read_memories
+from astraweave.rag.writing_novelty import Novelty
 from astraweave.world import _schema
-from astraweave.world.events import AnyEvent, ViewChanged, decode_event, encode_event
+from astraweave.world.events import (
+    AnyEvent,
+    MemoriesChanged,
+    MemoriesLived,
+    RoomPut,
+    ViewChanged,
+    decode_event,
+    encode_event,
+)
 from astraweave.world.ledger import (
     Ledger,
     PlainEntries,
@@ -21,6 +34,7 @@ from astraweave.world.ledger import (
     encode_memory,
     encode_state,
 )
+from astraweave.world.routes import read_entries, routed
 from astraweave.world.state import StateTable
 from astraweave.world.transitions import apply
 
@@ -55,11 +69,25 @@ def fresh_database() -> sqlite3.Connection:
     return connection
 
 
+def sound(ledger: Ledger, put: tuple[Memory, ...]) -> tuple[Memory, ...]:
+    """The same with ids and owners that may be."""
+    next_id, fitting = ledger.export()[2], []
+    for memory in put:
+        old = ledger.memory(memory.id)
+        if old is not None:
+            memory = msgspec.structs.replace(memory, owner=old.owner)
+        else:
+            memory = msgspec.structs.replace(memory, id=next_id)
+            next_id += 1
+        fitting.append(memory)
+    return tuple(fitting[::-1])
+
+
 def step(ledger: Ledger, what: str, one, two) -> None:
     if what == "put":
         ledger.put_raw(one, None if two is None else encode_state(two))
     elif what == "memories":
-        ledger.change_memories(MemoryChanges(put=tuple(one), gone=tuple(two)))
+        ledger.change_memories(MemoryChanges(put=sound(ledger, one), gone=tuple(two)))
 
 
 @settings(max_examples=80, deadline=None)
@@ -110,6 +138,23 @@ def test_equal_hashes_are_equal_states(one, other, data) -> None:
         k: encode_state(v) for k, v in other.items()
     }
     assert (made(one).hash == made(other).hash) == same
+
+
+def test_memories_keep_their_ids_and_owners() -> None:
+    connection = fresh_database()
+    store = MemoryStore(connection, MockEmbeddingClient(8))
+    first = Memory(id=3, owner="tam", text="Hm.")
+    for ledger in (Ledger(StateTable(connection), store), Ledger(PlainEntries(), PlainMemories())):
+        ledger.change_memories(MemoryChanges(put=(first,)))
+        before = ledger.hash
+        for wrong in (
+            Memory(id=2, owner="tam", text="Too late."),
+            Memory(id=3, owner="hild", text="Not hers."),
+        ):
+            with pytest.raises(InputError):
+                ledger.change_memories(MemoryChanges(put=(wrong,)))
+        assert ledger.hash == before
+    connection.close()
 
 
 def test_a_vector_is_no_part_of_the_state() -> None:
@@ -188,3 +233,74 @@ def test_the_changes_of_a_view_are_enough_to_follow_it(data) -> None:
     }
     assert facts == snapshot.facts
     assert (ledger.get("view", int) or 0) == view.version
+
+
+LIVES = st.builds(
+    Lived,
+    recalls=st.integers(0, 3),
+    gain=st.sampled_from([0, 1.0, 2.5]),
+    last=st.sampled_from([0, 7.0]),
+    events=st.lists(st.tuples(*[st.sampled_from([0, 1.5])] * 3), max_size=2).map(tuple),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.builds(
+                MemoriesChanged,
+                changes=st.builds(
+                    MemoryChanges,
+                    put=st.lists(MEMORIES, max_size=2, unique_by=lambda m: m.id).map(tuple),
+                    gone=st.lists(st.integers(1, 6), max_size=1).map(tuple),
+                ),
+            ),
+            st.builds(
+                MemoriesLived,
+                lived=st.lists(st.tuples(st.integers(1, 6), LIVES), max_size=2).map(tuple),
+            ),
+            st.builds(
+                RoomPut,
+                room=st.just("novelty"),
+                key=st.sampled_from(["tam", "hild"]),
+                value=st.one_of(
+                    st.none(),
+                    st.builds(Novelty, count=st.integers(0, 3), mean=st.just(0.5)).map(
+                        encode_state
+                    ),
+                ),
+            ),
+        ),
+        max_size=15,
+    )
+)
+def test_what_lies_in_tables_of_its_own_is_state_too(steps) -> None:
+    connection = fresh_database()
+    table, store = StateTable(connection), MemoryStore(connection, MockEmbeddingClient(8))
+    life, novelty = MemoryLife(connection, store), NoveltyTable(connection)
+    kept = Ledger(routed(table, life, novelty), store)
+    plain = Ledger(PlainEntries(), PlainMemories())
+    for event in steps:
+        event = decode_event(encode_event(event))
+        if isinstance(event, MemoriesChanged):
+            changes = msgspec.structs.replace(event.changes, put=sound(plain, event.changes.put))
+            event = MemoriesChanged(changes=changes)
+        if isinstance(event, MemoriesLived):  # nobody decides about memories that are gone
+            event = MemoriesLived(lived=tuple(x for x in event.lived if store.get(x[0])))
+        if isinstance(event, RoomPut) and event.value == encode_state(Novelty()):
+            continue  # what nobody has heard of is not written down
+        for ledger in (kept, plain):
+            apply(ledger, event)
+        assert kept.hash == plain.hash
+        assert Ledger(routed(table, life, novelty), store).hash == plain.hash
+    for part in (table, store, life, novelty):
+        part.write()
+        part.committed()
+    connection.commit()
+    entries = dict(read_entries(connection))
+    memories, next_id = read_memories(connection)
+    again = Ledger(PlainEntries(entries), PlainMemories(memories, next_id))
+    assert again.hash == plain.hash
+    assert sorted(entries.items()) == plain.export()[0]
+    connection.close()

@@ -169,6 +169,8 @@ def test_ones_own_retelling_is_no_memory(mind):
     mind.hears("My sister Mira hid a silver key under the old mill.")
     told = "Your sister Mira hid a silver key under the old mill, you said."
     assert mind.outcomes(told, speaker="tam") == ["retold"]
+    told = "A silver key, that is what you told me: your sister hid it under the mill."
+    assert mind.outcomes(told, speaker="tam") == ["retold"]
     assert mind.outcomes("I will forge you a new key by Friday.", speaker="tam") == ["new"]
     assert mind.outcomes("You will forge me a new key by Friday.") == ["retold"]
     assert mind.store.count() == 2

@@ -8,6 +8,7 @@ would, once plainly and once with ``recover=True``, and compares. Then the next 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -108,7 +109,7 @@ def measure_kills(
     kills: int,
     *,
     seed: int = 1,
-    progress: Callable[[int, int], object] = lambda done, of: None,
+    progress: Callable[[KillFigures], object] = lambda figures: None,
 ) -> KillFigures:
     """Kill that many worlds, one after the other, in a slot in `folder`.
 
@@ -121,7 +122,7 @@ def measure_kills(
     seed : int
         Of the moments and of what the children do.
     progress : callable
-        Told how many are done, and of how many.
+        Told the figures so far, after every kill.
     """
     draw, figures, told = RandomStreams(seed)["kills"], KillFigures(), _Told()
     slot = folder / "slot"
@@ -131,7 +132,7 @@ def measure_kills(
         figures.inside_a_save += told.saving > told.saved
         figures.after_a_load += told.loading
         told = _check(slot, folder / "copy", told, draw, figures)
-        progress(number + 1, kills)
+        progress(figures)
     return figures
 
 
@@ -272,20 +273,25 @@ def _child(slot: Path, seed: int) -> None:
 
 
 def main() -> None:
-    """``python -m astraweave.bench.kills [KILLS [SEED]]``; the figures as JSON."""
+    """``python -m astraweave.bench.kills [KILLS [SEED]]``; the figures as JSON, of Ctrl-C too."""
     if sys.argv[1:2] == ["--child"]:
         _child(Path(sys.argv[2]), int(sys.argv[3]))
         return
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 
-    def progress(done: int, of: int) -> None:
-        full = 40 * done // of
-        sys.stderr.write(f"\rkills [{'#' * full}{' ' * (40 - full)}] {done}/{of}")
+    figures = KillFigures()
+
+    def progress(so_far: KillFigures) -> None:
+        nonlocal figures
+        figures = so_far
+        full = 40 * figures.kills // kills
+        bar = f"\rkills [{'#' * full}{' ' * (40 - full)}] {figures.kills}/{kills}"
+        sys.stderr.write(bar + f", lost {len(figures.lost) + len(figures.unreadable)}")
         sys.stderr.flush()
 
-    with tempfile.TemporaryDirectory() as folder:
-        figures = measure_kills(Path(folder), kills, seed=seed, progress=progress)
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
+        measure_kills(Path(folder), kills, seed=seed, progress=progress)
     sys.stderr.write("\n")
     sys.stdout.write(json.dumps(msgspec.to_builtins(figures), indent=2) + "\n")
 

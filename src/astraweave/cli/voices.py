@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 from importlib import resources
 from pathlib import Path
 
 import msgspec
 
 from astraweave.cli.console import Console
+from astraweave.core.rng import RandomStreams
 from astraweave.core.toml import did_you_mean
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.tone import Tone
@@ -73,7 +73,7 @@ def _show(console: Console, arguments: argparse.Namespace) -> int:
     if arguments.act and arguments.act not in voice.acts:
         raise ConfigError(f"there is no act {arguments.act!r}{did_you_mean(arguments.act, ACTS)}")
     sample = _SAMPLE.get(voice.language, {})
-    rng = random.Random(arguments.seed)  # noqa: S311
+    rng = RandomStreams(arguments.seed)["voices"]
     rows: list[tuple[str, str]] = []
     if arguments.act:
         rows = [(v.condition.text or "any", v.text) for v in voice.acts[arguments.act]]

@@ -7,7 +7,7 @@ import random
 from collections import deque
 from collections.abc import Mapping
 
-from astraweave.core.rng import seed_for
+from astraweave.core.rng import RandomStreams
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.tone import Tone
 from astraweave.errors import InputError
@@ -87,9 +87,8 @@ class Barker:
         act = f"bark_{kind}"
         if not self._composer.covers(act):
             return ""
-        rng = random.Random(  # noqa: S311 - for variety, not for secrets
-            seed_for(self._seed, f"bark/{self._persona.id}/{kind}/{now!r}/{len(self._last)}")
-        )
+        # A stream of its own each time: nothing is left behind that a save would have to hold.
+        rng = RandomStreams(self._seed)[f"bark/{self._persona.id}/{kind}/{now!r}/{len(self._last)}"]
         line = self._fresh(act, tone or Tone(), rng)
         if line:
             self._last[kind] = now

@@ -241,6 +241,10 @@ class MemoryLife:
         """What has happened to a memory, as plain data; None: nothing since it was written."""
         return self._lived.get(memory_id)
 
+    def lives(self) -> dict[int, Lived]:
+        """`lived` of every memory to which anything has happened."""
+        return dict(self._lived)
+
     def restore(self, memory_id: int, lived: Lived | None) -> None:
         """Bring a memory to where `lived` has said it was: for a replay of outcomes."""
         self._catch_up()

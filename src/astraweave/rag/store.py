@@ -27,7 +27,7 @@ from astraweave.rag._tables import (
 )
 from astraweave.rag._terms import WeightedTerm, terms_of
 from astraweave.rag._vectors import is_packed
-from astraweave.rag.changes import MemoryChanges
+from astraweave.rag.changes import MemoryChanges, check_changes
 from astraweave.rag.memory import Memory
 from astraweave.rag.scopes import Readable, check_scope, is_scope
 
@@ -188,14 +188,13 @@ class MemoryStore:
         InputError
             One of them cannot be stored; nothing is changed then.
         """
-        for memory in [checked(memory) for memory in changes.put]:
-            old = self.get(memory.id)
-            if old is not None and old.owner == memory.owner:
+        put = sorted((checked(memory) for memory in changes.put), key=lambda memory: memory.id)
+        check_changes(changes, self.get, self.next_id)
+        for memory in put:
+            if self.get(memory.id) is not None:
                 self.update(memory, embed=False)
                 continue
-            if old is not None:
-                self.delete(memory.id)
-            self._next_id = max(self._next_id, memory.id + 1)
+            self._next_id = memory.id + 1
             self._unwritten[memory.id] = self._pending[memory.id] = None
             self._put_on_shelf(memory.owner, [memory])
         self.delete(*changes.gone)
@@ -313,7 +312,10 @@ class MemoryStore:
         return self._of(owner).ids
 
     def columns(self, owner: str) -> Columns:
-        """What a ranking asks of every memory of an owner, as arrays in the order of `ids`."""
+        """What a ranking asks of every memory of an owner, as arrays in the order of `ids`.
+
+        Its ``traits`` are there for those memories that have been candidates.
+        """
         return self._of(owner).columns
 
     def cosines(self, owner: str, vector: NDArray[np.float32]) -> NDArray[np.float32]:

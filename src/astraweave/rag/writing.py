@@ -25,7 +25,7 @@ from astraweave.rag.writing_claims import Statement, contradicts, read_statement
 from astraweave.rag.writing_novelty import Novelty, NoveltyTable
 from astraweave.rag.writing_segments import segments
 from astraweave.rag.writing_triage import is_passing, is_promise, kind_of
-from astraweave.rag.writing_words import lexicon, tokens_of
+from astraweave.rag.writing_words import lexicon, stem, tokens_of
 
 __all__ = ["Decision", "MemoryWriter", "Outcome", "Written", "most_telling"]
 
@@ -40,6 +40,11 @@ _RETOLD = 0.75
 _SURPRISE_STEP = 0.05
 _PASSING_IMPORTANCE = 0.15
 _PROMISE_IMPORTANCE = 0.2
+_TELLING = frozenset(
+    map(
+        stem, "tell told say said mention mentioned remember recall know heard spoke memory".split()
+    )
+)
 _SHORT = frozenset({"sensory", "working"})
 
 
@@ -280,7 +285,7 @@ class MemoryWriter:
                 return True
             if passing or old.kind in _SHORT or known.negative != said.negative:
                 continue
-            if (own or old.speaker == line.owner) and _covers(known, said):
+            if (own or old.speaker == line.owner) and _covers(known, said, line):
                 draft.written.append(Written(memory=old, outcome="retold"))
                 return True
             told_before = line.speaker and line.speaker == old.speaker
@@ -426,11 +431,15 @@ def _alike(known: Statement, said: Statement) -> bool:
     return len(said.content & known.content) >= _SAME * len(said.content | known.content)
 
 
-def _covers(known: Statement, said: Statement) -> bool:
-    """Whether most of what is said stands in what is known, every number included."""
-    if len(said.content) < 2 or not said.numbers <= known.numbers:
+def _covers(known: Statement, said: Statement, line: Memory) -> bool:
+    """Whether most of what is said stands in what is known, every number included.
+
+    That it was told, and between whom, is no news.
+    """
+    news = said.content - _TELLING - {line.speaker.casefold(), line.addressee.casefold()}
+    if len(news) < 3 or not said.numbers <= known.numbers:
         return False
-    return len(said.content & known.content) >= _RETOLD * len(said.content)
+    return len(news & known.content) >= _RETOLD * len(news)
 
 
 def most_telling(written: Sequence[Written]) -> Memory:

@@ -74,6 +74,10 @@ class NoveltyTable:
         self._of[owner] = novelty
         self._unwritten[owner] = None
 
+    def owners(self) -> list[str]:
+        """Everybody of whom anything is known, in the order of their ids."""
+        return sorted(self._of)
+
     def write(self) -> None:
         """Put into the open transaction what has changed since the last call."""
         self._connection.executemany(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from astraweave.world.brains import ModelWarning
-from astraweave.world.gathering import Conversation, Round
 from astraweave.world.npc import Npc
 from astraweave.world.recording import TickMark
 from astraweave.world.replay import Replay, SessionRecord
 from astraweave.world.reply import Reply
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot, SlotSummary
+from astraweave.world.table import Conversation, Round
 from astraweave.world.world import TickReport, World
 
 __all__ = [

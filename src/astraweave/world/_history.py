@@ -14,8 +14,8 @@ from astraweave.world._schema import migrate
 from astraweave.world.ledger import Ledger, PlainEntries, PlainMemories
 from astraweave.world.recording import Recorded, TickMark, read_recording
 from astraweave.world.replay import SessionRecord, StartState
+from astraweave.world.routes import read_entries
 from astraweave.world.savefile import Directory
-from astraweave.world.state import StateTable
 
 __all__ = ["opened", "record_since", "start_state"]
 
@@ -85,9 +85,7 @@ def record_since(
 def start_state(connection: sqlite3.Connection) -> StartState:
     """The state that a database holds, without what is derived."""
     memories, next_memory = read_memories(connection)
-    ledger = Ledger(
-        PlainEntries(StateTable(connection).all_raw()), PlainMemories(memories, next_memory)
-    )
+    ledger = Ledger(PlainEntries(read_entries(connection)), PlainMemories(memories, next_memory))
     entries, kept, next_memory = ledger.export()
     return StartState(
         entries=tuple(entries), memories=tuple(kept), next_memory=next_memory, hash=ledger.hash

@@ -9,20 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
 
-from astraweave.context import ConversationHistory, Turn
+from astraweave.context import Turn
 from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
-from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldView
 from astraweave.dialogue import (
-    Answered,
     DialogueGenerator,
     Line,
     LinePlan,
@@ -35,8 +31,9 @@ from astraweave.dialogue.language.words import sentences
 from astraweave.dialogue.moves.reserve import SECRET, confided
 from astraweave.llm import Priority
 from astraweave.observability import Telemetry
-from astraweave.persona import Outcome, Persona
+from astraweave.persona import Outcome
 from astraweave.rag import Memory, Retrieved
+from astraweave.world.cast import ALONE, Company, Heard, Live, Mind, Utterance
 from astraweave.world.keeper import Keeper, SpokenLine, stream_of
 from astraweave.world.minds import Exchange, Minds
 from astraweave.world.reply import Reply
@@ -45,83 +42,13 @@ from astraweave.world.sittings import last_met
 from astraweave.world.timeline import Timeline
 from astraweave.world.warmup import WarmUps
 
-__all__ = ["ALONE", "Company", "Conversations", "Heard", "Mind", "Utterance"]
+__all__ = ["Conversations"]
 
 RETRIEVED = 16
 """Memories that a line may draw on; the composer ranks them again."""
 
 _IN_VIEW = 60
 """Turns of the conversation that a line may see: twenty lines of the character are among them."""
-
-
-def _set_event() -> asyncio.Event:
-    event = asyncio.Event()
-    event.set()
-    return event
-
-
-@dataclass(slots=True)
-class Mind:
-    """What the runtime keeps of one character."""
-
-    id: str
-    persona: Persona
-    history: ConversationHistory
-    speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """One line at a time; the next utterance waits until this one is answered."""
-    kept: asyncio.Event = field(default_factory=_set_event)
-    """Set when the game's thread has taken the line before: this one can remember it then."""
-    live: Live | None = None
-    """The line that is spoken now, or was spoken last."""
-    unsaid: str = ""
-    """The rest of a line in which the character was interrupted."""
-
-
-@dataclass(slots=True)
-class Live:
-    """A line that is spoken now, or was spoken last."""
-
-    reply: Reply
-    line: Line | None = None
-    cut: str | None = None
-    """What was heard of it, once it was broken off."""
-    ended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Company:
-    """Who else is there when something is said, and what they have said to it."""
-
-    present: tuple[str, ...] = ()
-    addressed: bool = True
-    answered: tuple[Answered, ...] = ()
-    knower: str = ""
-
-
-ALONE = Company()
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Something that reached a character's ears, or that it said itself."""
-
-    speaker: str
-    text: str
-    addressee: str = ""
-    at: float | None = None
-    """Game time in seconds; None: now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """What was said to a character."""
-
-    text: CleanText
-    speaker: str
-    asked_at: float
-    """Machine time."""
-    deadline_s: float
-    priority: Priority = "high"
 
 
 class Conversations:
@@ -173,7 +100,7 @@ class Conversations:
         """What a line would do and say; nothing is said, remembered or drawn."""
         async with mind.speaking:
             situation = await self.situation(mind, said)
-            dice = random.Random()  # noqa: S311 - what the real line would draw
+            dice = RandomStreams(0)["plan"]  # draws what the real line would draw
             dice.setstate(situation.rng.getstate())
             return self._generator.plan(msgspec.structs.replace(situation, rng=dice))
 
@@ -268,7 +195,7 @@ class Conversations:
     ) -> tuple[list[Retrieved], list[Memory]]:
         """What an utterance brings back, and what was learned lately; on the second thread."""
         found = gather(said.text.text, earlier, self._recall(mind, said, now), k=RETRIEVED)
-        return found, self._keeper.lately(mind.id)
+        return found, self._keeper.memories.lately(mind.id)
 
     def _recall(self, mind: Mind, said: Utterance, now: float) -> Recall:
         """How this character's memories are reached; used on the second thread."""
@@ -277,7 +204,7 @@ class Conversations:
         speakers = {said.speaker, *keeper.store.speakers(owner)}
         known = {key: world.entities[key].name for key in speakers if key in world.entities}
         return Recall(
-            search=lambda query, k: keeper.retrieve(
+            search=lambda query, k: keeper.memories.retrieve(
                 query, owner=owner, k=k, speaker=said.speaker, now=now
             ),
             everything=lambda: keeper.store.for_owner(owner),

@@ -21,6 +21,7 @@ from astraweave.core.worldview import Entity, Fact
 from astraweave.errors import CorruptDataError, FormatVersionError
 from astraweave.persona import Outcome, Persona, PersonaState
 from astraweave.rag.changes import MemoryChanges
+from astraweave.rag.life_columns import Lived
 
 __all__ = [
     "AnyEvent",
@@ -33,6 +34,7 @@ __all__ = [
     "LineCut",
     "LineSpoken",
     "MemoriesChanged",
+    "MemoriesLived",
     "RandomState",
     "RoomPut",
     "ViewChanged",
@@ -79,7 +81,8 @@ class LineSpoken(Event, frozen=True, kw_only=True, tag="line"):
     turns : tuple of Turn
         What was heard and, unless nothing was, what was said.
     recalled : tuple of int
-        Ids of the memories that the words rest on; being recalled strengthens them.
+        Ids of the memories that the words rest on; what it did to them follows as
+        `MemoriesLived`.
     random : tuple
         State of the character's random stream after the line.
     """
@@ -120,6 +123,24 @@ class MemoriesChanged(Event, frozen=True, kw_only=True, tag="memories"):
     """
 
     changes: MemoryChanges
+    why: str = ""
+    at: float = 0.0
+
+
+class MemoriesLived(Event, frozen=True, kw_only=True, tag="lived"):
+    """Memories came to mind and last longer now, or fade faster.
+
+    Attributes
+    ----------
+    lived : tuple of (int, Lived)
+        What has happened to each of them up to now, by id.
+    why : str
+        ``"recalled"``, or another word of the room that decided it; changes nothing.
+    at : float
+        The game time that the decision went by.
+    """
+
+    lived: tuple[tuple[int, Lived], ...]
     why: str = ""
     at: float = 0.0
 
@@ -204,6 +225,7 @@ AnyEvent: TypeAlias = (
     | LineSpoken
     | LineCut
     | MemoriesChanged
+    | MemoriesLived
     | Felt
     | ViewChanged
     | GamePut
@@ -222,6 +244,7 @@ _KINDS = frozenset(
         LineSpoken,
         LineCut,
         MemoriesChanged,
+        MemoriesLived,
         Felt,
         ViewChanged,
         GamePut,

@@ -21,7 +21,7 @@ import msgspec
 
 from astraweave.errors import CorruptDataError
 from astraweave.rag import Memory
-from astraweave.rag.changes import MemoryChanges
+from astraweave.rag.changes import MemoryChanges, check_changes
 
 __all__ = [
     "Entries",
@@ -108,6 +108,7 @@ class PlainMemories(dict[int, Memory]):
 
     def apply(self, changes: MemoryChanges) -> None:
         """See `Memories`."""
+        check_changes(changes, self.get, self.next_id)
         for memory in changes.put:
             self[memory.id] = memory
             self.next_id = max(self.next_id, memory.id + 1)

@@ -13,12 +13,14 @@ from astraweave.errors import Cancelled, InputError
 from astraweave.llm import PRIORITIES, Priority
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona, mood_at
-from astraweave.world.conversation import Conversations, Mind, Utterance
-from astraweave.world.gathering import Gathering, Round
+from astraweave.world.cast import Mind, Utterance
+from astraweave.world.conversation import Conversations
+from astraweave.world.gathering import Gathering
 from astraweave.world.mailbox import Mailbox
 from astraweave.world.minds import Minds
 from astraweave.world.reply import Reply, ReplyOwner
 from astraweave.world.runtime import Runtime
+from astraweave.world.table import Round
 
 __all__ = ["Talk"]
 

@@ -22,6 +22,7 @@ from astraweave.world.events import (
     LineCut,
     LineSpoken,
     MemoriesChanged,
+    MemoriesLived,
     RoomPut,
     ViewChanged,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "entity_key",
     "fact_key",
     "game_key",
+    "life_key",
     "mind_key",
     "persona_key",
     "random_key",
@@ -79,6 +81,11 @@ def game_key(key: str) -> str:
 def room_key(room: str, key: str) -> str:
     """Where a state of a room's own is."""
     return f"room/{room}/{key}"
+
+
+def life_key(memory_id: int | None = None) -> str:
+    """Where what has happened to a memory is; without an id, what such keys begin with."""
+    return "life/" if memory_id is None else f"life/{memory_id}"
 
 
 def apply(state: Ledger, event: AnyEvent) -> None:
@@ -140,7 +147,16 @@ def _(event: LineCut, state: Ledger) -> None:
 
 @_apply.register
 def _(event: MemoriesChanged, state: Ledger) -> None:
+    # Their lives first: with a memory its life is gone from the rooms that keep it.
+    for gone in event.changes.gone:
+        state.put_raw(life_key(gone), None)
     state.change_memories(event.changes)
+
+
+@_apply.register
+def _(event: MemoriesLived, state: Ledger) -> None:
+    for memory_id, lived in event.lived:
+        state.put(life_key(memory_id), lived)
 
 
 @_apply.register
