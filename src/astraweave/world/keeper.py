@@ -27,6 +27,7 @@ from astraweave.persona import (
     initial_state,
 )
 from astraweave.rag import (
+    GameCalendar,
     Memory,
     MemoryChanges,
     MemoryLife,
@@ -155,9 +156,11 @@ class Keeper:
         telemetry: Telemetry,
         *,
         seed: int = 0,
+        calendar: GameCalendar | None = None,
     ) -> None:
         self.slot = slot
         self._new_seed = seed
+        self._calendar = calendar
         self._embedder = embedder
         self._view = view
         self._telemetry = telemetry
@@ -181,6 +184,7 @@ class Keeper:
             world=self._view,
             life=self.life,
             novelty=novelty,
+            calendar=self._calendar,
             telemetry=self._telemetry,
         )
         with self._telemetry.span("world.hash"):
@@ -439,6 +443,12 @@ class Keeper:
     def lately(self, owner: str) -> list[Memory]:
         """What a character has learned of late, newest first."""
         return self.store.for_owner(owner, last=_LATELY)[::-1]
+
+    def overturned(self, told: Memory) -> list[Memory]:
+        """What a character believes and what this, once it is told, makes so no longer."""
+        written = self.rag.writer.decide(told, judged=bool(told.tags)).written
+        ids = dict.fromkeys(old for one in written for old in one.superseded)
+        return [memory for old in ids if (memory := self.store.get(old)) is not None]
 
     def embed_one(self) -> bool:
         """Make a vector that is missing; whether more are. For when nothing else waits.

@@ -33,7 +33,7 @@ from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
 from astraweave.persona import OUTCOMES, Outcome, Persona, PersonaState, state_at
 from astraweave.prompts import PromptLibrary
-from astraweave.rag import Memory, Retrieved, checked_memory
+from astraweave.rag import GameCalendar, Memory, Retrieved, checked_memory
 from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
 from astraweave.world.cast import Mind
@@ -119,6 +119,7 @@ class World(Kept):
         view: WorldView,
         seed: int | None,
         deadline_s: float,
+        calendar: GameCalendar,
         prompts: PromptLibrary | None = None,
         output_guard: OutputGuard | None = None,
     ) -> None:
@@ -160,6 +161,7 @@ class World(Kept):
             post=self._mailbox.post,
             timeline=self._timeline,
             minds=feelings,
+            calendar=calendar,
         )
         self._talk = Talk(
             self,
@@ -194,6 +196,7 @@ class World(Kept):
         road: RoadSettings | str | Path | None = None,
         output_guard: OutputGuard | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
+        calendar: GameCalendar | None = None,
         progress: Progress | None = None,
     ) -> World:
         """Open a save slot; it is created when it is not there.
@@ -229,6 +232,10 @@ class World(Kept):
             Words and rules of your own: no character says what it refuses, model or not.
         deadline_s : float
             When a whole line must stand, in seconds after `say`.
+        calendar : GameCalendar, optional
+            How long a day of the game is, and on which date it begins: what "yesterday" and "in
+            April" mean to the characters. By default a day has 24 hours of game time. It belongs
+            to the game and is not saved.
         progress : callable, optional
             Called with a stage, how much is done and how much there is.
 
@@ -251,6 +258,7 @@ class World(Kept):
             raise InputError(f"a seed has 64 bits; {seed} does not fit", seed=seed)
         settings = settings or Settings.from_environment()
         telemetry = Telemetry(enabled=settings.telemetry)
+        calendar = calendar or GameCalendar()
         clock = clock or SystemClock()
         if isinstance(prompts, (str, Path)):
             prompts = PromptLibrary.load(prompts)
@@ -267,7 +275,13 @@ class World(Kept):
             runtime.at_end(brains.close)
             view = WorldView()
             keeper = runtime.blocking.run(
-                Keeper, slot, brains.embedder, view, telemetry, seed=seed or 0
+                Keeper,
+                slot,
+                brains.embedder,
+                view,
+                telemetry,
+                seed=seed or 0,
+                calendar=calendar,
             )
             way = None
             if brains.model is not None:
@@ -291,6 +305,7 @@ class World(Kept):
                 view=view,
                 seed=seed,
                 deadline_s=deadline_s,
+                calendar=calendar,
                 prompts=prompts,
                 output_guard=output_guard,
             )
