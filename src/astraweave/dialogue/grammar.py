@@ -196,6 +196,15 @@ class Grammar:
         return any(word.casefold() in mine for word in _WORD.findall(told))
 
     @property
+    def clause_openers(self) -> frozenset[str]:
+        """Words behind which the verb comes last."""
+        return self._shift.openers if self._shift is not None else frozenset()
+
+    def conjugated(self, verb: str, table: str) -> str:
+        """A verb in the other person, by one of the tables in ``[conjugate.verbs]``."""
+        return self._shift.conjugated(verb, table) if self._shift is not None else verb
+
+    @property
     def retells(self) -> bool:
         """Whether it can change the person of a text."""
         return self._shift is not None
