@@ -17,6 +17,7 @@ from astraweave.dialogue.facts import Source
 from astraweave.dialogue.grammar import language_of
 from astraweave.dialogue.group import Answered
 from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
+from astraweave.rag import GameCalendar
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
 
@@ -75,6 +76,10 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         Id of somebody present who seems to know more of what was said; empty: nobody.
     unsaid : str
         The rest of a line in which the character was interrupted; empty: there is none.
+    overturned : sequence of Memory
+        What the character believed until now and what the utterance says is so no longer.
+    calendar : GameCalendar
+        How long a day of the game is, for "yesterday" and "three days ago".
     """
 
     persona: Persona
@@ -96,6 +101,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     answered: tuple[Answered, ...] = ()
     knower: str = ""
     unsaid: str = ""
+    overturned: Sequence[Memory] = ()
+    calendar: GameCalendar = GameCalendar()
 
     def mood(self) -> Mood:
         """The character's mood as of now."""
