@@ -14,6 +14,7 @@ from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldSnapshot
 from astraweave.dialogue.facts import Source
 from astraweave.dialogue.group import Answered
+from astraweave.dialogue.tellings import straight
 from astraweave.dialogue.witness import as_witness
 from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
 from astraweave.rag.memory import Memory
@@ -148,7 +149,7 @@ def sources_of(situation: Situation) -> list[Source]:
                 memory.game_time,
                 memory.id,
                 Source(
-                    text,
+                    straight(text),
                     memory.speaker or persona.id,
                     listener,
                     memory.id,
@@ -164,7 +165,7 @@ def sources_of(situation: Situation) -> list[Source]:
                 (
                     turn.game_time,
                     10**12 + index,
-                    Source(turn.text, turn.speaker, persona.id, 0, turn.game_time),
+                    Source(straight(turn.text), turn.speaker, persona.id, 0, turn.game_time),
                 )
             )
     told.sort(key=lambda entry: entry[:2])
