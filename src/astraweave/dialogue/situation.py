@@ -16,6 +16,7 @@ from astraweave.dialogue.events import retell_event
 from astraweave.dialogue.facts import Source
 from astraweave.dialogue.grammar import language_of
 from astraweave.dialogue.group import Answered
+from astraweave.dialogue.tellings import straight
 from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
 from astraweave.rag import GameCalendar
 from astraweave.rag.memory import Memory
@@ -157,7 +158,7 @@ def sources_of(situation: Situation) -> list[Source]:
                 memory.game_time,
                 memory.id,
                 Source(
-                    text,
+                    straight(text),
                     memory.speaker or persona.id,
                     listener,
                     memory.id,
@@ -173,7 +174,7 @@ def sources_of(situation: Situation) -> list[Source]:
                 (
                     turn.game_time,
                     10**12 + index,
-                    Source(turn.text, turn.speaker, persona.id, 0, turn.game_time),
+                    Source(straight(turn.text), turn.speaker, persona.id, 0, turn.game_time),
                 )
             )
     told.sort(key=lambda entry: entry[:2])
