@@ -10,7 +10,7 @@ from astraweave.dialogue.claims import opened, says_so
 from astraweave.dialogue.facts import Aliases, Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.questions import Question, read_question
-from astraweave.dialogue.language.words import sentences, words
+from astraweave.dialogue.language.words import sentences
 from astraweave.dialogue.matching import Match, Matcher
 from astraweave.dialogue.people import People, rewordings
 from astraweave.dialogue.retell import retell, retell_phrase, shift
@@ -307,8 +307,3 @@ def spoken(text: str) -> str:
 def is_question(text: str) -> bool:
     """Whether any sentence asks something."""
     return any(read_question(s) is not None for s in sentences(text))
-
-
-def content_of(text: str) -> list[str]:
-    """Words of a text that carry meaning, in lower case."""
-    return [w.low for s in sentences(text) for w in words(s) if w.is_("NEVMJ") and not w.is_("A")]
