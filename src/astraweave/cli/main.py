@@ -149,6 +149,13 @@ def _parser() -> argparse.ArgumentParser:
         "--per-question", type=Path, metavar="FILE", help="write what each brought, as JSON lines"
     )
 
+    text = "whether characters of a game find what they are asked for, and only what they can know"
+    game = parts.add_parser("game", help=text, description=text)
+    game.add_argument("--json", action="store_true", help="print one object at the end")
+    game.add_argument(
+        "--per-question", type=Path, metavar="FILE", help="write what each brought, as JSON lines"
+    )
+
     bench = add("bench", "bench", "Measure on this machine.")
     bench.add_argument(
         "what",

@@ -71,7 +71,6 @@ class Answerer:
 
     def __init__(self, similarity: Similarity | None = None) -> None:
         self._similarity = similarity or Similarity()
-        self._read: dict[Source, list[Fact]] = {}
 
     def question(self, utterance: str, listener: str = "") -> Question | None:
         """The question in an utterance (the last, when there are more); None when there is none."""
@@ -103,7 +102,7 @@ class Answerer:
             Ids to spoken names.
         """
         self._similarity.begin()
-        facts = [fact for source in sources for fact in self._facts(source)]
+        facts = [fact for source in sources for fact in facts_of(source)]
         matcher = Matcher(asker, listener, self._similarity, Aliases(facts), dict(names))
         people = People(facts, names)
         asked = [question, *self._reworded(question, people, asker, listener)]
@@ -289,14 +288,6 @@ class Answerer:
         if phrase is None or phrase.head.is_("O") or len(phrase.words) > 5:
             return ""
         return retell_phrase(phrase, swap=True)
-
-    def _facts(self, source: Source) -> list[Fact]:
-        found = self._read.get(source)
-        if found is None:
-            if len(self._read) > 512:
-                self._read.clear()
-            found = self._read[source] = facts_of(source)
-        return found
 
 
 def spoken(text: str) -> str:

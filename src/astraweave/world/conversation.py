@@ -195,7 +195,7 @@ class Conversations:
     ) -> tuple[list[Retrieved], list[Memory]]:
         """What an utterance brings back, and what was learned lately; on the second thread."""
         found = gather(said.text.text, earlier, self._recall(mind, said, now), k=RETRIEVED)
-        return found, self._keeper.lately(mind.id)
+        return found, self._keeper.memories.lately(mind.id)
 
     def _recall(self, mind: Mind, said: Utterance, now: float) -> Recall:
         """How this character's memories are reached; used on the second thread."""
@@ -204,7 +204,7 @@ class Conversations:
         speakers = {said.speaker, *keeper.store.speakers(owner)}
         known = {key: world.entities[key].name for key in speakers if key in world.entities}
         return Recall(
-            search=lambda query, k: keeper.retrieve(
+            search=lambda query, k: keeper.memories.retrieve(
                 query, owner=owner, k=k, speaker=said.speaker, now=now
             ),
             everything=lambda: keeper.store.for_owner(owner),
