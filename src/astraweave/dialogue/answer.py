@@ -331,8 +331,3 @@ def spoken(text: str) -> str:
 def is_question(text: str) -> bool:
     """Whether any sentence asks something."""
     return any(read_question(s) is not None for s in sentences(text))
-
-
-def content_of(text: str) -> list[str]:
-    """Words of a text that carry meaning, in lower case."""
-    return [w.low for s in sentences(text) for w in words(s) if w.is_("NEVMJ") and not w.is_("A")]
