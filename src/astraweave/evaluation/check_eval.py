@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from astraweave.core.rng import RandomStreams
-from astraweave.core.settings import DEFAULT_EMBEDDER, Settings
+from astraweave.core.settings import DEFAULT_EMBEDDER, DEFAULT_MODEL, Settings
 from astraweave.dialogue import DialogueGenerator, Judge, Moment, Verdict, moment_of
 from astraweave.embeddings import EmbeddingClient
 from astraweave.evaluation.raw_lines import RawLine, Scene, labelled_lines, scenes, situation_of
@@ -86,12 +86,12 @@ def judged_lines(
     chosen : iterable of Scene, optional
         Where the lines come from; by default the measured scenes.
     judge : Judge, optional
-        By default the one that a `DialogueGenerator` has.
+        By default the one of the default model, from which the lines are.
     certain : bool
         Whether the judge is told how likely the model found its words; not every model tells.
     """
     generator = DialogueGenerator(embedder=embedder)
-    judge = generator.judge if judge is None else judge
+    judge = Judge.of(DEFAULT_MODEL, embedder) if judge is None else judge
     moments: dict[tuple[str, str], Moment] = {}
     for scene in scenes() if chosen is None else chosen:
         for utterance in scene.utterances:
@@ -151,19 +151,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measures the output check on labelled lines.")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--words-only", action="store_true", help="without the embedder")
+    parser.add_argument("--rules-only", action="store_true", help="as for other models' drafts")
     parser.add_argument("--half", choices=("tuning", "held_out"), help="only one half")
     options = parser.parse_args(arguments)
     embedder: EmbeddingClient | None = None
-    if not options.words_only:
+    if not (options.words_only or options.rules_only):
         from astraweave.embeddings import OnnxEmbedder
         from astraweave.models import ModelStore
 
         embedder = OnnxEmbedder(ModelStore(Settings.from_environment()).ensure(DEFAULT_EMBEDDER))
+    judge = Judge() if options.rules_only else None
     halves = [options.half] if options.half else ["tuning", "held_out"]
-    reports = {
-        half: evaluate_check(judged_lines(labelled_lines(held_out=half == "held_out"), embedder))
-        for half in halves
-    }
+    reports = {}
+    for half in halves:
+        lines = labelled_lines(held_out=half == "held_out")
+        reports[half] = evaluate_check(judged_lines(lines, embedder, judge=judge))
     if options.json:
         found = {half: as_document(report) for half, report in reports.items()}
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
