@@ -176,7 +176,7 @@ class Remembering:
         decision = self.rag.decide(memory, importance=importance)
         if decision.changes:
             self._happen(MemoriesChanged(changes=decision.changes, why=why, at=memory.game_time))
-        if decision.novelty is not None:
+        if decision.novelty not in (None, self.novelty[memory.owner]):
             value = encode_state(decision.novelty)
             self._happen(RoomPut(room="novelty", key=memory.owner, value=value))
         moved = [old for one in decision.written for old in one.superseded]
