@@ -375,7 +375,7 @@ class Remembering:
 
     def _gists_of(self, owner: str) -> None:
         try:
-            for gist in self.life.gists(owner, self._now(), self.rules.gists):
+            for gist in self.life.gists(owner, self._summed_up_at or 0.0, self.rules.gists):
                 self.bring(self.sum_up, gist)
         except AstraweaveError as error:
             self._telemetry.count(f"world.unkept.{type(error).__name__}")
