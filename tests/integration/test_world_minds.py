@@ -1,4 +1,4 @@
-"""All parts of a mind together: one line and one memory through the whole house, and days of life."""
+"""All parts of a mind together: one line and one memory through the house, and days of life."""
 
 from __future__ import annotations
 
