@@ -14,7 +14,7 @@ from astraweave.embeddings import EmbedderInfo
 from astraweave.errors import CorruptDataError, InputError
 from astraweave.rag import Memory, MemoryStore, RagPipeline
 from astraweave.rag._columns import Names, Table
-from astraweave.rag._features import FEATURES, GROUPS, Asked, Field, features, fused, sittings
+from astraweave.rag._features import FEATURES, GROUPS, Asked, Field, features, fused
 from astraweave.rag._question import named_speakers
 from astraweave.rag._reranker import Reranker
 from astraweave.rag._traits import Trait, traits_of
@@ -225,53 +225,117 @@ def z(scores):
     return [0.0 if math.isnan(s) or spread < 1e-5 else (s - mean) / spread for s in scores.tolist()]
 
 
-@settings(max_examples=150, deadline=None)
-@given(field=fields(), data=st.data())
-def test_features_against_one_memory_at_a_time(field, data):
+ASKED = st.builds(
+    Asked,
+    said_by=st.sampled_from([(), (1,), (1, 2)]),
+    when=st.booleans(),
+    how_many=st.booleans(),
+    who=st.booleans(),
+    where=st.booleans(),
+    past=st.booleans(),
+    span=st.sampled_from([None, (0.0, 1e3), (-1e9, 6e4), (5e4, 5e4)]),
+    now=st.sampled_from([0.0, 1e6]),
+    day=st.sampled_from([1200.0, 86_400.0]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(field=fields(), asked=ASKED, data=st.data())
+def test_features_against_one_memory_at_a_time(field, asked, data):
     size = len(field.words)
-    scores = fused(field, [0])
+    starts = data.draw(st.sampled_from([[0], [0, size // 2], [0, size]]))
+    scores = fused(field, starts)
     words, meaning = z(field.words), z(field.meaning)
     assert scores.words == pytest.approx(words, abs=1e-3)
     assert scores.meaning == pytest.approx(meaning, abs=1e-3)
-    places = np.array(
-        data.draw(st.lists(st.integers(0, size - 1), min_size=1, unique=True)), np.int64
-    )
-    asked = Asked(said_by=data.draw(st.sampled_from([(), (1,), (1, 2)])), when=True, now=1e6)
-    nothing = np.zeros(len(places), np.float32)
-    table = features(field, scores, asked, places, nothing, nothing)
-    row = dict(zip(FEATURES, table, strict=True))
-    times = field.columns.game_time.tolist()
+    chosen = data.draw(st.lists(st.integers(0, size - 1), min_size=1, unique=True))
+    places = np.array(chosen, np.int64)
+    draw = np.random.default_rng(len(chosen))
+    topics, hop = draw.random((2, len(chosen))).astype(np.float32)
+    table = features(field, scores, asked, places, topics, hop)
+    columns = field.columns
+    times = columns.game_time.tolist()
+    words, meaning, sums = scores.words.tolist(), scores.meaning.tolist(), scores.sums.tolist()
 
     def together(first, second):
         return first >= 0 and all(
-            abs(times[n + 1] - times[n]) <= 900.0 for n in range(first, second)
+            n + 1 not in starts and abs(times[n + 1] - times[n]) <= 900.0
+            for n in range(first, second)
         )
 
-    for at, place in enumerate(places.tolist()):
-        speaker = int(field.columns.speaker[place])
-        said = 0.5 if not asked.said_by else float(speaker in asked.said_by)
-        traits = Trait(int(field.columns.traits[place]))
-        start = max(n for n in range(place + 1) if n == 0 or not together(n - 1, n))
+    def said_by(code):
+        return float(code in asked.said_by) if asked.said_by else 0.5
+
+    def sitting_of(place):
+        return [one for one in chosen if together(min(one, place), max(one, place))]
+
+    def outstanding(place):
+        return math.log1p(sum(max(0.0, sums[one] - 1.0) for one in sitting_of(place)))
+
+    for at, place in enumerate(chosen):
+        has = Trait(int(columns.traits[place]))
+        said = said_by(int(columns.speaker[place]))
+        one_back, two_back = together(place - 1, place), together(place - 2, place)
+        window = sums[place]
+        for step, share in ((-1, 0.6), (-2, 0.3), (1, 0.4), (2, 0.2)):
+            other = place + step
+            if 0 <= other < size and together(min(other, place), max(other, place)):
+                window += share * max(0.0, sums[other])
+        near = 0.0
+        if asked.span:
+            away = max(asked.span[0] - times[place], times[place] - asked.span[1], 0.0)
+            width = asked.span[1] - asked.span[0]
+            near = 1 / (1 + away / min(max(width, asked.day / 4), 31 * asked.day))
+        answers = one_back and Trait.HOLDS_QUESTION in Trait(int(columns.traits[place - 1]))
         expected = {
             "meaning": meaning[place],
-            "words 1 before": words[place - 1] if together(place - 1, place) else 0.0,
-            "words 2 before": words[place - 2] if together(place - 2, place) else 0.0,
+            "window": window,
+            "words rank": 1 / (1 + sum(words[one] > words[place] for one in chosen)),
+            "sum log rank": math.log1p(sum(sums[one] > sums[place] for one in chosen)),
+            "words 1 before": words[place - 1] if one_back else 0.0,
+            "words 2 before": words[place - 2] if two_back else 0.0,
             "said": said,
-            "said asking": said * (Trait.ASKS in traits),
-            "counts": float(Trait.COUNTS in traits),
-            "when: time": float(Trait.TELLS_TIME in traits),
-            "opening": float(place - start < 2),
-            "importance": float(field.columns.importance[place]),
-            "superseded": float(field.columns.superseded[place]),
-            "recent": 2.0 ** (min(times[place] - 1e6, 0.0) / 86_400.0),
+            "said asking": said * (Trait.ASKS in has),
+            "said of self": said * (Trait.SPEAKS_OF_SELF in has),
+            "told": said_by(int(columns.addressee[place])),
+            "asks": Trait.ASKS in has,
+            "holds question": Trait.HOLDS_QUESTION in has,
+            "answers meaning": max(0.0, meaning[place - 1]) if answers else 0.0,
+            "counts": Trait.COUNTS in has,
+            "names": Trait.NAMES in has,
+            "plans": Trait.TELLS_PLANS in has,
+            "log length": math.log1p(min(int(columns.length[place]), 300) / 6),
+            "opening": not two_back,
+            "when: time": asked.when and Trait.TELLS_TIME in has,
+            "when: past": asked.when and Trait.TELLS_PAST in has,
+            "how many: counts": asked.how_many and Trait.COUNTS in has,
+            "who: names": asked.who and Trait.NAMES in has,
+            "where: names": asked.where and Trait.NAMES in has,
+            "sitting best": max(sums[one] for one in sitting_of(place))
+            - max(sums[one] for one in chosen),
+            "sitting sum": outstanding(place) - max(map(outstanding, chosen)),
+            "sitting meaning": max(meaning[one] for one in sitting_of(place))
+            - max(meaning[one] for one in chosen),
+            "near span": near,
+            "recent": 2.0 ** (min(times[place] - asked.now, 0.0) / asked.day),
+            "topics": topics[at],
+            "hop": hop[at],
+            "importance": columns.importance[place],
+            "superseded": bool(columns.superseded[place]) and not asked.past,
         }
-        sitting = [p for p in places.tolist() if together(min(p, place), max(p, place))]
-        sums = {p: float(scores.sums[p]) for p in places.tolist()}
-        expected["sitting best"] = max(sums[p] for p in sitting) - max(sums.values())
-        for name, value in expected.items():
-            assert row[name][at] == pytest.approx(value, abs=2e-3), name
+        assert list(expected) == list(FEATURES)
+        assert table[:, at] == pytest.approx(np.array([*expected.values()], float), abs=1e-4)
 
 
-def test_no_sitting_goes_on_into_another_shelf():
-    times = np.array([0.0, 1.0, 2.0, 3.0])
-    assert sittings(times, [0, 2, 4]).tolist() == [False, True, False, True]
+def test_what_does_not_belong_together_is_refused():
+    field = Field(np.zeros(3, np.float32), np.zeros(3, np.float32), Table(Names()).columns)
+    with pytest.raises(InputError, match="belong together"):
+        fused(field, [0])
+    table = Table(Names())
+    table.append([Memory(id=n, owner="tam", text="x") for n in (1, 2, 3)])
+    field = field._replace(columns=table.columns)
+    scores = fused(field, [0])
+    one = np.zeros(1, np.float32)
+    for places, more in (([3], one), ([-1], one), ([0], np.zeros(2, np.float32))):
+        with pytest.raises(InputError):
+            features(field, scores, Asked(), np.array(places, np.int64), more, one)

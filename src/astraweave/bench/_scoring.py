@@ -121,7 +121,8 @@ def score_line(
         return Verdict(correct=False, why=f"names {slot!r}, which belongs to something else")
     if any(re.search(rf"\b(?:{pattern})\b", said) for pattern in wrong):
         return Verdict(correct=False, why="reverses who did what")
-    if re.search(_NEGATION + re.escape(canonical(found)) + r"\b", said):
+    denial = re.compile(_NEGATION + re.escape(canonical(found)) + r"\b")
+    if any(denial.search(canonical(s)) for s in re.split(r"(?<=[.!?:;])\s+", line)):
         return Verdict(correct=False, why=f"denies {found!r}")
     return Verdict(correct=True, why=f"names {found!r}")
 

@@ -306,6 +306,7 @@ def judge(item: Item, line: str, tier: str = "composed") -> Answered:
 
 
 def _yes_or_no(item: Item, line: str) -> tuple[bool, str]:
+    line = line.replace("Not as I heard it", "No")
     if is_ignorant(line):
         return False, "says that it does not know"
     said = f" {canonical(line)} "

@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             "frame": _frame,
             "memory": _memory,
             "dialogue": _dialogue,
+            "companion": _companion,
         }
         figures, bars = measure[arguments.what](console, arguments)
         _print_bars(console, bars)
@@ -237,6 +238,34 @@ def _dialogue(console: Console, arguments: argparse.Namespace) -> Outcome:
         f"clauses shown: {tiers or 'none'}; drafted {figures.drafted}, "
         f"passed {figures.passed}; {figures.tokens_per_s:.0f} tokens/s"
     )
+    return figures, figures.bars
+
+
+def _companion(console: Console, arguments: argparse.Namespace) -> Outcome:
+    from astraweave.bench.companion import measure_companion
+
+    if arguments.seeds < 1:
+        raise InputError("there is at least one seed", seeds=arguments.seeds)
+    settings = Settings.from_environment()
+    if arguments.without:
+        settings = msgspec.structs.replace(settings, model="none")
+    with console.progress(animated=False) as progress:
+        figures = measure_companion(
+            range(arguments.seed, arguments.seed + arguments.seeds),
+            settings,
+            progress=lambda done, total: progress("sittings", done, total),
+            transcript=arguments.transcript,
+        )
+    for title, counts in (
+        ("Sorts of questions", figures.by_sort),
+        ("Kinds of questions", figures.by_kind),
+        ("Tiers", figures.by_tier),
+    ):
+        rows = [(name, str(right), str(asked)) for name, (right, asked) in counts.items()]
+        console.table(title, ("", "right", "asked"), rows)
+    for seed, share in figures.seeds.items():
+        console.say(f"seed {seed}: {share:.1%} right, {figures.invented[seed]} invented")
+    console.say(f"sorts of facts that may be tuned to: {figures.tuned:.1%}; model: {figures.model}")
     return figures, figures.bars
 
 

@@ -149,15 +149,22 @@ def _parser() -> argparse.ArgumentParser:
         "--per-question", type=Path, metavar="FILE", help="write what each brought, as JSON lines"
     )
 
+    text = "whether characters of a game find what they are asked for, and only what they can know"
+    game = parts.add_parser("game", help=text, description=text)
+    game.add_argument("--json", action="store_true", help="print one object at the end")
+    game.add_argument(
+        "--per-question", type=Path, metavar="FILE", help="write what each brought, as JSON lines"
+    )
+
     bench = add("bench", "bench", "Measure on this machine.")
     bench.add_argument(
         "what",
         nargs="?",
         default="all",
-        choices=("all", "frame", "memory", "dialogue", "serving"),
+        choices=("all", "frame", "memory", "dialogue", "companion", "serving"),
         help="all: the short cases (default); frame: a 60 Hz loop beside a thinking character; "
-        "memory: 10,000 of them; dialogue: how long a player waits; serving: many characters at "
-        "one model, and the road there",
+        "memory: 10,000 of them; dialogue: how long a player waits; companion: what is remembered "
+        "of twenty sittings; serving: many characters at one model, and the road there",
     )
     bench.add_argument("--json", action="store_true", help="print one JSON document")
     bench.add_argument(
@@ -200,5 +207,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--gguf", type=Path, metavar="FILE", help="its model (serving)")
     bench.add_argument("--turns", type=int, default=200, metavar="N", help="turns (dialogue)")
-    bench.add_argument("--seed", type=int, default=1, help="draws what is said (dialogue)")
+    bench.add_argument(
+        "--seed", type=int, default=1, help="draws what is said (dialogue, companion)"
+    )
+    bench.add_argument(
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="K",
+        help="so many seeds, from --seed on (companion)",
+    )
+    bench.add_argument("--without", choices=("model",), help="composed lines only (companion)")
+    bench.add_argument(
+        "--transcript", type=Path, metavar="FILE", help="write down all that is said (companion)"
+    )
     return parser

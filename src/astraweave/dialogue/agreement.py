@@ -53,7 +53,7 @@ class Agreement(Sameness):
                         continue  # "where did the ring end up": it was put there
                     return False
                 if phrase.head.low in _NEUTRAL or (
-                    here and all(p.head.low in _NEUTRAL for p in here)
+                    here and all(fact.meant(p).head.low in _NEUTRAL for p in here)
                 ):
                     continue
                 if here and role != "theme":

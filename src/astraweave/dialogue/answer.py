@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from astraweave.dialogue.claims import opened
+from astraweave.dialogue.claims import opened, says_so
 from astraweave.dialogue.facts import Aliases, Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.questions import Question, read_question
@@ -19,8 +19,6 @@ from astraweave.dialogue.similarity import Similarity
 __all__ = ["Answer", "Answerer"]
 
 _MIN_FIT = 0.5
-_ONLY_ONE = frozenset(["age", "colour", "number", "place"])
-"""Of these there is only one: who is told another one is told that it is not so."""
 _SAME_FIT = 0.12
 """Answers that fit within this of the best are equals: the latest of them counts."""
 
@@ -73,7 +71,6 @@ class Answerer:
 
     def __init__(self, similarity: Similarity | None = None) -> None:
         self._similarity = similarity or Similarity()
-        self._read: dict[Source, list[Fact]] = {}
 
     def question(self, utterance: str, listener: str = "") -> Question | None:
         """The question in an utterance (the last, when there are more); None when there is none."""
@@ -105,7 +102,7 @@ class Answerer:
             Ids to spoken names.
         """
         self._similarity.begin()
-        facts = [fact for source in sources for fact in self._facts(source)]
+        facts = [fact for source in sources for fact in facts_of(source)]
         matcher = Matcher(asker, listener, self._similarity, Aliases(facts), dict(names))
         people = People(facts, names)
         asked = [question, *self._reworded(question, people, asker, listener)]
@@ -174,10 +171,9 @@ class Answerer:
                 and best.fit >= _MIN_FIT
             ]
             if matches:
-                kind = "denied" if asked.gap in _ONLY_ONE else "known"
-                return self._told(
-                    self._choose(matches), asker, listener, names, kind=kind, short=False
-                )
+                best = self._choose(matches)
+                kind = "confirmed" if says_so(question, best.fact.words) else "denied"
+                return self._told(best, asker, listener, names, kind=kind, short=False)
         return Answer("unknown", topic=self._topic(question))
 
     def _about(
@@ -292,14 +288,6 @@ class Answerer:
         if phrase is None or phrase.head.is_("O") or len(phrase.words) > 5:
             return ""
         return retell_phrase(phrase, swap=True)
-
-    def _facts(self, source: Source) -> list[Fact]:
-        found = self._read.get(source)
-        if found is None:
-            if len(self._read) > 512:
-                self._read.clear()
-            found = self._read[source] = facts_of(source)
-        return found
 
 
 def spoken(text: str) -> str:

@@ -164,7 +164,7 @@ def _akin(word: Word) -> frozenset[str]:
 
 
 def _sort_asked(asked: list[Word], index: int) -> bool:
-    """Whether a noun only says what sort of thing is asked for: "which tool", "what kind of tool"."""
+    """Whether a noun only says what sort of thing is asked for: "which tool"."""
     lows = [word.low for word in asked[max(0, index - 3) : index]]
     return lows[-1:] in (["which"], ["what"]) or (
         lows[-1:] == ["of"] and lows[-2:-1] in (["kind"], ["sort"], ["type"])

@@ -12,6 +12,7 @@ from astraweave.core.protocols import Clock as GameClock
 from astraweave.core.rng import RandomStreams
 from astraweave.core.text import sanitize
 from astraweave.dialogue.answer import Answerer
+from astraweave.dialogue.check import Judge
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.line import Line
 from astraweave.dialogue.plan import LinePlan, Plan
@@ -79,6 +80,7 @@ class DialogueGenerator:
     ) -> None:
         self.scheduler = scheduler
         self.studio_guard = guard
+        self.judge = Judge(guard) if guard is not None else Judge()
         self.clock = clock or SystemClock()
         self.telemetry = telemetry
         self.sampling = sampling

@@ -98,6 +98,8 @@ def _people(sought: Sought, text: Text) -> list[str]:
 def _names_place(text: Text, index: int) -> bool:
     vocabulary = word_groups()
     before = text.low[index - 1] if index else ""
+    if text.written[index].endswith(("'s", "’s")):
+        return False  # "at Orla's table"
     if before in vocabulary["at"]:
         return True
     return before in vocabulary["towards"] and bool(text.words & vocabulary["travel"])

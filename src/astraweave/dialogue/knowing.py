@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from astraweave.dialogue.answer import Answer, Answerer
 from astraweave.dialogue.facts import Source, facts_of
+from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.moments import Telling, ago
@@ -20,6 +21,7 @@ __all__ = ["known", "told_then", "when_told"]
 
 _MOST_TOLD = 2
 _MAX_WORDS = 30
+_ASKING = group("questions.wh")
 
 
 def known(asked: str, question: Question, situation: Situation, answerer: Answerer) -> Answer:
@@ -84,7 +86,10 @@ def told_then(situation: Situation) -> Answer:
         if source.speaker != situation.speaker or not source.memory_id:
             continue
         retold = retell_text(source.text, swap=True)
+        first = words(source.text)[:2]
         if not retold or len(retold.split()) > _MAX_WORDS or is_question(source.text):
+            continue
+        if first and (first[0].low in _ASKING or (first[0].is_("P") and first[-1].low in _ASKING)):
             continue
         found = [w for s in sentences(source.text) for w in words(s)]
         particular = sum(w.is_("M") or (w.is_("E") and w.start > 0) for w in found)
@@ -131,9 +136,12 @@ class _Somebody:
 
     forms: frozenset[str]
     teller: str = ""
+    called: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What they are to each of those who talk."""
 
     def in_(self, text: set[str], speaker: str) -> bool:
-        return bool(self.forms & text) and self.teller in {"", speaker}
+        forms = self.forms | self.called.get(speaker, frozenset())
+        return bool(forms & text) and self.teller in {"", speaker}
 
 
 def _recollected(
@@ -153,8 +161,10 @@ def _recollected(
     people = People([fact for found in facts.values() for fact in found], names)
     wanted = _somebodies(question, people, situation)
     mine = any(w.low in _MINE for w in words(question.text))
+    yours = not wanted and about_listener(question)
     retrieved = {r.memory.id: r for r in situation.memories}
-    about = {form for somebody in wanted for form in somebody.forms}
+    about = {form for s in wanted for form in (s.forms if s.called or s.teller else ())}
+    about |= {form for s in wanted for called in s.called.values() for form in called}
     nested_parts = [p for phrase in people_of(question) for p in nested(phrase)]
     about |= {part.head.low for part in nested_parts if not part.head.is_("OS")}
     talkers = {name.casefold() for name in names.values()} - {persona.name.casefold()}
@@ -171,7 +181,7 @@ def _recollected(
         text = (said - owners) | also
         own = source.speaker in {situation.speaker, persona.id}
         meant = all(somebody.in_(text, source.speaker) for somebody in wanted)
-        if not meant or (mine and not own):
+        if not meant or (mine and not own) or (yours and not _of_listener(source, persona.id)):
             continue
         kept.append(source)
         candidates.append(
@@ -222,16 +232,32 @@ def _somebodies(question: Question, people: People, situation: Situation) -> lis
         if key in {asker, listener}:
             continue
         if key:
-            forms = frozenset({key}) | people.heads(key) | _names(key, situation)
-            found.append(_Somebody(forms))
+            found.append(_called(key, people, situation))
         elif phrase.owner is not None and phrase.owner.head.low in {"my", "our"}:
             found.append(_Somebody(frozenset({phrase.head.low}), asker))
         elif phrase.owner is not None and phrase.owner.head.low == "your":
             found.append(_Somebody(frozenset({phrase.head.low}), listener))
-        elif (owner := phrase.owner or phrase.of) is not None and owner.names:
+        elif (owner := phrase.owner or phrase.of) is not None:
             found.append(_Somebody(frozenset({phrase.head.low})))
-            found.append(_Somebody(frozenset({owner.names[0].casefold()})))
+            if whose := people.named(owner, asker, listener):
+                found.append(_called(whose, people, situation))
+            elif not owner.head.is_("OS"):
+                found.append(_Somebody(frozenset({owner.head.low})))
     return found
+
+
+def _called(key: str, people: People, situation: Situation) -> _Somebody:
+    speakers = {situation.speaker, *(r.memory.speaker for r in situation.memories)}
+    called = {speaker: heads for speaker in speakers if (heads := people.heads(key, speaker))}
+    return _Somebody(frozenset({key}) | _names(key, situation), called=called)
+
+
+def _of_listener(source: Source, listener: str) -> bool:
+    """Whether something is said by, or of, the one who is asked."""
+    return source.speaker == listener or bool(_YOU & {w.low for w in words(source.text)})
+
+
+_YOU = frozenset(["you", "your", "yours"])
 
 
 def _names(key: str, situation: Situation) -> frozenset[str]:

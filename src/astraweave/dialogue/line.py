@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from astraweave.dialogue.check import Knowledge, check_clause
+from astraweave.dialogue.check import Moment, moment_of
 from astraweave.dialogue.clauses import ClauseSplitter
-from astraweave.dialogue.moves.reserve import disclosed, touches_taboo
+from astraweave.dialogue.moves.reserve import disclosed
 from astraweave.dialogue.plan import LinePlan, Plan
 from astraweave.dialogue.prompt import card_of
-from astraweave.dialogue.repair import repaired
 from astraweave.dialogue.report import Clause, LineReport, Tier
 from astraweave.dialogue.road import Scheduler, Ticket
-from astraweave.dialogue.situation import Situation, world_texts
+from astraweave.dialogue.situation import Situation
 from astraweave.errors import AstraweaveError
-from astraweave.guard import OutputGuard
 from astraweave.llm.protocol import GenerationRequest, Priority
 
 if TYPE_CHECKING:
@@ -29,13 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Line"]
 
 _MIN_MODEL_WORDS = 4
-_CHEER = re.compile(
-    r"\b(?:well done|congratulations|fine day|great name|happy|wonderful|glad)\b", re.IGNORECASE
-)
-"""Cheer from a model that has not understood what it was told."""
 _LATE = 0.01
 """Seconds kept back at the deadline for the composed remainder."""
-_GUARD = OutputGuard()
 _DRAFTS = 2
 _DRAFT_S = 0.1
 """With fewer seconds left no other draft is begun."""
@@ -77,7 +69,7 @@ class Line:
         self._model_first: float | None = None
         self._model_end: float | None = None
         self._model_error = ""
-        self._guard = generator.studio_guard or _GUARD
+        self._judge = generator.judge
         self.report = LineReport()
 
     @property
@@ -137,11 +129,11 @@ class Line:
         clock, end = self._generator.clock, self._deadline - _LATE
         if clock.monotonic() >= end:
             return
-        knowledge = _knowledge(self._situation, plan)
+        moment = moment_of(self._situation, plan)
         self._asked = True
         try:
             request = self._generator.request(self._situation, plan, self._priority)
-            self._guard = self._guard.about(card_of(request.messages))
+            self._judge = self._judge.about(card_of(request.messages))
             async with asyncio.timeout(end - clock.monotonic()):
                 for draft in range(_DRAFTS):
                     ticket = scheduler.submit(
@@ -151,7 +143,7 @@ class Line:
                         valid_while=self._valid_while,
                     )
                     try:
-                        async with aclosing(self._checked(ticket, plan, knowledge)) as clauses:
+                        async with aclosing(self._checked(ticket, plan, moment)) as clauses:
                             async for clause in clauses:
                                 yield clause
                     finally:
@@ -164,7 +156,7 @@ class Line:
             self._model_end = self._ms()
 
     async def _checked(
-        self, ticket: Ticket, plan: Plan, knowledge: Knowledge
+        self, ticket: Ticket, plan: Plan, moment: Moment
     ) -> AsyncGenerator[Clause, None]:
         """Clauses of one draft, as far as all of them pass."""
         splitter, begun = ClauseSplitter(), ""
@@ -176,7 +168,7 @@ class Line:
                 begun += piece
                 if len(begun.split()) < _MIN_MODEL_WORDS and chunk.finish_reason is None:
                     continue  # "Aye." goes with what follows it, and is judged with it
-                clause = self._judged(begun, plan, knowledge, last=chunk.finish_reason == "stop")
+                clause = self._judged(begun, moment, last=chunk.finish_reason == "stop")
                 begun = ""
                 if clause is None:
                     return
@@ -184,41 +176,25 @@ class Line:
                 if self._model_count() >= plan.model_clauses:
                     return
 
-    def _judged(self, piece: str, plan: Plan, knowledge: Knowledge, *, last: bool) -> Clause | None:
+    def _judged(self, piece: str, moment: Moment, *, last: bool) -> Clause | None:
         """The piece, mended, as a clause when it passes; otherwise None, and why is counted."""
         telemetry = self._generator.telemetry
         self._drafted += 1
         telemetry.count("dialogue.drafted")
-        lines = self._situation.recent_lines()
-        name = self._situation.persona.name
-        piece, repairs = repaired(piece, speaker=name, line=self.text, recent=lines, last=last)
         drafted = "".join(clause.text for clause in self._clauses if clause.tier == "model")
-        reasons = list(self._guard.check(piece, before=drafted).reasons)
-        if not reasons:
-            recent = [*lines, self._situation.utterance.text]
-            reasons += check_clause(piece, knowledge, recent=recent, line=self.text).reasons
-        if plan.answer is not None and _denies(piece):
-            reasons.append("contradiction")
-        if len(piece.split()) < _MIN_MODEL_WORDS:
-            reasons.append("short")
-        if plan.act.kind in {"telling", "apology"} and _CHEER.search(piece):
-            reasons.append("tone")
-        if not piece.rstrip().endswith((".", "!", "?", "…", '"')):
-            reasons.append("cut")
-        if touches_taboo(piece, self._situation.persona):
-            reasons.append("taboo")
-        if reasons:
-            for reason in reasons:
+        verdict = self._judge.judge(piece, moment, line=self.text, drafted=drafted, last=last)
+        if not verdict.passed:
+            for reason in verdict.reasons:
                 self._refused(reason)
             return None
-        for repair in repairs:
+        for repair in verdict.repairs:
             self._repaired[repair] = self._repaired.get(repair, 0) + 1
             telemetry.count(f"dialogue.repaired.{repair}")
         self._passed += 1
         telemetry.count("dialogue.passed")
         if self._model_first is None:
             self._model_first = self._ms()
-        return self._show(piece.strip(), "model", ())
+        return self._show(verdict.text, "model", ())
 
     def _model_count(self) -> int:
         return sum(clause.tier == "model" for clause in self._clauses)
@@ -265,38 +241,8 @@ class Line:
         )
 
 
-def _knowledge(situation: Situation, plan: Plan) -> Knowledge:
-    persona = situation.persona
-    own = [*persona.facts, *persona.goals, f"I am {persona.name}, {persona.role}."]
-    texts = [r.memory.text for r in situation.memories]
-    texts += [t.text for t in situation.history]
-    texts += [situation.utterance.text, plan.opening, *world_texts(situation)]
-    names = [persona.name, *situation.spoken_names().values()]
-    return Knowledge(texts, names, own)
-
-
 def _again(request: GenerationRequest, draft: int) -> GenerationRequest:
     """The same request, drawn anew; which draw follows from the first seed."""
     seed = ((request.sampling.seed or 0) + draft) % 2**31
     sampling = msgspec.structs.replace(request.sampling, seed=seed)
     return msgspec.structs.replace(request, sampling=sampling)
-
-
-def _denies(piece: str) -> bool:
-    """Whether a clause behind an answer takes it back."""
-    low = f" {piece.lower()} "
-    return any(
-        mark in low
-        for mark in (
-            " not ",
-            "n't ",
-            " never ",
-            " but ",
-            " no,",
-            " wrong",
-            " actually",
-            " instead",
-            " maybe",
-            " perhaps",
-        )
-    )

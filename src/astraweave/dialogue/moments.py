@@ -17,11 +17,14 @@ _DAY_S = 86_400.0
 _APART_S = 3_600.0
 """A silence of so much game time lies between two talks."""
 
+_LAST = r"(?:the )?last time(?: (?:we|i|you)\b[^?]*)?|(?:when|the time) we last [^?]*"
+_NTH = (
+    r"(?:in|at|during|on) (?:our|the) (?P<nth>first|last|previous)"
+    r" (?:talk|meeting|chat|conversation|day|visit|time)"
+)
 _WHEN = (
     r"(?P<when>yesterday|the day before yesterday|earlier today|today|this morning"
-    r"|(?:the )?last time(?: (?:we|i|you)\b[^?]*)?|(?:when|the time) we last [^?]*|(?:a|last) week(?: ago)?"
-    r"|(?P<count>[\w-]+) (?P<unit>day|week)s? ago"
-    r"|(?:in|at|during|on) (?:our|the) (?P<nth>first|last|previous) (?:talk|meeting|chat|conversation|day|visit|time)"
+    rf"|{_LAST}|(?:a|last) week(?: ago)?|(?P<count>[\w-]+) (?P<unit>day|week)s? ago|{_NTH}"
     r"|(?:when we|the) first (?:met|meeting|talked|spoke|time)\b[^?]*|first (?:of all|ever)?)"
 )
 _WHAT = (
@@ -35,19 +38,31 @@ _PERIOD = re.compile(
     re.IGNORECASE,
 )
 _TOLD = r"(?:tell|told|say|said|mention|mentioned|hear|heard|learn|learned|learnt|know|find out)"
+_ASKS_WHEN = (
+    r"(?P<when>when|how long ago|on (?:what|which) (?:occasion|day)|since when)"
+    rf" (?:did|have|do|was it) (?:that )?(?:i|you)(?: first| ever)? {_TOLD}"
+    r"(?: it)?(?: to)?(?: you| me)?(?: about it)?"
+)
+_ASKS_WHO = (
+    r"(?P<who>(?:who|from whom|whom|by whom|who was it)(?: was it)?)(?: that)?"
+    rf"(?: did| do| have| has| were)?(?: you| was it)*(?: that)? {_TOLD}"
+    r"(?: it)?(?: you| to you| from)?"
+)
 _TELLING = re.compile(
-    r"^(?:(?:and|so|tam|do you remember|remember|tell me)[, ]+)*"
-    r"(?:(?P<when>when|how long ago|on (?:what|which) (?:occasion|day)|since when)"
-    rf" (?:did|have|do|was it) (?:that )?(?:i|you)(?: first| ever)? {_TOLD}(?: it)?(?: to)?(?: you| me)?(?: about it)?"
-    rf"|(?P<who>(?:who|from whom|whom|by whom|who was it)(?: was it)?)(?: that)?"
-    rf"(?: did| do| have| has| were)?(?: you| was it)*(?: that)? {_TOLD}(?: it)?(?: you| to you| from)?)"
+    r"^(?:(?:and|so|do you remember|remember|tell me)[, ]+)*"
+    rf"(?:{_ASKS_WHEN}|{_ASKS_WHO})"
     r" (?:that|how) (?P<claim>[^?]+?)(?:, (?:was it|is it) [^?]+)?\W*$",
     re.IGNORECASE,
 )
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z](?!hat was (?:it|that)))")
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of game time that a question means; `sitting` counts talks (0 the first, -1 last)."""
+    """A stretch of game time that a question means.
+
+    `days_ago` counts from today, the nearest and the farthest day; `sitting` counts talks: 0 is the
+    first, -1 the last.
+    """
 
     days_ago: tuple[int, int] | None = None
     sitting: int | None = None
@@ -74,9 +89,7 @@ def asked_period(utterance: str) -> Period | None:
     >>> asked_period("What did we talk about in our first talk?").sitting
     0
     """
-    for sentence in reversed(
-        re.split(r"(?<=[.!?])\s+(?=[A-Z](?!hat was (?:it|that)))", plainly(utterance.strip()))
-    ):
+    for sentence in reversed(_SENTENCE.split(plainly(utterance.strip()))):
         found = _PERIOD.match(sentence)
         if found is None:
             continue

@@ -97,9 +97,9 @@ class People:
                 found.append(f"my {link.head}")
         return list(dict.fromkeys(found))
 
-    def heads(self, name: str) -> frozenset[str]:
-        """Words that somebody was described by: "aunt" for Isaura."""
-        return frozenset(link.head for link in self._links if link.name.casefold() == name)
+    def heads(self, name: str, speaker: str) -> frozenset[str]:
+        """What somebody is to a speaker, in one word: "aunt" for Isaura."""
+        return frozenset(d.removeprefix("my ") for d in self.descriptions(name, speaker))
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ def everybody(fact: Fact, people: People) -> tuple[set[str], set[str]]:
             if _is_person(part):
                 inner |= {id(p) for o in (part.owner, part.of) if o is not None for p in nested(o)}
             if key := people.named(part, source.speaker, source.listener):
-                found |= {key, *people.heads(key)}
+                found |= {key, *people.heads(key, source.speaker)}
     return found, owners
 
 

@@ -120,7 +120,8 @@ def recollect(
         deeds = _deeds(question, texts)
     described = _described(sought, question, texts, people)
     needs = needs_of(question, sought, people)
-    things = sought.names & _places_in(question)
+    named = sought.names - set(people)
+    things = named if sought.kind == "person" else named & _places_in(question)
     known = replace(sought, names=sought.names | set(people))
     found: list[Recollected] = []
     for index in telling:
@@ -170,7 +171,7 @@ def _places_in(question: str) -> set[str]:
     """Names in a question that stand where a place stands: "in Deepwater"."""
     text, groups = Text.of(question), word_groups()
     before = zip(text.low, text.low[1:], strict=False)
-    return {word for lead, word in before if lead in groups["at"] | groups["towards"] | {"from"}}
+    return {word for lead, word in before if lead in groups["at"]}
 
 
 def _share(sought: Sought, question: str, memory: str, met: Sequence[bool]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -12,9 +12,10 @@ import msgspec
 from astraweave.context.turn import Turn
 from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldSnapshot
+from astraweave.dialogue.events import retell_event
 from astraweave.dialogue.facts import Source
+from astraweave.dialogue.grammar import language_of
 from astraweave.dialogue.group import Answered
-from astraweave.dialogue.witness import as_witness
 from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
@@ -25,6 +26,7 @@ RECENT_LINES = 20
 """No line is said again within so many lines of the same character."""
 
 _MAX_WORLD_FACTS = 24
+_ENDS = (".", "!", "?", '"', "”", "»")
 _TALKED_OF = 20
 """Turns of the conversation that may be answered from, beside the memories."""
 
@@ -142,7 +144,7 @@ def sources_of(situation: Situation) -> list[Source]:
         if not memory.speaker:  # what nobody said, the character saw
             names = situation.spoken_names()
             listener = situation.speaker
-            text = as_witness(text, me=persona.id, you=listener, names=names)
+            text = _witnessed(text, persona.id, listener, names)
         told.append(
             (
                 memory.game_time,
@@ -173,6 +175,13 @@ def sources_of(situation: Situation) -> list[Source]:
         Source(text, persona.id, situation.speaker, order=-2000) for text in world_texts(situation)
     ]
     return found
+
+
+def _witnessed(text: str, me: str, you: str, names: Mapping[str, str]) -> str:
+    """What somebody saw, as they say it to another: "You returned my hammer."."""
+    told = retell_event(text, speaker=me, listener=you, names=names, language=language_of(text))
+    ended = told if told.endswith(_ENDS) else f"{told}."
+    return ended[:1].upper() + ended[1:]
 
 
 def world_texts(situation: Situation) -> list[str]:

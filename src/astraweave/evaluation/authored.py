@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from astraweave.core.rng import seed_for
+from astraweave.core.rng import RandomStreams
 from astraweave.errors import CorruptDataError
 from astraweave.evaluation.conversation import EPOCH, Conversation, Question, Turn
 
@@ -71,7 +71,7 @@ def varied(conversation: Conversation, others: Sequence[Conversation], seed: int
 
     Its own sessions keep their order; all get new dates, days apart.
     """
-    draw = random.Random(seed_for(seed, f"variation/{conversation.id}"))  # noqa: S311
+    draw = RandomStreams(seed)[f"variation/{conversation.id}"]
     own = [(session, number) for number, session in _sessions_of(conversation)]
     strange = [
         (_Session(session.when, _renamed(session, other, renaming)), 0)

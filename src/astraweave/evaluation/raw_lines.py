@@ -9,14 +9,14 @@ from __future__ import annotations
 import random
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 
 import msgspec
 
 from astraweave.core.clock import SystemClock
-from astraweave.core.rng import seed_for
+from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import Settings
 from astraweave.core.text import sanitize
 from astraweave.dialogue import ClauseSplitter, DialogueGenerator, Situation
@@ -80,9 +80,9 @@ class RawLine(msgspec.Struct, frozen=True, kw_only=True):
     held_out: bool = False
 
 
-def scenes() -> list[Scene]:
-    """Every character and moment."""
-    text = resources.files("astraweave.evaluation.data") / "raw_line_scenes.toml"
+def scenes(name: str = "raw_line_scenes") -> list[Scene]:
+    """Every character and moment of a file."""
+    text = resources.files("astraweave.evaluation.data") / f"{name}.toml"
     found = []
     for entry in tomllib.loads(text.read_text(encoding="utf-8"))["characters"]:
         card = entry.get("card")
@@ -136,8 +136,22 @@ def situation_of(scene: Scene, utterance: str, rng: random.Random) -> Situation:
     )
 
 
-def draw_lines(settings: Settings, *, seed: int = 5) -> Iterator[RawLine]:
-    """Draw from the default model: several prompts, temperatures and characters."""
+def draw_lines(
+    settings: Settings, chosen: Iterable[Scene] | None = None, *, seed: int = 5, mark: str = "r"
+) -> Iterator[RawLine]:
+    """Draw from the default model: several prompts, temperatures and characters.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the model is.
+    chosen : iterable of Scene, optional
+        For which moments; by default for all of the measured ones.
+    seed : int
+        Equal seeds give equal lines.
+    mark : str
+        What the ids begin with.
+    """
     telemetry, clock = Telemetry(), SystemClock()
     brains = load_brains(settings, telemetry)
     assert brains.model is not None, "there is no language model to draw from"
@@ -145,12 +159,10 @@ def draw_lines(settings: Settings, *, seed: int = 5) -> Iterator[RawLine]:
     generator = DialogueGenerator(road.scheduler, embedder=brains.embedder)
     try:
         number = 0
-        for scene in scenes():
+        for scene in scenes() if chosen is None else chosen:
             for utterance in scene.utterances:
                 for draw in range(_DRAWS):
-                    rng = random.Random(  # noqa: S311
-                        seed_for(seed, f"{scene.persona.id}/{utterance}/{draw}")
-                    )
+                    rng = RandomStreams(seed)[f"{scene.persona.id}/{utterance}/{draw}"]
                     situation = situation_of(scene, utterance, rng)
                     plan = generator.planner(scene.persona).plan(situation)
                     bare = draw % 3 == 2
@@ -164,7 +176,7 @@ def draw_lines(settings: Settings, *, seed: int = 5) -> Iterator[RawLine]:
                     for piece in pieces_of(brains.model.generate(request).result(), opening)[:2]:
                         number += 1
                         yield RawLine(
-                            id=f"r{number:04d}",
+                            id=f"{mark}{number:04d}",
                             character=scene.persona.id,
                             utterance=utterance,
                             opening=opening,

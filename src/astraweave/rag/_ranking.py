@@ -163,6 +163,7 @@ def rank(
     if not len(places):
         nothing = np.empty(0, np.float32)
         return Ranking(places, np.empty(0), np.empty((len(FEATURES), 0)), nothing, nothing)
+    known.read_traits(places)
     moment = float(columns.game_time.max()) if now is None else now
     kinds = kinds_of(query.text)
     said_by = tuple(code for code in said_by if code >= 0)

@@ -218,6 +218,8 @@ class RagPipeline:
             The question's vector, where it was embedded elsewhere (see `query_text`).
         diversity : float
             0: the best as they are (default); towards 1: each as unlike those before it as can be.
+            It costs answers: of LoCoMo's questions 84.5 % find theirs at 0, 82.3 at 0.1, 78.2 at
+            0.3.
 
         Returns
         -------

@@ -30,7 +30,8 @@ _BELONGS = re.compile(
 
 
 TAG_QUESTION = re.compile(
-    r",\s*(?:(?:(?:can|could|would|will|do|did|are|is|was|were|has|have)(?:n't|n’t)?|can['’]t|won['’]t) "
+    r",\s*(?:(?:(?:can|could|would|will|do|did|are|is|was|were|has|have)(?:n't|n’t)?"
+    r"|can['’]t|won['’]t) "
     r"(?:you|ye|he|she|it|they|we|i|that|this)\b[^,?]{0,24}"
     r"|(?:so )?what (?:do|d'|would) ?(?:you|ye) (?:reckon|think|say)"
     r"|eh|huh|right|no|you know|you see|savvy|innit)\?$",

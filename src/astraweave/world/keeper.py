@@ -26,6 +26,7 @@ from astraweave.persona import (
 from astraweave.rag import Memory, MemoryStore
 from astraweave.serving import BreakerState, Road
 from astraweave.world._history import record_since
+from astraweave.world._vectors import RecentVectors
 from astraweave.world.events import (
     AnyEvent,
     Began,
@@ -46,7 +47,13 @@ from astraweave.world.replay import SessionRecord
 from astraweave.world.routes import routed
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
-from astraweave.world.transitions import apply, entity_key, persona_key, room_key, turn_prefix
+from astraweave.world.transitions import (
+    apply,
+    entity_key,
+    persona_key,
+    room_key,
+    turn_prefix,
+)
 
 __all__ = ["Keeper", "SavedView", "SpokenLine", "stream_of"]
 
@@ -118,6 +125,8 @@ class Keeper:
 
     Attributes
     ----------
+    embedder : RecentVectors
+        The embedder, with the latest texts known by heart.
     hash : str
         Of the state at the end of the last tick.
     memories : Remembering
@@ -142,7 +151,7 @@ class Keeper:
         self._rules = rules or MemoryRules()
         self._bring: Bring = nowhere
         self._new_seed = seed
-        self._embedder = embedder
+        self.embedder = RecentVectors(embedder)
         self._view = view
         self._telemetry = telemetry
         self._road: Road | None = None
@@ -155,7 +164,7 @@ class Keeper:
         self._since = slot.base
         self.memories = Remembering(
             slot,
-            self._embedder,
+            self.embedder,
             self._view,
             self._telemetry,
             rules=self._rules,

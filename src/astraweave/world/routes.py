@@ -19,9 +19,9 @@ from astraweave.world.ledger import Entries, encode_state
 from astraweave.world.state import StateTable
 from astraweave.world.transitions import life_key, room_key
 
-__all__ = ["Routed", "read_entries", "routed"]
+__all__ = ["NOVELTY", "Routed", "read_entries", "routed"]
 
-_NOVELTY = "novelty"
+NOVELTY = "novelty"
 
 
 class Routed:
@@ -67,7 +67,7 @@ class Routed:
 def routed(rest: Entries, life: MemoryLife, novelty: NoveltyTable) -> Routed:
     """All entries of a world."""
     return Routed(
-        rest, {life_key(): _LifeEntries(life), room_key(_NOVELTY, ""): _NoveltyEntries(novelty)}
+        rest, {life_key(): _LifeEntries(life), room_key(NOVELTY, ""): _NoveltyEntries(novelty)}
     )
 
 
@@ -77,7 +77,7 @@ def read_entries(connection: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
     for memory_id, lived in read_lived(connection).items():
         yield life_key(memory_id), encode_state(lived)
     for owner, value in _NoveltyEntries(NoveltyTable(connection)).all_raw():
-        yield room_key(_NOVELTY, owner), value
+        yield room_key(NOVELTY, owner), value
 
 
 class _LifeEntries:

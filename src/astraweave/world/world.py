@@ -147,7 +147,7 @@ class World(Known):
             prompts=prompts,
             guard=output_guard,
         )
-        feelings = Feelings(keeper.mind, brains.embedder)
+        feelings = Feelings(keeper.mind, keeper.embedder)
         self._conversations = Conversations(
             runtime=runtime,
             generator=self._generator,

@@ -78,7 +78,7 @@ class Word:
 
     def is_(self, kinds: str) -> bool:
         """Whether it can be any of these."""
-        return any(kind in self.can for kind in kinds)
+        return not self.can.isdisjoint(kinds)
 
 
 def sentences(text: str) -> list[str]:

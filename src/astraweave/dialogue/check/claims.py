@@ -1,229 +1,18 @@
-"""Whether a clause may be shown: whether anything known supports what it says.
-
-A language model that is small enough to ship with a game invents. Its clauses pass only when they
-claim nothing, or nothing that memory, persona, history and world do not support. It is strict on
-purpose: a good clause that is thrown away costs a little colour, a false one costs the player's
-trust.
-"""
+"""Whether anything known supports what a clause says."""
 
 from __future__ import annotations
 
 import functools
-import re
 import tomllib
-from collections.abc import Iterable, Sequence
 from importlib import resources
-from itertools import pairwise
 
-import msgspec
-
+from astraweave.dialogue.check.knowledge import Knowledge, Known
 from astraweave.dialogue.language.clauses import Clause, read
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, number_value, sentences, words
 
-__all__ = ["Knowledge", "Verdict", "check_clause"]
-
-_ROLE = re.compile(
-    r"\b(?:as an? (?:\w+ )?(?:ai|assistant|chatbot|language model|bot|machine|program)|language"
-    r" model|chatbot|artificial intelligence|\bai\b|i(?:'m| am) (?:an? )?(?:\w+"
-    r" )?assistant|openai|training data|my (?:training|programming)|virtual assistant|"
-    r"how (?:can|may) i (?:assist|help) you (?:today)?|i(?:'m| am) here to"
-    r" (?:help|assist)|role-?play|in character|fictional|the user|the player|this"
-    r" (?:conversation|chat|game|story)|prompt|instructions?|npc)\b",
-    re.IGNORECASE,
-)
-_LABEL = re.compile(
-    r"^\s*[\"'*]*\s*[A-Z][\w' -]{0,24}\s*:\s|\b(?:user|assistant|system|player|human|npc)\s*:",
-    re.IGNORECASE,
-)
-_LABEL_STRICT = re.compile(r"^\s*[\"'*]*\s*[A-Z][\w'-]{0,20}(?: [A-Z][\w'-]{0,20})?\s*:(?=\s)")
-_MARKUP = re.compile(r"[*_#`~{}\[\]|<>\\]|https?:|www\.|&\w+;|\bdef \w+\(|^\s*[-•]\s|\d+\.\s+[A-Z]")
-_FOR_PLAYER = re.compile(
-    r"\byou (?:say|said|reply|replied|ask|asked|nod|smile|laugh|walk|feel|look|think|sigh|take"
-    r" a|turn to|decide|whisper|shout)\b(?! that)(?!.*\?)",
-    re.IGNORECASE,
-)
-_STAGE = re.compile(
-    r"\b(?:he|she|they|tam|the smith)"
-    r" (?:says?|said|replies|replied|smiles?|nods?|laughs?|grins?|asks?|asked|sighs?|looks?)\b",
-    re.IGNORECASE,
-)
-_MAX_WORDS = 34
-_SHARED_WORDS = 5
-"""So many words in a row from a recent line count as copied."""
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a clause may be shown; when not, why."""
-
-    passed: bool
-    reasons: tuple[str, ...] = ()
-
-
-class Knowledge:
-    """The texts that a line may rest on, indexed for one check after another. Immutable.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        What the character knows: memories, persona facts, history, world facts.
-    names : iterable of str
-        Names that may be spoken.
-    own : iterable of str
-        The character's facts about themselves: "I" in a clause must agree with these.
-    """
-
-    def __init__(
-        self, texts: Iterable[str], names: Iterable[str] = (), own: Iterable[str] = ()
-    ) -> None:
-        self.sources = [_known(text) for text in dict.fromkeys(texts) if text]
-        self.own = [_known(text) for text in dict.fromkeys(own) if text]
-        self.names = {part.casefold() for name in names for part in re.findall(r"[^\W\d_]+", name)}
-        for known in (*self.sources, *self.own):
-            self.names |= known.names
-        self.numbers = {n for known in (*self.sources, *self.own) for n in known.numbers}
-        self.keys = frozenset().union(*(k.keys for k in (*self.sources, *self.own)))
-
-
-class _Known:
-    """One text: its words' lemmas, names and numbers."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.keys: frozenset[str] = frozenset()
-        self.names: set[str] = set()
-        self.numbers: set[float] = set()
-        self.negated = False
-        lex = lexicon()
-        keys: set[str] = set()
-        for sentence in sentences(text):
-            for word in words(sentence):
-                if word.is_("E"):
-                    self.names.add(word.low)
-                elif word.is_("M"):
-                    self.numbers.add(number_value(word.low) or 0.0)
-                elif word.is_("G"):
-                    self.negated = True
-                keys |= lex.keys(word.low)
-        self.keys = frozenset(keys)
-        self._order = [w for w in _tokens(text) if w in self.names]
-
-    def in_order(self, names: list[str]) -> bool:
-        """Whether names stand in the order in which the text has them: who did it comes first."""
-        left = iter(self._order)
-        return all(name in left for name in names)
-
-
-@functools.lru_cache(maxsize=1024)
-def _known(text: str) -> _Known:
-    return _Known(text)
-
-
-def check_clause(
-    clause: str, knowledge: Knowledge, *, recent: Sequence[str] = (), line: str = ""
-) -> Verdict:
-    """Judge one clause.
-
-    Whether anything of it must not be shown whatever it claims (control text, other speakers'
-    lines, the system's card) is `astraweave.guard.OutputGuard`'s to say.
-
-    Parameters
-    ----------
-    clause : str
-        What would be shown next.
-    knowledge : Knowledge
-        What it may rest on.
-    recent : sequence of str
-        The character's latest lines; nothing of them is said again.
-    line : str
-        What was already shown of this line.
-
-    Examples
-    --------
-    >>> known = Knowledge(["My sister Mira hid a ring under the mill."])
-    >>> check_clause("The fire is hot today.", known).passed
-    True
-    >>> check_clause("Mira hid it in the well.", known).reasons
-    ('claim',)
-    """
-    reasons = list(_form(clause, recent, line))
-    if not reasons:
-        reasons += _claims(clause, knowledge)
-    return Verdict(passed=not reasons, reasons=tuple(dict.fromkeys(reasons)))
-
-
-# -- form ---------------------------------------------------------------------------------------
-
-
-def _form(clause: str, recent: Sequence[str], line: str) -> Iterable[str]:
-    bare = clause.strip()
-    if not bare or not any(c.isalpha() for c in bare):
-        yield "empty"
-        return
-    if _MARKUP.search(bare) or "\n" in bare:
-        yield "markup"
-    letters = [c for c in bare if c.isalpha()]
-    if sum(c.isascii() or c in "éèêëàâäöüïîôûçñæœ" for c in letters.__iter__()) < 0.98 * len(
-        letters
-    ):
-        yield "language"
-    if sum(c.isupper() for c in letters) > 0.6 * len(letters) and len(letters) > 6:
-        yield "shouting"
-    if _ROLE.search(bare) or _LABEL_STRICT.search(bare) or _LABEL.match(bare):
-        yield "role"
-    if _FOR_PLAYER.search(bare) or _STAGE.search(bare):
-        yield "role"
-    tokens = _tokens(bare)
-    if len(tokens) > _MAX_WORDS:
-        yield "length"
-    if _repeats(tokens, line, recent):
-        yield "repetition"
-
-
-def _tokens(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.lower().replace("’", "'"))
-
-
-def _repeats(tokens: list[str], line: str, recent: Sequence[str]) -> bool:
-    joined = " ".join(tokens)
-    if len(tokens) >= 2 and f" {joined} " in f" {' '.join(_tokens(line))} ":
-        return True
-    if _shares(tokens, _tokens(line), _SHARED_WORDS):
-        return True
-    pairs = [p for p in pairwise(tokens) if max(map(len, p)) > 3]
-    if len(set(pairs)) < len(pairs):
-        return True
-    triples = [tuple(tokens[i : i + 3]) for i in range(len(tokens) - 2)]
-    if len(set(triples)) < len(triples) or any(
-        a == b
-        for a, b in pairwise(tokens)
-        if a not in {"very", "well", "so", "that", "had", "no", "aye", "now"}
-    ):
-        return True
-    content = {t for t in tokens if len(t) > 3}
-    for said in recent:
-        before = _tokens(said)
-        if joined == " ".join(before) or (
-            len(tokens) >= 3 and _shares(tokens, before, max(_SHARED_WORDS, len(tokens) - 1))
-        ):
-            return True
-        if len(tokens) >= 4 and f" {joined} " in f" {' '.join(before)} ":
-            return True
-        if len(content) >= 4 and len(content & set(before)) >= 0.85 * len(content):
-            return True
-    return False
-
-
-def _shares(tokens: list[str], other: list[str], size: int) -> bool:
-    """Whether `size` neighbouring words stand in both."""
-    if len(tokens) < size or len(other) < size:
-        return False
-    runs = {tuple(other[i : i + size]) for i in range(len(other) - size + 1)}
-    return any(tuple(tokens[i : i + size]) in runs for i in range(len(tokens) - size + 1))
-
-
-# -- claims -------------------------------------------------------------------------------------
+__all__ = ["faults_of_claims"]
 
 
 @functools.cache
@@ -236,7 +25,8 @@ def _flavour() -> frozenset[str]:
     return frozenset(tomllib.loads(text)["flavour"].split())
 
 
-def _claims(text: str, knowledge: Knowledge) -> list[str]:
+def faults_of_claims(text: str, knowledge: Knowledge) -> list[str]:
+    """What a text claims that nothing known supports: ``"name"``, ``"number"``, ``"claim"``."""
     reasons: list[str] = []
     for sentence in sentences(text):
         found = words(sentence)
@@ -359,7 +149,7 @@ def _light(word: Word) -> bool:
 _LIGHT = group("check.light")
 
 
-def _in(word: Word, known: _Known) -> bool:
+def _in(word: Word, known: Known) -> bool:
     if word.is_("E"):
         return word.low in known.names
     if word.is_("M"):
