@@ -317,7 +317,7 @@ def days(path: Path, *, seconds_between: float, days: float, cast: int) -> None:
     names = ("Biscuit", "Mira", "Ode", "Wat", "Joss")
     things = ("dog", "sister", "ring", "horse", "sword")
     saves = []
-    with open_world(path / "slot", clock, memories=rules) as world:
+    with open_world(path / "slot", clock, memories=rules, keep_saves=1000) as world:
         npcs = [world.npc(f"npc{i}", persona="tam") for i in range(cast)]
         while clock.now() < days * DAY:
             npc = draw.choice(npcs)
