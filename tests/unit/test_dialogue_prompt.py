@@ -77,7 +77,7 @@ def test_how_it_stands_to_the_speaker_is_said_last_where_it_is_worth_a_word():
     friend = PersonaState(relationships={"player": Relationship(trust=0.4, affinity=0.5)})
     told = prompt.messages(situation(mind=friend, speaker_name="Robin{{ name }}"))
     assert told[:-1] == stranger[:-1]  # a model keeps its work for all that stands before
-    assert "You are talking to Robin" in told[-1].content
+    assert 'You are talking to "Robin name", ' in told[-1].content
     assert "friend" in told[-1].content
     assert "talking to" not in stranger[-1].content
     passing = PersonaState(relationships={"player": Relationship(trust=0.1)})
