@@ -17,7 +17,15 @@ from astraweave.dialogue.facts import Source
 from astraweave.dialogue.grammar import language_of
 from astraweave.dialogue.group import Answered
 from astraweave.dialogue.tellings import straight
-from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
+from astraweave.persona import (
+    Mood,
+    Persona,
+    PersonaState,
+    feeling_line,
+    mood_at,
+    relationship_at,
+    relationship_line,
+)
 from astraweave.rag import GameCalendar
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
@@ -28,6 +36,8 @@ RECENT_LINES = 20
 """No line is said again within so many lines of the same character."""
 
 _MAX_WORLD_FACTS = 24
+_NOTED = 0.25
+"""From how far on a relationship is worth words in a prompt."""
 _ENDS = (".", "!", "?", '"', "”", "»")
 _TALKED_OF = 20
 """Turns of the conversation that may be answered from, beside the memories."""
@@ -112,6 +122,14 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     def feeling(self) -> str:
         """A word for the mood; empty where it is nothing in particular."""
         return feeling_line(self.persona, self.mind, max(self.now, self.mind.at))
+
+    def stance(self) -> str:
+        """How the character takes the speaker, said to it; empty where they are like any other."""
+        stands = relationship_at(self.mind, self.speaker, max(self.now, self.mind.at))
+        axes = (stands.trust, stands.affinity, stands.respect, stands.fear)
+        if max(map(abs, axes)) < _NOTED:
+            return ""
+        return relationship_line(self.mind, self.speaker, max(self.now, self.mind.at))
 
     def recent_lines(self) -> list[str]:
         """The character's latest lines, newest last."""

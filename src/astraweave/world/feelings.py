@@ -48,7 +48,7 @@ class Feelings:
     def after(self, exchange: Exchange) -> Outcome | None:
         """What an utterance was to the one it was said to; None: nothing that moves anybody."""
         try:
-            read = self._classifier.read(exchange.heard, exchange.vector)
+            read = self._classifier.read(exchange.heard)
         except Exception:  # noqa: BLE001 - an embedder that fails, the game's own perhaps
             read = NEUTRAL
         outcome = read.outcome(

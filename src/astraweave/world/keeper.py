@@ -339,21 +339,10 @@ class Keeper:
         for exchange in line.exchanges if felt else ():
             assert felt is not None, "there is somebody to ask"
             with self._failures_counted():
-                outcome = felt(self._with_memory(exchange, heard.get(exchange.speaker)))
-                if outcome is not None:
+                if (kept := heard.get(exchange.speaker)) is not None:
+                    exchange = msgspec.structs.replace(exchange, memory=kept.id)
+                if (outcome := felt(exchange)) is not None:
                     self.feel(line.npc, outcome)
-
-    def _with_memory(self, exchange: Exchange, memory: Memory | None) -> Exchange:
-        """What was said, with the memory of it, and its vector where that is of the same words."""
-        if memory is None:
-            return exchange
-        vector = None
-        if memory.text == exchange.heard:
-            try:
-                vector = self.memories.vector_of(memory)
-            except Exception as error:  # noqa: BLE001 - the game's own embedder, perhaps
-                self._telemetry.count(f"world.not_embedded.{type(error).__name__}")
-        return msgspec.structs.replace(exchange, memory=memory.id, vector=vector)
 
     def undergo(self, npc: str, outcome: Outcome) -> None:
         """Let something happen to a character: it remembers it, where there are words for it."""

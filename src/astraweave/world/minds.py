@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from astraweave.dialogue import LinePlan
 from astraweave.persona import Outcome, Persona, PersonaState, initial_state
@@ -33,8 +31,6 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         In seconds.
     memory : int
         Id of the memory of what was heard; 0: not known.
-    vector : ndarray or None
-        What was heard as the world's embedder has it, where that was made already.
     """
 
     npc: str
@@ -44,7 +40,6 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     plan: LinePlan | None = None
     game_time: float = 0.0
     memory: int = 0
-    vector: NDArray[np.float32] | None = None
 
 
 class Minds(Protocol):

@@ -181,7 +181,7 @@ class Remembering:
         decision = self.rag.decide(memory, importance=importance)
         if decision.changes:
             self._happen(MemoriesChanged(changes=decision.changes, why=why, at=memory.game_time))
-        if decision.novelty is not None:
+        if decision.novelty not in (None, self.novelty[memory.owner]):
             value = encode_state(decision.novelty)
             self._happen(RoomPut(room="novelty", key=memory.owner, value=value))
         moved = [old for one in decision.written for old in one.superseded]
@@ -386,7 +386,7 @@ class Remembering:
 
     def _gists_of(self, owner: str) -> None:
         try:
-            for gist in self.life.gists(owner, self._now(), self.rules.gists):
+            for gist in self.life.gists(owner, self._summed_up_at or 0.0, self.rules.gists):
                 self.bring(self.sum_up, gist)
         except AstraweaveError as error:
             self._telemetry.count(f"world.unkept.{type(error).__name__}")
