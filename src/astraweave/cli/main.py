@@ -213,6 +213,13 @@ def _parser() -> argparse.ArgumentParser:
         help="llama.cpp's server, measured beside our decoding with the model of --gguf (serving)",
     )
     bench.add_argument("--gguf", type=Path, metavar="FILE", help="its model (serving)")
+    bench.add_argument(
+        "--crowd",
+        type=int,
+        default=1_000,
+        metavar="N",
+        help="characters with a thousand memories each (memory)",
+    )
     bench.add_argument("--turns", type=int, default=200, metavar="N", help="turns (dialogue)")
     bench.add_argument(
         "--seed", type=int, default=1, help="draws what is said (dialogue, companion)"

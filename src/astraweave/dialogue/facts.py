@@ -20,7 +20,7 @@ _OTHER = frozenset(["you", "your", "yours", "yourself", "yourselves"])
 _PERSONAL = group("facts.personal")
 _THING = frozenset(["it", "its", "itself", "one", "they", "them", "their"])
 _TAKING = group("facts.taking")
-_KEPT_TEXTS = 2048
+_KEPT_TEXTS = 1024
 """How many texts stay read: what a few dozen characters talk of."""
 
 

@@ -16,7 +16,9 @@ from astraweave.dialogue.events import retell_event
 from astraweave.dialogue.facts import Source
 from astraweave.dialogue.grammar import language_of
 from astraweave.dialogue.group import Answered
+from astraweave.dialogue.tellings import straight
 from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
+from astraweave.rag import GameCalendar
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
 
@@ -75,6 +77,10 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         Id of somebody present who seems to know more of what was said; empty: nobody.
     unsaid : str
         The rest of a line in which the character was interrupted; empty: there is none.
+    overturned : sequence of Memory
+        What the character believed until now and what the utterance says is so no longer.
+    calendar : GameCalendar
+        How long a day of the game is, for "yesterday" and "three days ago".
     """
 
     persona: Persona
@@ -96,6 +102,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     answered: tuple[Answered, ...] = ()
     knower: str = ""
     unsaid: str = ""
+    overturned: Sequence[Memory] = ()
+    calendar: GameCalendar = GameCalendar()
 
     def mood(self) -> Mood:
         """The character's mood as of now."""
@@ -150,7 +158,7 @@ def sources_of(situation: Situation) -> list[Source]:
                 memory.game_time,
                 memory.id,
                 Source(
-                    text,
+                    straight(text),
                     memory.speaker or persona.id,
                     listener,
                     memory.id,
@@ -166,7 +174,7 @@ def sources_of(situation: Situation) -> list[Source]:
                 (
                     turn.game_time,
                     10**12 + index,
-                    Source(turn.text, turn.speaker, persona.id, 0, turn.game_time),
+                    Source(straight(turn.text), turn.speaker, persona.id, 0, turn.game_time),
                 )
             )
     told.sort(key=lambda entry: entry[:2])

@@ -7,7 +7,6 @@ small talk around it, which shares names and words with it, is drawn here by a s
 
 from __future__ import annotations
 
-import random
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from astraweave.core.rng import seed_for
+from astraweave.core.rng import RandomStreams
 from astraweave.core.worldview import Entity
 from astraweave.errors import CorruptDataError
 
@@ -371,7 +370,7 @@ def _talk(
     owner: str, entities: Sequence[Entity], days: _Days, count: int, seed: int
 ) -> Iterator[GameMemory]:
     """Lines that tell nothing, over the whole time; no template comes twice before all have."""
-    draw = random.Random(seed_for(seed, f"small talk/{owner}"))  # noqa: S311
+    draw = RandomStreams(seed)[f"small talk/{owner}"]
     persons = [one for one in entities if one.kind == "person" and one.id not in (owner, PLAYER)]
     places = [one for one in entities if one.kind == "place"]
     things = [one for one in entities if one.kind in ("item", "ship", "creature")]

@@ -23,7 +23,7 @@ from astraweave.persona import (
     evolve_from_outcome,
     initial_state,
 )
-from astraweave.rag import Memory, MemoryStore
+from astraweave.rag import GameCalendar, Memory, MemoryStore
 from astraweave.serving import BreakerState, Road
 from astraweave.world._history import record_since
 from astraweave.world._vectors import RecentVectors
@@ -146,9 +146,11 @@ class Keeper:
         *,
         seed: int = 0,
         rules: MemoryRules | None = None,
+        calendar: GameCalendar | None = None,
     ) -> None:
         self.slot = slot
         self._rules = rules or MemoryRules()
+        self._calendar = calendar
         self._bring: Bring = nowhere
         self._new_seed = seed
         self.embedder = RecentVectors(embedder)
@@ -168,6 +170,7 @@ class Keeper:
             self._view,
             self._telemetry,
             rules=self._rules,
+            calendar=self._calendar,
             happen=self.happen,
             now=self._game_time,
             bring=self._bring,

@@ -27,6 +27,7 @@ from astraweave.kernels.forgetting import fade
 from astraweave.observability import Telemetry
 from astraweave.rag import (
     DecayRule,
+    GameCalendar,
     LifeSettings,
     Memory,
     MemoryChanges,
@@ -101,6 +102,8 @@ class Remembering:
         Where times go.
     rules : MemoryRules
         How they live.
+    calendar : GameCalendar, optional
+        What a day is.
     happen : callable
         Lets an event happen.
     now : callable
@@ -122,6 +125,7 @@ class Remembering:
         telemetry: Telemetry,
         *,
         rules: MemoryRules,
+        calendar: GameCalendar | None = None,
         happen: Callable[[AnyEvent], None],
         now: Callable[[], float],
         bring: Bring,
@@ -149,6 +153,7 @@ class Remembering:
             scopes=self.scopes,
             life=self.life,
             novelty=self.novelty,
+            calendar=calendar,
             telemetry=telemetry,
         )
         self._counts = {owner: self.store.count(owner) for owner in self.store.owners()}
@@ -294,6 +299,12 @@ class Remembering:
             vector = self._embedder.embed(memory.text)
             self.store.set_vectors([memory], vector[np.newaxis])
         return vector
+
+    def overturned(self, told: Memory) -> list[Memory]:
+        """What a character believes and what this, once it is told, makes so no longer."""
+        written = self.rag.writer.decide(told, judged=bool(told.tags)).written
+        ids = dict.fromkeys(old for one in written for old in one.superseded)
+        return [memory for old in ids if (memory := self.store.get(old)) is not None]
 
     def lately(self, owner: str) -> list[Memory]:
         """What a character has learned of late, newest first."""

@@ -32,6 +32,7 @@ from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.prompts import PromptLibrary
+from astraweave.rag import GameCalendar
 from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
 from astraweave.world.cast import Mind
@@ -119,6 +120,7 @@ class World(Known):
         view: WorldView,
         seed: int | None,
         deadline_s: float,
+        calendar: GameCalendar,
         prompts: PromptLibrary | None = None,
         output_guard: OutputGuard | None = None,
     ) -> None:
@@ -160,6 +162,7 @@ class World(Known):
             post=self._mailbox.post,
             timeline=self._timeline,
             minds=feelings,
+            calendar=calendar,
         )
         self._talk = Talk(
             self,
@@ -196,6 +199,7 @@ class World(Known):
         output_guard: OutputGuard | None = None,
         memories: MemoryRules | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
+        calendar: GameCalendar | None = None,
         progress: Progress | None = None,
     ) -> World:
         """Open a save slot; it is created when it is not there.
@@ -233,6 +237,10 @@ class World(Known):
             How memories fade, how many a character keeps, and who may know what.
         deadline_s : float
             When a whole line must stand, in seconds after `say`.
+        calendar : GameCalendar, optional
+            How long a day of the game is, and on which date it begins: what "yesterday" and "in
+            April" mean to the characters. By default a day has 24 hours of game time. It belongs
+            to the game and is not saved.
         progress : callable, optional
             Called with a stage, how much is done and how much there is.
 
@@ -255,6 +263,7 @@ class World(Known):
             raise InputError(f"a seed has 64 bits; {seed} does not fit", seed=seed)
         settings = settings or Settings.from_environment()
         telemetry = Telemetry(enabled=settings.telemetry)
+        calendar = calendar or GameCalendar()
         clock = clock or SystemClock()
         if isinstance(prompts, (str, Path)):
             prompts = PromptLibrary.load(prompts)
@@ -271,7 +280,14 @@ class World(Known):
             runtime.at_end(brains.close)
             view = WorldView()
             keeper = runtime.blocking.run(
-                Keeper, slot, brains.embedder, view, telemetry, seed=seed or 0, rules=memories
+                Keeper,
+                slot,
+                brains.embedder,
+                view,
+                telemetry,
+                seed=seed or 0,
+                rules=memories,
+                calendar=calendar,
             )
             runtime.at_end(keeper.end)
             way = None
@@ -296,6 +312,7 @@ class World(Known):
                 view=view,
                 seed=seed,
                 deadline_s=deadline_s,
+                calendar=calendar,
                 prompts=prompts,
                 output_guard=output_guard,
             )

@@ -144,10 +144,10 @@ class Scene:
 
     @cached_property
     def away_s(self) -> float:
-        """Game seconds since the two last talked before this sitting; 0: they just did, or never."""  # noqa: E501
+        """Since the two last talked before this sitting, in seconds of days of 24 hours; 0: never."""  # noqa: E501
         last = self.situation.last_met
         gap = 0.0 if last is None else self.situation.now - last
-        return gap if math.isfinite(gap) and gap > 0 else 0.0
+        return self.situation.calendar.plain(gap) if math.isfinite(gap) else 0.0
 
     @cached_property
     def tellings(self) -> list[tuple[Fact, Source]]:

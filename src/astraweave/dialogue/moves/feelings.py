@@ -151,6 +151,7 @@ def retold_event(text: str, scene: Scene) -> str:
         listener=situation.speaker,
         names=situation.spoken_names(),
         language=scene.persona.language,
+        rng=scene.rng,
     )
 
 

@@ -12,6 +12,7 @@ from astraweave.dialogue.moves import (
     meeting,
     news,
     reserve,
+    sympathy,
     telling,
     wishes,
 )
@@ -29,6 +30,9 @@ _FIRST: Sequence[Rule] = (
     reserve.refuse_taboo,
     feelings.ask_why,
     answering.look_back,
+    answering.of_itself,
+    wishes.give_word,
+    sympathy.notice_change,
 )
 """Asked before all others, whatever was heard."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from astraweave.dialogue.acts import Act, act_of
+from astraweave.dialogue.acts import Act, act_of, is_news
 from astraweave.dialogue.compose import opines
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.dialogue.moves.meeting import greet
+from astraweave.dialogue.moves.sympathy import felt_with
 from astraweave.dialogue.plan import PlannedFact
 from astraweave.dialogue.recall import corrected
 from astraweave.dialogue.situation import Situation
@@ -35,7 +36,8 @@ def take_note(scene: Scene) -> Choice | None:
     if not weighty(told):
         return None
     fact = PlannedFact(text=told, teller=scene.situation.speaker)
-    return Choice("telling", ("told something worth keeping",), facts=(fact,), told=told)
+    reason = "told something worth keeping"
+    return Choice("telling", (reason,), facts=(fact,), told=told, after=felt_with(told, scene))
 
 
 def chat(scene: Scene) -> Choice:
@@ -46,6 +48,8 @@ def chat(scene: Scene) -> Choice:
 def weighty(told: str) -> bool:
     """Whether something told deserves to be named: somebody, a number, a place or a deed is in it."""  # noqa: E501
     for sentence in sentences(told):
+        if is_news(sentence):
+            return True
         if any(w.is_("EM") or w.low in _MINE for w in words(sentence)):
             return True
         for clause in read(sentence):
