@@ -153,6 +153,8 @@ class Scene:
     def tellings(self) -> list[tuple[Fact, Source]]:
         """What the speaker told, most telling first, each in a clause short enough to say back."""
         found: list[tuple[Fact, Source]] = []
+        if self.persona.language.split("-")[0] != "en":
+            return found  # these are read by the parser, which reads English
         importance = {r.memory.id: r.memory.importance for r in self.situation.memories}
         for source in self.sources:
             if source.speaker != self.situation.speaker or act_of(source.text).kind != "telling":
