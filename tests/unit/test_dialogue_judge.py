@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astraweave.cli.main import main as command
 from astraweave.dialogue import Judge, Knowledge, Moment
 from astraweave.dialogue.check._features import FEATURES, features
 from astraweave.dialogue.check.claims import faults_of_claims
@@ -15,7 +16,6 @@ from astraweave.dialogue.check.fit import PARTS, Fit, FitWeights, builtin_weight
 from astraweave.embeddings import EmbeddingClient, MockEmbeddingClient, OnnxEmbedder
 from astraweave.errors import CorruptDataError
 from astraweave.evaluation.check_eval import CheckReport, evaluate_check, judged_lines
-from astraweave.evaluation.check_eval import main as evaluate
 from astraweave.evaluation.raw_lines import labelled_lines, scenes, tuning_lines
 from astraweave.guard import OutputGuard
 from astraweave.models import ModelFiles
@@ -189,11 +189,11 @@ def test_weighed_by_meaning_too_one_in_fifty_passes(embedder: EmbeddingClient):
 
 
 def test_the_evaluation_says_its_figures(capsys: pytest.CaptureFixture[str]):
-    assert evaluate(["--words-only", "--json", "--half", "tuning"]) == 0
+    assert command(["eval", "check", "--words-only", "--json", "--half", "tuning"]) == 0
     told = msgspec.json.decode(capsys.readouterr().out)["tuning"]
     assert told["bad"] + told["good"] == len(labelled_lines(held_out=False))
     assert told["miss_rate"] == told["missed"] / told["bad"]
-    assert evaluate(["--words-only", "--half", "tuning"]) == 0
+    assert command(["eval", "check", "--words-only", "--half", "tuning"]) == 0
     assert "tuning: misses" in capsys.readouterr().out
 
 

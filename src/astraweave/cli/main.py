@@ -163,6 +163,13 @@ def _parser() -> argparse.ArgumentParser:
         "--per-question", type=Path, metavar="FILE", help="write what each brought, as JSON lines"
     )
 
+    text = "whether the check keeps a model's bad lines out and lets the good ones pass"
+    check = parts.add_parser("check", help=text, description=text)
+    check.add_argument("--json", action="store_true", help="print one object at the end")
+    check.add_argument("--words-only", action="store_true", help="without the embedding model")
+    check.add_argument("--rules-only", action="store_true", help="without the fitted weights")
+    check.add_argument("--half", choices=("tuning", "held_out"), help="only one half")
+
     bench = add("bench", "bench", "Measure on this machine.")
     bench.add_argument(
         "what",
@@ -170,8 +177,8 @@ def _parser() -> argparse.ArgumentParser:
         default="all",
         choices=("all", "frame", "memory", "dialogue", "companion", "serving"),
         help="all: the short cases (default); frame: a 60 Hz loop beside a thinking character; "
-        "memory: finding among 10,000 memories; dialogue: how long a player waits; companion: what is remembered "
-        "of twenty sittings; serving: many characters at one model, and the road there",
+        "memory: finding among 10,000 memories; dialogue: how long a player waits; companion: what "
+        "is remembered of twenty sittings; serving: many characters at one model, and the road there",
     )
     bench.add_argument("--json", action="store_true", help="print one JSON document")
     bench.add_argument(

@@ -1,6 +1,6 @@
 """How well the output check judges raw lines: the labelled ones, through what production runs.
 
-``python -m astraweave.evaluation.check_eval [--json]`` prints what would have been shown and should
+``astraweave eval check [--json]`` prints what would have been shown and should
 not (misses, as a share of the bad lines), and what was good and refused (false alarms).
 """
 
@@ -19,7 +19,7 @@ from astraweave.dialogue import DialogueGenerator, Judge, Moment, Verdict, momen
 from astraweave.embeddings import EmbeddingClient
 from astraweave.evaluation.raw_lines import RawLine, Scene, labelled_lines, scenes, situation_of
 
-__all__ = ["CheckReport", "Judged", "evaluate_check", "judged_lines", "main"]
+__all__ = ["CheckReport", "Judged", "evaluate_check", "judged_lines", "report_check"]
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,14 +146,8 @@ def as_document(report: CheckReport) -> dict[str, object]:
     return {**msgspec.to_builtins(report), **rates}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Judge the labelled lines and print the figures."""
-    parser = argparse.ArgumentParser(description="Measures the output check on labelled lines.")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--words-only", action="store_true", help="without the embedder")
-    parser.add_argument("--rules-only", action="store_true", help="as for other models' drafts")
-    parser.add_argument("--half", choices=("tuning", "held_out"), help="only one half")
-    options = parser.parse_args(arguments)
+def report_check(options: argparse.Namespace) -> int:
+    """Print what `evaluate_check` finds on the labelled lines; see ``astraweave eval check``."""
     embedder: EmbeddingClient | None = None
     if not (options.words_only or options.rules_only):
         from astraweave.embeddings import OnnxEmbedder
@@ -184,7 +178,3 @@ def _table(half: str, report: CheckReport) -> Iterable[str]:
         yield f"  labelled {label:<14} {report.missed_by_label.get(label, 0):>4} missed of {count}"
     for reason, (bad, good) in report.refused_by_reason.items():
         yield f"  refused as {reason:<14} {bad:>4} bad {good:>4} good"
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
