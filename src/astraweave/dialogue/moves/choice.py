@@ -20,8 +20,8 @@ from astraweave.rag.memory import Memory
 __all__ = ["LINE_ACTS", "Choice", "Scene", "planned"]
 
 LINE_ACTS: tuple[str, ...] = (
-    "answer", "unknown", "recap", "summary_of_talk", "telling", "surprise", "comfort",
-    "congratulate", "greeting", "greeting_again", "greeting_recall", "greet_friend", "greet_rival",
+    "answer", "unknown", "recap", "recap_nothing", "summary_of_talk", "telling", "surprise",
+    "comfort", "congratulate", "greeting", "greeting_again", "greeting_recall", "greet_friend", "greet_rival",
     "greet_feared", "introduce", "farewell", "thanks", "wellbeing", "feeling", "because",
     "request", "offer", "accept", "decline", "refuse", "promise", "taboo", "secret", "seek_help",
     "insult", "warn", "threaten", "tease", "praise", "complain", "boast", "apology", "agreement",
