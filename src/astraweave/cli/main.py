@@ -177,8 +177,9 @@ def _parser() -> argparse.ArgumentParser:
         default="all",
         choices=("all", "frame", "memory", "dialogue", "companion", "serving"),
         help="all: the short cases (default); frame: a 60 Hz loop beside a thinking character; "
-        "memory: finding among 10,000 memories; dialogue: how long a player waits; companion: what "
-        "is remembered of twenty sittings; serving: many characters at one model, and the road there",
+        "memory: finding among 10,000 memories; dialogue: how long a player waits; "
+        "companion: what is remembered of twenty sittings; "
+        "serving: many characters at one model, and the road there",
     )
     bench.add_argument("--json", action="store_true", help="print one JSON document")
     bench.add_argument(
