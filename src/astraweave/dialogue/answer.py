@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from astraweave.dialogue.claims import opened
+from astraweave.dialogue.claims import opened, says_so
 from astraweave.dialogue.facts import Aliases, Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
+from astraweave.dialogue.language.paraphrase import other_wordings
 from astraweave.dialogue.language.questions import Question, read_question
-from astraweave.dialogue.language.words import sentences, words
+from astraweave.dialogue.language.words import number_value, sentences, words
 from astraweave.dialogue.matching import Match, Matcher
 from astraweave.dialogue.people import People, rewordings
-from astraweave.dialogue.retell import retell, retell_phrase, shift
+from astraweave.dialogue.retell import of_teller, retell, retell_phrase, shift
 from astraweave.dialogue.similarity import Similarity
 
 __all__ = ["Answer", "Answerer"]
@@ -71,7 +72,6 @@ class Answerer:
 
     def __init__(self, similarity: Similarity | None = None) -> None:
         self._similarity = similarity or Similarity()
-        self._read: dict[Source, list[Fact]] = {}
 
     def question(self, utterance: str, listener: str = "") -> Question | None:
         """The question in an utterance (the last, when there are more); None when there is none."""
@@ -103,7 +103,7 @@ class Answerer:
             Ids to spoken names.
         """
         self._similarity.begin()
-        facts = [fact for source in sources for fact in self._facts(source)]
+        facts = [fact for source in sources for fact in facts_of(source)]
         matcher = Matcher(asker, listener, self._similarity, Aliases(facts), dict(names))
         people = People(facts, names)
         asked = [question, *self._reworded(question, people, asker, listener)]
@@ -125,7 +125,11 @@ class Answerer:
 
     @staticmethod
     def _reworded(question: Question, people: People, asker: str, listener: str) -> list[Question]:
-        return [again for _, again in rewordings(question, people, asker, listener)]
+        wordings = [question, *_also(question)]
+        return [
+            *wordings[1:],
+            *(q for w in wordings for _, q in rewordings(w, people, asker, listener)),
+        ]
 
     @staticmethod
     def _best(matcher: Matcher, asked: Sequence[Question], fact: Fact) -> Match | None:
@@ -173,7 +177,9 @@ class Answerer:
             ]
             if matches:
                 best = self._choose(matches)
-                return self._told(best, asker, listener, names, kind="denied", short=False)
+                so = says_so(question, best.fact.words) or _claimed(question, best)
+                kind: Literal["confirmed", "denied"] = "confirmed" if so else "denied"
+                return self._told(best, asker, listener, names, kind=kind, short=False)
         return Answer("unknown", topic=self._topic(question))
 
     def _about(
@@ -239,6 +245,8 @@ class Answerer:
         else:
             teller, swap = names.get(source.speaker, source.speaker), False
         retold = retell(fact, swap=swap)
+        if teller not in {"self", "asker"}:
+            retold = of_teller(retold, teller)
         return Answer(
             kind,  # type: ignore[arg-type]
             short=self._short(match, swap=swap) if short and (swap or teller == "self") else "",
@@ -289,13 +297,30 @@ class Answerer:
             return ""
         return retell_phrase(phrase, swap=True)
 
-    def _facts(self, source: Source) -> list[Fact]:
-        found = self._read.get(source)
-        if found is None:
-            if len(self._read) > 512:
-                self._read.clear()
-            found = self._read[source] = facts_of(source)
-        return found
+
+def _claimed(question: Question, match: Match) -> bool:
+    """Whether what fills the opened claim is the very number, name or word that was claimed."""
+    slot = match.slot
+    if slot is None:
+        return False
+    filler = words(slot.text) if slot.text else slot.phrase.words if slot.phrase else []
+    claimed = [w for w in words(question.text) if w.is_("MNEJ")]
+    numbers = {number_value(w.low) for w in filler if w.is_("M")} - {None}
+    if numbers:
+        return bool(numbers & {number_value(w.low) for w in claimed})
+    lows = {w.low for w in claimed}
+    named = [w for w in filler if w.is_("NE") and not w.is_("D")]
+    return bool(named) and all(w.low in lows for w in named)
+
+
+def _also(question: Question) -> list[Question]:
+    """The same question in other words."""
+    found = []
+    for text in other_wordings(question.text):
+        if (again := read_question(f"{text}?")) is not None:
+            again.hints |= question.hints
+            found.append(again)
+    return found
 
 
 def spoken(text: str) -> str:
@@ -306,8 +331,3 @@ def spoken(text: str) -> str:
 def is_question(text: str) -> bool:
     """Whether any sentence asks something."""
     return any(read_question(s) is not None for s in sentences(text))
-
-
-def content_of(text: str) -> list[str]:
-    """Words of a text that carry meaning, in lower case."""
-    return [w.low for s in sentences(text) for w in words(s) if w.is_("NEVMJ") and not w.is_("A")]

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 
 from astraweave.context.turn import Turn
 from astraweave.dialogue.facts import Fact, Source, facts_of
+from astraweave.dialogue.language.paraphrase import other_wordings
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences
 from astraweave.dialogue.moments import asked_period, asked_telling, period_of
 from astraweave.dialogue.people import People, rewordings
 from astraweave.dialogue.recall import resolved_question, retrieval_query
+from astraweave.dialogue.tellings import straight
 from astraweave.rag import GameCalendar
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
@@ -97,15 +99,18 @@ def _question(utterance: str) -> Question | None:
 
 
 def _leads(question: Question, found: Sequence[Retrieved], recall: Recall) -> list[str]:
-    """The question with people named who were described, or described who were named."""
+    """The question in other words: people named who were described, or described who were named."""
     facts: list[Fact] = []
     for retrieved in found:
         memory = retrieved.memory
         if memory.speaker != recall.listener:
             speaker = memory.speaker or recall.listener
-            facts += facts_of(Source(memory.text, speaker, memory.addressee or recall.listener))
+            facts += facts_of(
+                Source(straight(memory.text), speaker, memory.addressee or recall.listener)
+            )
     people = People(facts, recall.names)
-    return [text for text, _ in rewordings(question, people, recall.asker, recall.listener)]
+    reworded = [text for text, _ in rewordings(question, people, recall.asker, recall.listener)]
+    return [*reworded, *other_wordings(question.text)]
 
 
 def _times(recall: Recall) -> list[float]:

@@ -47,6 +47,8 @@ def holds(sought: Sought, text: Text) -> bool:
             return any(lex.keys(word) & lex.colours for word in text.low)
         case "job":
             return any(_is_job(text, index) for index in range(len(text.low)))
+        case "animal":
+            return any(lex.is_kind("animal", word) for word in text.low)
         case "name":
             return _bears_name(sought, text)
     return True

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from astraweave.dialogue.answer import Answer, Answerer
 from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.language.groups import group
-from astraweave.dialogue.language.questions import Question
+from astraweave.dialogue.language.paraphrase import other_wordings
+from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.moments import Telling, ago
 from astraweave.dialogue.people import People, everybody, nested, people_of
 from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
-from astraweave.dialogue.retell import retell_text
+from astraweave.dialogue.retell import of_teller, retell_text
 from astraweave.dialogue.situation import Situation, sources_of
 from astraweave.rag.salience import is_question
 
@@ -44,11 +45,26 @@ def known(asked: str, question: Question, situation: Situation, answerer: Answer
         open_ended = question.gap in {"yesno", "about"}
         if not (open_ended and about_listener(question)):
             answer = (
-                _recollected(asked, question, sources, situation, open_ended=open_ended) or answer
+                _recollected(asked, question, sources, situation, open_ended=open_ended)
+                or _in_other_words(question, sources, situation)
+                or answer
             )
         if answer.kind == "unknown" and about_listener(question):
             answer.teller = "self"
     return answer
+
+
+def _in_other_words(
+    question: Question, sources: Sequence[Source], situation: Situation
+) -> Answer | None:
+    """The memory that answers what also asks for the same."""
+    for text in other_wordings(question.text):
+        again = read_question(f"{text}?")
+        if again is None:
+            continue
+        if (found := _recollected(f"{text}?", again, sources, situation)) is not None:
+            return found
+    return None
 
 
 def when_told(telling: Telling, situation: Situation, answerer: Answerer) -> Answer:
@@ -209,6 +225,8 @@ def _recollected(
     retold = retell_text(source.text, swap=asker)
     if not retold:
         return None
+    if not asker and source.speaker != persona.id:
+        retold = of_teller(retold, names.get(source.speaker, source.speaker))
     others = "self" if source.speaker == persona.id else names.get(source.speaker, source.speaker)
     return Answer(
         "known",

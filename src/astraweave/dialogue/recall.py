@@ -11,6 +11,7 @@ from astraweave.dialogue.facts import Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
+from astraweave.dialogue.language.paraphrase import plain_question
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import Word, number_value, plainly, sentences, words
 from astraweave.dialogue.retell import retell_phrase
@@ -63,7 +64,7 @@ def retrieval_query(utterance: str, history: Sequence[Turn]) -> str:
 
 def resolved_question(utterance: str, history: Sequence[Turn]) -> str:
     """A question whose "her" and "it" say whom and what they mean, where the talk is clear."""
-    utterance = carried_over(plainly(utterance), history)
+    utterance = plain_question(carried_over(plainly(utterance), history))
     if not is_question(utterance):
         return utterance
     *before, last = sentences(utterance) or [utterance]

@@ -36,6 +36,7 @@ _MIN_SIMILARITY = 0.3
 _NEAR = 0.45
 """A memory so near in meaning need not speak of all that the question does."""
 _FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll", "me", "my", "mine", "you", "your"])
+_ONESELF = frozenset(["i", "i'm", "i've", "i'd", "i'll", "me", "mine", "myself", "we", "us"])
 _CLEAR_SCORE = 6.0
 _CLEAR_LEAD = 1.5
 _MAX_HOLDERS = 3
@@ -144,11 +145,14 @@ def recollect(
         met = [supported(need, text, question, candidate.text) for need in needs]
         strict = [ok for need, ok in zip(needs, met, strict=True) if need.thing]
         near = candidate.similarity >= _NEAR and any(met) and bool(people or sought.names)
+        near = near and sought.kind != "animal"  # that one is spoken of says nothing of whose it is
         told_of = any(met) or bool(of_that_side(question, candidate.text))
         if not all(strict) and not (stands_in and told_of) and not near:
             continue
         share = _share(sought, question, candidate.text, [*met, *(True for _ in things)])
         if share is None or (mine and not needs and not text.words & _FIRST_PERSON):
+            continue
+        if mine and _of_theirs(text):
             continue
         if share >= least or near or (stands_in and told_of and not all(strict)):
             found.append(Recollected(index, share))
@@ -199,6 +203,18 @@ def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence
     if any(re.search(_INTRODUCED.format(re.escape(name)), known) is None for name in hidden):
         return False
     return holds(sought, memory) and speaks_of(sought, memory, text)
+
+
+def _of_theirs(text: Text) -> bool:
+    """Whether a memory speaks of somebody of the teller's, and not of the teller: "my sister ..."."""
+    lex = lexicon()
+    theirs = any(
+        lead == "my" and lex.keys(word) & lex.persons
+        for lead, word in zip(text.low, text.low[1:], strict=False)
+    )
+    if not theirs or text.words & _ONESELF:
+        return False
+    return not (text.low and "past" in {f for _, f in lex.forms.get(text.low[0], ())})
 
 
 def _tells(text: str) -> bool:

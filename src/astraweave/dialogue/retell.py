@@ -12,7 +12,7 @@ from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, sentences, words
 from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG, is_question
 
-__all__ = ["retell", "retell_event", "retell_phrase", "retell_text", "shift"]
+__all__ = ["of_teller", "retell", "retell_event", "retell_phrase", "retell_text", "shift"]
 
 _TO_YOU = {
     "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself",
@@ -217,6 +217,26 @@ def retell_text(text: str, *, swap: bool) -> str:
         if said:
             told.append(said)
     return ", and ".join(told)
+
+
+_OF_MINE = re.compile(r"\bmy\b", re.IGNORECASE)
+_SPEAKING = re.compile(r"\b(?:I|I'm|I've|I'd|I'll|me|mine|myself|we|us|our|you|your)\b")
+
+
+def of_teller(retold: str, teller: str) -> str:
+    """What somebody else told of theirs, so that "my niece" cannot mean the speaker's.
+
+    Words in which the teller says "I" stay a quotation.
+
+    Examples
+    --------
+    >>> of_teller("Rorik took a stool from my niece", "Robin")
+    "Rorik took a stool from Robin's niece"
+    """
+    if _SPEAKING.search(retold):
+        return retold
+    first = _OF_MINE.sub(f"{teller}'s", retold, count=1)
+    return _OF_MINE.sub("their", first)
 
 
 def retell_phrase(phrase: Phrase, *, swap: bool) -> str:

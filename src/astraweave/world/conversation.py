@@ -208,8 +208,8 @@ class Conversations:
         overturned: list[Memory] = []
         if not is_question(said.text.text):
             told = self._memory(mind, Heard(said.speaker, said.text.text, mind.id, now), now)
-            overturned = self._keeper.overturned(told)
-        return found, self._keeper.lately(mind.id), overturned
+            overturned = self._keeper.memories.overturned(told)
+        return found, self._keeper.memories.lately(mind.id), overturned
 
     def _recall(self, mind: Mind, said: Utterance, now: float) -> Recall:
         """How this character's memories are reached; used on the second thread."""
@@ -218,7 +218,7 @@ class Conversations:
         speakers = {said.speaker, *keeper.store.speakers(owner)}
         known = {key: world.entities[key].name for key in speakers if key in world.entities}
         return Recall(
-            search=lambda query, k: keeper.retrieve(
+            search=lambda query, k: keeper.memories.retrieve(
                 query, owner=owner, k=k, speaker=said.speaker, now=now
             ),
             everything=lambda: keeper.store.for_owner(owner),

@@ -141,7 +141,7 @@ def fits_noun(question: Question, phrase: Phrase, fact: Fact) -> float:
     if lex.keys(asked) & {"metal", "material"}:
         return 1.0 if any(w.low in lex.materials for w in phrase.words) else 0.0
     if any(key in lex.known_kinds for key in lex.keys(asked)):
-        if any(lex.keys(c) & lex.persons for c in contents):
+        if any(lex.keys(c) & lex.persons or lex.same(c, "child") for c in contents):
             return 0.0  # nine kids are no animals
         known = any(lex.known_member(c) for c in contents)
         return 0.0 if known else 0.75

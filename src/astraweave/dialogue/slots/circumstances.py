@@ -37,11 +37,19 @@ def find_place(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # 
     told = fact.clause
     lex = lexicon()
     away = {w.lemma for w in question.clause.verbs} & {"come", "hail", "bear", "grow", "originate"}
+    # "Where is she off to?" is not answered by where she is.
+    going = question.clause.stranded == "to" or bool(
+        {w.lemma for w in question.clause.verbs} & {"go", "travel", "head", "leave"}
+        and not question.clause.passive
+    )
     best: Slot | None = None
     parts: list[str] = []
     first: Phrase | None = None
     for prep, phrase in told.places:
-        if prep == "@time" or (prep in _NOT_PLACE and prep != "by") or is_time(phrase):
+        bound = prep == "for" and told.verb in {"leave", "head", "depart", "sail", "set", "start"}
+        if prep == "@time" or is_time(phrase):
+            continue
+        if prep in _NOT_PLACE and prep != "by" and not bound:
             continue
         if (prep == "by" and told.passive) or (prep == "to" and roles_of(told).recipient is phrase):
             continue
@@ -53,6 +61,8 @@ def find_place(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # 
         ):
             continue
         if phrase.head.is_("O") and phrase.start not in fact.referents:
+            continue
+        if going and prep in {"in", "at", "near", "by", "under", "behind", "from"}:
             continue
         if prep == "in" and phrase.head.low in {
             "spring",
@@ -93,7 +103,6 @@ def find_place(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # 
             "upstream",
             "downstream",
             "here",
-            "there",
         }:
             return Slot(text=word.low, trust=0.9)
     if told.verb in {"visit", "reach", "leave", "enter", "call"} | _MOTION:

@@ -149,7 +149,8 @@ def find_behind(question: Question, fact: Fact, judge: Judge) -> Slot | None:  #
     if "place" in question.hints:
         slot = find_place(question, fact, judge)
         native = told.verb in {"come", "hail", "bear", "grow", "originate", "live"}
-        return slot if slot and (native or slot.preposition in {"", "from"}) else None
+        from_it = told.verb in {"be", ""} and slot is not None and slot.preposition in {"", "from"}
+        return slot if slot and (native or from_it) else None
     for prep, phrase in told.places:
         if prep == asked and (slot := filled(phrase, question, fact, judge, preposition=prep)):
             return slot
