@@ -151,6 +151,10 @@ def test_a_world_notices_what_has_changed(tmp_path):
         assert changed.plan.act == "surprise"
         assert "gate was shut" in changed.text
         assert tam.say("The north gate is open.").wait().plan.act != "surprise"
+        tam.say("I come from Fenwick.").wait()
+        summed_up = tam.say("What have we talked about?").wait()
+        assert summed_up.plan.act == "summary_of_talk"
+        assert "shut" not in summed_up.text
         assert "open" in tam.say("Is the north gate open?").wait().text
 
 
