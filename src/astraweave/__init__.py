@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from astraweave.errors import AstraweaveError
     from astraweave.persona import Outcome, Persona, PersonaState
     from astraweave.rag import LifeSettings, Memory, Retrieved
-    from astraweave.world import Conversation, Npc, Reply, SaveInfo, TickReport, World
+    from astraweave.world import Conversation, MemoryRules, Npc, Reply, SaveInfo, TickReport, World
 
 __version__ = "0.1.0"
 
@@ -42,6 +42,7 @@ __all__ = [
     "LinePlan",
     "ManualClock",
     "Memory",
+    "MemoryRules",
     "Npc",
     "Outcome",
     "Persona",
@@ -66,6 +67,7 @@ _HOMES = {
     "LinePlan": "dialogue",
     "ManualClock": "core.clock",
     "Memory": "rag",
+    "MemoryRules": "world",
     "Npc": "world",
     "Outcome": "persona",
     "Persona": "persona",

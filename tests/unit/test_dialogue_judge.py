@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astraweave.cli.main import main as command
 from astraweave.dialogue import Judge, Knowledge, Moment
 from astraweave.dialogue.check._features import FEATURES, features
 from astraweave.dialogue.check.claims import faults_of_claims
 from astraweave.dialogue.check.fit import PARTS, Fit, FitWeights, builtin_weights
 from astraweave.embeddings import EmbeddingClient, MockEmbeddingClient, OnnxEmbedder
 from astraweave.errors import CorruptDataError
-from astraweave.evaluation.check_eval import evaluate_check, judged_lines
-from astraweave.evaluation.check_eval import main as evaluate
+from astraweave.evaluation.check_eval import CheckReport, evaluate_check, judged_lines
 from astraweave.evaluation.raw_lines import labelled_lines, scenes, tuning_lines
 from astraweave.guard import OutputGuard
 from astraweave.models import ModelFiles
@@ -27,8 +27,7 @@ KNOWN = Knowledge(
     ["Tam"],
     [*TAM.facts, *TAM.goals],
 )
-JUDGE = Judge()
-HARD = {"name", "number", "claim", "role", "markup", "cut", "short", "contradiction", "repetition"}
+JUDGE = Judge(Fit())
 
 
 def moment(utterance: str = "Good day.", act: str = "greeting", answer: str = "") -> Moment:
@@ -49,7 +48,7 @@ class Everything(Fit):
         return 1.0
 
 
-RULES = Judge(fit=Everything())
+RULES = Judge(Everything())
 
 
 @pytest.mark.parametrize(
@@ -82,7 +81,8 @@ def test_a_known_answer_is_not_taken_back():
     ("piece", "kind"),
     [
         ("A baker needs flour and two good arms.", "loose"),
-        ("The bandits burned the castle.", "loose"),
+        ("The bandits burned the castle.", "claim"),
+        ("The castle gleams at night.", "loose"),
         ("My wife bakes bread.", "claim"),
         ("She was born in a castle.", "claim"),
         ("I stole a crown from the castle.", "claim"),
@@ -99,7 +99,7 @@ def test_the_mended_clause_and_its_repairs_come_with_the_verdict():
 
 
 def test_a_studios_words_and_the_card_hold():
-    judge = Judge(guard=OutputGuard(words=["damn"]), fit=Everything())
+    judge = Judge(Everything(), guard=OutputGuard(words=["damn"]))
     assert judge.judge("Well, d4mn this fire!", moment()).reasons == ("word",)
     told = judge.about("You are Tam. You stole the king's golden crown last winter.")
     piece = "I stole the king's golden crown last winter."
@@ -118,7 +118,8 @@ def test_no_text_makes_it_raise(piece: str, utterance: str, line: str):
 def test_features_and_weights_are_numbers(piece: str, certainty: float):
     found = features(piece, moment(), "Well now.", ["loose"])
     assert found.shape == (len(FEATURES),)
-    assert np.isfinite(found).all() and found.min() >= 0.0 and found.max() < 10.0
+    assert np.isfinite(found).all()
+    assert 0.0 <= found.min() <= found.max() < 10.0
     assert np.isfinite(Fit().weigh(piece, moment(), "Well now.", [], certainty))
 
 
@@ -158,25 +159,41 @@ def test_the_labelled_lines_are_enough_and_apart():
     assert further <= drawn | moments[0]
 
 
-def test_words_alone_keep_nearly_all_bad_lines_out():
-    report = evaluate_check(judged_lines(labelled_lines(held_out=True), certain=False))
-    assert report.miss_rate <= WORDS_MISSES
-    assert report.false_alarm_rate <= WORDS_ALARMS
+# What was measured on the held-out half, and no worse: 28 misses of 249 bad lines and 24 false
+# alarms of 34 good ones by rules alone; 7 and 30 with the weights for words; 5 and 29 with all.
+
+
+def held_out(embedder: EmbeddingClient | None = None, judge: Judge | None = None) -> CheckReport:
+    return evaluate_check(judged_lines(labelled_lines(held_out=True), embedder, judge=judge))
+
+
+def test_rules_alone_keep_most_bad_lines_out():
+    report = held_out(judge=Judge())
+    assert report.missed <= 28
+    assert report.false_alarms <= 24
+
+
+def test_weighed_by_words_nearly_all_bad_lines_stay_out():
+    report = held_out()
+    assert report.missed <= 7
+    assert report.false_alarms <= 30
+    assert not report.missed_by_label["imagined"]
 
 
 @pytest.mark.models
-def test_with_vectors_and_certainty_more_of_the_good_ones_pass(embedder: EmbeddingClient):
-    report = evaluate_check(judged_lines(labelled_lines(held_out=True), embedder))
-    assert report.miss_rate <= MISSES
-    assert report.false_alarm_rate <= ALARMS
+def test_weighed_by_meaning_too_one_in_fifty_passes(embedder: EmbeddingClient):
+    report = held_out(embedder)
+    assert report.missed <= 5
+    assert report.false_alarms <= 29
+    assert not report.missed_by_label["imagined"]
 
 
 def test_the_evaluation_says_its_figures(capsys: pytest.CaptureFixture[str]):
-    assert evaluate(["--words-only", "--json", "--half", "tuning"]) == 0
+    assert command(["eval", "check", "--words-only", "--json", "--half", "tuning"]) == 0
     told = msgspec.json.decode(capsys.readouterr().out)["tuning"]
     assert told["bad"] + told["good"] == len(labelled_lines(held_out=False))
     assert told["miss_rate"] == told["missed"] / told["bad"]
-    assert evaluate(["--words-only", "--half", "tuning"]) == 0
+    assert command(["eval", "check", "--words-only", "--half", "tuning"]) == 0
     assert "tuning: misses" in capsys.readouterr().out
 
 

@@ -152,3 +152,13 @@ def test_a_world_notices_what_has_changed(tmp_path):
         assert "gate was shut" in changed.text
         assert tam.say("The north gate is open.").wait().plan.act != "surprise"
         assert "open" in tam.say("Is the north gate open?").wait().text
+
+
+def test_who_owns_one_thing_is_not_said_to_own_no_other():
+    wren = Persona(id="w", name="Wren", facts=("I own a good knife that Tam made.",))
+    assert plan("Do you have a dog?", persona=wren).act == "unknown"
+
+
+def test_of_strangers_it_thinks_nothing_yet():
+    assert plan("What do you think of me?").act == "recap_nothing"
+    assert plan("Do you like me?", relation=FOE).act in {"feeling", "because"}

@@ -6,8 +6,9 @@ from itertools import cycle
 
 from astraweave.bench.case import Case, Pair, case
 from astraweave.core.rng import RandomStreams
+from astraweave.core.settings import DEFAULT_MODEL
 from astraweave.core.text import sanitize
-from astraweave.dialogue import DialogueGenerator, Situation, Verdict, moment_of
+from astraweave.dialogue import DialogueGenerator, Judge, Situation, Verdict, moment_of
 from astraweave.persona import Persona
 from astraweave.rag import Memory, Retrieved
 
@@ -53,13 +54,13 @@ def check() -> Pair:
         )
         plan = generator.planner(persona).plan(situation)
         moments.append((moment_of(situation, plan), drafted))
-    turns = cycle(moments)
+    turns, judge = cycle(moments), Judge.of(DEFAULT_MODEL)
 
     def one() -> Verdict:
         moment, drafted = next(turns)
-        return generator.judge.judge(drafted, moment, line=moment.opening)
+        return judge.judge(drafted, moment, line=moment.opening, certainty=-2.0)
 
-    untrue = [generator.judge.judge(moments[i][1], moments[i][0]).passed for i in (3, 4)]
+    untrue = [judge.judge(moments[place][1], moments[place][0]).passed for place in (3, 4)]
     return Pair(ours=one, quality={"untrue_refused": 1.0 - sum(untrue) / len(untrue)})
 
 

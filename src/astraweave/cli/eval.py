@@ -12,6 +12,7 @@ import msgspec
 from astraweave.cli.console import Console
 from astraweave.core.settings import DEFAULT_EMBEDDER, Settings
 from astraweave.errors import InputError
+from astraweave.evaluation.check_eval import report_check
 from astraweave.evaluation.conversation import CATEGORIES, read_conversations
 from astraweave.evaluation.game_country import KINDS
 from astraweave.evaluation.game_memory import GameReport, evaluate_game
@@ -24,7 +25,8 @@ _WAYS = (("ours", "ours"), ("bm25", "BM25 alone"), ("minilm", "MiniLM alone"))
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate one thing; prints a table or one JSON object."""
-    return _game(arguments) if arguments.what == "game" else _memory(arguments)
+    ways = {"memory": _memory, "game": _game, "check": report_check}
+    return ways[arguments.what](arguments)
 
 
 def _game(arguments: argparse.Namespace) -> int:

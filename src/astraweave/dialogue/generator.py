@@ -80,7 +80,8 @@ class DialogueGenerator:
     ) -> None:
         self.scheduler = scheduler
         self.studio_guard = guard
-        self.judge = Judge(embedder, guard=guard or OutputGuard())
+        drafts = scheduler.model.info.id if scheduler is not None else ""
+        self.judge = Judge.of(drafts, embedder, guard=guard or OutputGuard())
         self.clock = clock or SystemClock()
         self.telemetry = telemetry
         self.sampling = sampling

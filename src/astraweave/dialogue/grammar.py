@@ -23,7 +23,8 @@ __all__ = ["Grammar", "language_of"]
 
 _KEYS = (
     "tag", "name", "quotes", "list", "keep_capital", "stopwords", "article", "contract", "expand",
-    "past", "ago", "feelings", "moods", "numbers", "swap", "conjugate", "events",
+    "past", "ago", "feelings", "moods", "numbers", "swap", "conjugate", "events", "acts",
+    "questions",
 )  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
@@ -91,6 +92,15 @@ class Grammar:
         self._shift = PersonShift(swap, data.get("conjugate", {})) if swap else None
         self.events: Mapping[str, Any] = data.get("events", {})
         self.swap: Mapping[str, Mapping[str, str]] = swap or {}
+        self.acts = {
+            kind: re.compile(pattern, re.IGNORECASE)
+            for kind, pattern in data.get("acts", {}).items()
+        }
+        self.questions = [
+            (re.compile(asks, re.IGNORECASE), re.compile(needs, re.IGNORECASE))
+            for asks, needs in data.get("questions", {}).get("needs", ())
+        ]
+        self.question_words = frozenset(data.get("questions", {}).get("words", "").split())
 
     @classmethod
     def named(cls, tag: str) -> Grammar:

@@ -1,6 +1,6 @@
 """How well the output check judges raw lines: the labelled ones, through what production runs.
 
-``python -m astraweave.evaluation.check_eval [--json]`` prints what would have been shown and should
+``astraweave eval check [--json]`` prints what would have been shown and should
 not (misses, as a share of the bad lines), and what was good and refused (false alarms).
 """
 
@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from astraweave.core.rng import RandomStreams
-from astraweave.core.settings import DEFAULT_EMBEDDER, Settings
+from astraweave.core.settings import DEFAULT_EMBEDDER, DEFAULT_MODEL, Settings
 from astraweave.dialogue import DialogueGenerator, Judge, Moment, Verdict, moment_of
 from astraweave.embeddings import EmbeddingClient
 from astraweave.evaluation.raw_lines import RawLine, Scene, labelled_lines, scenes, situation_of
 
-__all__ = ["CheckReport", "Judged", "evaluate_check", "judged_lines", "main"]
+__all__ = ["CheckReport", "Judged", "evaluate_check", "judged_lines", "report_check"]
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +86,12 @@ def judged_lines(
     chosen : iterable of Scene, optional
         Where the lines come from; by default the measured scenes.
     judge : Judge, optional
-        By default the one that a `DialogueGenerator` has.
+        By default the one of the default model, from which the lines are.
     certain : bool
         Whether the judge is told how likely the model found its words; not every model tells.
     """
     generator = DialogueGenerator(embedder=embedder)
-    judge = generator.judge if judge is None else judge
+    judge = Judge.of(DEFAULT_MODEL, embedder) if judge is None else judge
     moments: dict[tuple[str, str], Moment] = {}
     for scene in scenes() if chosen is None else chosen:
         for utterance in scene.utterances:
@@ -146,24 +146,20 @@ def as_document(report: CheckReport) -> dict[str, object]:
     return {**msgspec.to_builtins(report), **rates}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Judge the labelled lines and print the figures."""
-    parser = argparse.ArgumentParser(description="Measures the output check on labelled lines.")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--words-only", action="store_true", help="without the embedder")
-    parser.add_argument("--half", choices=("tuning", "held_out"), help="only one half")
-    options = parser.parse_args(arguments)
+def report_check(options: argparse.Namespace) -> int:
+    """Print what `evaluate_check` finds on the labelled lines; see ``astraweave eval check``."""
     embedder: EmbeddingClient | None = None
-    if not options.words_only:
+    if not (options.words_only or options.rules_only):
         from astraweave.embeddings import OnnxEmbedder
         from astraweave.models import ModelStore
 
         embedder = OnnxEmbedder(ModelStore(Settings.from_environment()).ensure(DEFAULT_EMBEDDER))
+    judge = Judge() if options.rules_only else None
     halves = [options.half] if options.half else ["tuning", "held_out"]
-    reports = {
-        half: evaluate_check(judged_lines(labelled_lines(held_out=half == "held_out"), embedder))
-        for half in halves
-    }
+    reports = {}
+    for half in halves:
+        lines = labelled_lines(held_out=half == "held_out")
+        reports[half] = evaluate_check(judged_lines(lines, embedder, judge=judge))
     if options.json:
         found = {half: as_document(report) for half, report in reports.items()}
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
@@ -182,7 +178,3 @@ def _table(half: str, report: CheckReport) -> Iterable[str]:
         yield f"  labelled {label:<14} {report.missed_by_label.get(label, 0):>4} missed of {count}"
     for reason, (bad, good) in report.refused_by_reason.items():
         yield f"  refused as {reason:<14} {bad:>4} bad {good:>4} good"
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

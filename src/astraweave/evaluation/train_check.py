@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave.core.settings import DEFAULT_EMBEDDER, Settings
+from astraweave.core.settings import DEFAULT_EMBEDDER, DEFAULT_MODEL, Settings
 from astraweave.dialogue.check._features import FEATURES, features
 from astraweave.dialogue.check.fit import PARTS, Fit, FitWeights, inputs_of
 from astraweave.dialogue.check.judge import Judge, Moment
@@ -70,7 +70,7 @@ class _Noting(Fit):
 def samples(embedder: EmbeddingClient, lines: Sequence[RawLine], scene_file: str) -> list[Sample]:
     """What reaches the weights of some labelled lines."""
     noting = _Noting()
-    judged = judged_lines(lines, chosen=scenes(scene_file), judge=Judge(fit=noting))
+    judged = judged_lines(lines, chosen=scenes(scene_file), judge=Judge(noting))
     known: dict[str, NDArray[np.float32]] = {
         "": np.zeros(embedder.model_info.dimensions, np.float32)
     }
@@ -142,7 +142,7 @@ def train(found: Sequence[Sample], embedder: str) -> FitWeights:
             f"{part}: cross-validated, {np.mean(scores[~good] > threshold):.1%} of the bad pass,"
             f" {np.mean(scores[good] > threshold):.1%} of the good"
         )
-    return FitWeights(embedder=embedder, parts=parts)
+    return FitWeights(model=DEFAULT_MODEL, embedder=embedder, parts=parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

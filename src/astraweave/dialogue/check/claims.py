@@ -90,7 +90,7 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
     content = [w for w in _content(span) if w.low not in _INTERJECTIONS]
     strange = [w for w in content if not _free(w)]
     happened = _asserts_past(clause) or _holds(clause)
-    kind = "claim" if _firm(clause, span, happened=happened) else "loose"
+    kind = "claim" if _firm(clause, span, knowledge, happened=happened) else "loose"
     if not all(_known_anywhere(w, knowledge) for w in strange):
         return kind
     if any(w.low in _WHEN and w.low not in knowledge.keys for w in span):
@@ -115,7 +115,7 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
     return kind
 
 
-def _firm(clause: Clause, span: list[Word], *, happened: bool) -> bool:
+def _firm(clause: Clause, span: list[Word], known: Knowledge, *, happened: bool) -> bool:
     """Whether a fact about somebody is stated, and no mere opinion, wish or saying."""
     lex = lexicon()
     for word, after in pairwise(span):
@@ -125,7 +125,9 @@ def _firm(clause: Clause, span: list[Word], *, happened: bool) -> bool:
     if subject is None or clause.link in {"if", "when", "unless"}:
         return False
     low = subject.head.low
-    person = (subject.head.is_("E") and subject.head.start > 0) or bool(lex.keys(low) & lex.persons)
+    person = (subject.head.is_("E") and (subject.head.start > 0 or low in known.names)) or bool(
+        lex.keys(low) & lex.persons
+    )
     general = subject.words[0].low in {"a", "an", "any", "every", "no", "some"} or low == "people"
     if low in {"he", "she"} or (person and not general):
         return True

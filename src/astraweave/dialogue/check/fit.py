@@ -41,6 +41,9 @@ _SURE_SCALE = 2.0
 _SURE_MEAN, _SURE_SPREAD = -2.0, 0.6
 """Of the logarithm of a token's probability, in drafts of the default model."""
 
+_REMEMBERED = 64
+"""Texts whose vectors are kept."""
+
 _CHEER = re.compile(
     r"\b(?:well done|congratulations|fine day|great name|happy|wonderful|glad)\b", re.IGNORECASE
 )
@@ -66,6 +69,9 @@ class FitWeights(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    model : str
+        Id of the language model whose drafts they were fitted to: how often such a draft is good,
+        and what goes wrong in it, is no other model's.
     embedder : str
         Id of the embedding model whose vectors they were fitted to.
     parts : dict of str to ndarray
@@ -73,6 +79,7 @@ class FitWeights(msgspec.Struct, frozen=True, kw_only=True):
         it has them; last what is added. A clause fits where the sum is above 0.
     """
 
+    model: str
     embedder: str
     parts: dict[str, NDArray[np.float32]]
 
@@ -80,7 +87,8 @@ class FitWeights(msgspec.Struct, frozen=True, kw_only=True):
         """As an ``.npz`` file, half precision, the same bytes for the same weights."""
         file = io.BytesIO()
         arrays = {name: row.astype(np.float16) for name, row in self.parts.items()}
-        np.savez(file, embedder=np.array(self.embedder), features=np.array(FEATURES), **arrays)  # type: ignore[arg-type]
+        names = {"model": self.model, "embedder": self.embedder, "features": FEATURES}
+        np.savez(file, **{key: np.array(name) for key, name in names.items()}, **arrays)  # type: ignore[arg-type]
         return file.getvalue()
 
     @classmethod
@@ -100,7 +108,7 @@ class FitWeights(msgspec.Struct, frozen=True, kw_only=True):
                         " again"
                     )
                 parts = {name: file[name].astype(np.float32) for name in PARTS}
-                embedder = str(file["embedder"])
+                model, embedder = str(file["model"]), str(file["embedder"])
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise CorruptDataError(f"these are no weights of the output check: {error}") from error
         for name in ("words", "words_sure"):
@@ -108,7 +116,7 @@ class FitWeights(msgspec.Struct, frozen=True, kw_only=True):
                 raise CorruptDataError(
                     f"the weights {name!r} of the output check have another size"
                 )
-        return cls(embedder=embedder, parts=parts)
+        return cls(model=model, embedder=embedder, parts=parts)
 
 
 @functools.cache
@@ -134,6 +142,8 @@ class Fit:
         self, embedder: EmbeddingClient | None = None, *, weights: FitWeights | None = None
     ) -> None:
         self._embedder, self._weights = embedder, weights
+        # What was said and how the line began are asked for again with each of its clauses.
+        self._vector = functools.lru_cache(maxsize=_REMEMBERED)(self._embed)
 
     def weigh(
         self,
@@ -157,10 +167,16 @@ class Fit:
         vectors: list[NDArray[np.float32]] | None = None
         if self._embedder is not None and self._embedder.model_info.id == weights.embedder:
             with contextlib.suppress(AstraweaveError):
-                vectors = _vectors(self._embedder, clause, moment.utterance, line)
+                vectors = [self._vector(text) for text in (clause, moment.utterance, line)]
         part = "words" if vectors is None else "vector"
         row = weights.parts[part if certainty is None else f"{part}_sure"]
         return float(row[:-1] @ inputs_of(cues, vectors, certainty) + row[-1])
+
+    def _embed(self, text: str) -> NDArray[np.float32]:
+        assert self._embedder is not None
+        if not text.strip():
+            return np.zeros(self._embedder.model_info.dimensions, dtype=np.float32)
+        return self._embedder.embed(text)
 
 
 def inputs_of(
@@ -178,8 +194,3 @@ def inputs_of(
         scaled = (max(-6.0, min(0.0, certainty)) - _SURE_MEAN) / _SURE_SPREAD * _SURE_SCALE
         found.append(np.array([scaled], dtype=np.float32))
     return np.concatenate(found, dtype=np.float32)
-
-
-def _vectors(embedder: EmbeddingClient, *texts: str) -> list[NDArray[np.float32]]:
-    nothing = np.zeros(embedder.model_info.dimensions, dtype=np.float32)
-    return [embedder.embed(text) if text.strip() else nothing for text in texts]

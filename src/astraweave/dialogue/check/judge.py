@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from astraweave.dialogue.check.claims import faults_of_claims
-from astraweave.dialogue.check.fit import Fit, faults_of_place
+from astraweave.dialogue.check.fit import Fit, builtin_weights, faults_of_place
 from astraweave.dialogue.check.form import faults_of_form, unfinished
 from astraweave.dialogue.check.knowledge import Knowledge
 from astraweave.dialogue.moves.reserve import touches_taboo
@@ -105,12 +105,10 @@ class Judge:
 
     Parameters
     ----------
-    embedder : EmbeddingClient, optional
-        The world's; without one, words alone say whether a clause fits.
+    fit : Fit, optional
+        Weighs what rules leave open. Without one, rules refuse whatever they doubt.
     guard : OutputGuard, optional
         Refuses what must not be shown whatever it claims; a studio's own words and rules.
-    fit : Fit, optional
-        In place of the built-in weights.
 
     Examples
     --------
@@ -121,15 +119,32 @@ class Judge:
     False
     """
 
-    def __init__(
-        self,
+    def __init__(self, fit: Fit | None = None, *, guard: OutputGuard = _GUARD) -> None:
+        self._fit, self._guard = fit, guard
+
+    @classmethod
+    def of(
+        cls,
+        model: str,
         embedder: EmbeddingClient | None = None,
         *,
         guard: OutputGuard = _GUARD,
-        fit: Fit | None = None,
-    ) -> None:
-        self._guard = guard
-        self._fit = Fit(embedder) if fit is None else fit
+    ) -> Judge:
+        """The judge of what a model drafts.
+
+        The built-in weights are for the default model; what another drafts, rules judge alone.
+
+        Parameters
+        ----------
+        model : str
+            Its id.
+        embedder : EmbeddingClient, optional
+            The world's; without one, words alone say whether a clause fits.
+        guard : OutputGuard, optional
+            A studio's own.
+        """
+        fit = Fit(embedder) if model and model == builtin_weights().model else None
+        return cls(fit, guard=guard)
 
     def about(self, card: str) -> Judge:
         """The same judge for a model that was told `card`, which is not to be read out."""
@@ -177,8 +192,12 @@ class Judge:
             piece, speaker=moment.persona.name, line=line, recent=moment.recent, last=last
         )
         sure, perhaps = self._faults(text, moment, line, drafted)
-        if not sure and self._fit.weigh(text, moment, line, perhaps, certainty) <= 0.0:
-            sure = ["claim" if fault == "loose" else fault for fault in perhaps] or ["unfit"]
+        if not sure:
+            doubts = ["claim" if fault == "loose" else fault for fault in perhaps]
+            if self._fit is None:
+                sure = doubts
+            elif self._fit.weigh(text, moment, line, perhaps, certainty) <= 0.0:
+                sure = doubts or ["unfit"]
         kept = tuple(dict.fromkeys(sure))
         return Verdict(passed=not kept, reasons=kept, text=text.strip(), repairs=repairs)
 

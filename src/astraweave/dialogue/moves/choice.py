@@ -20,8 +20,8 @@ from astraweave.rag.memory import Memory
 __all__ = ["LINE_ACTS", "Choice", "Scene", "planned"]
 
 LINE_ACTS: tuple[str, ...] = (
-    "answer", "unknown", "recap", "summary_of_talk", "telling", "surprise", "comfort",
-    "congratulate", "greeting", "greeting_again", "greeting_recall", "greet_friend", "greet_rival",
+    "answer", "unknown", "recap", "recap_nothing", "summary_of_talk", "telling", "surprise",
+    "comfort", "congratulate", "greeting", "greeting_again", "greeting_recall", "greet_friend", "greet_rival",
     "greet_feared", "introduce", "farewell", "thanks", "wellbeing", "feeling", "because",
     "request", "offer", "accept", "decline", "refuse", "promise", "taboo", "secret", "seek_help",
     "insult", "warn", "threaten", "tease", "praise", "complain", "boast", "apology", "agreement",
@@ -153,6 +153,8 @@ class Scene:
     def tellings(self) -> list[tuple[Fact, Source]]:
         """What the speaker told, most telling first, each in a clause short enough to say back."""
         found: list[tuple[Fact, Source]] = []
+        if self.persona.language.split("-")[0] != "en":
+            return found  # these are read by the parser, which reads English
         importance = {r.memory.id: r.memory.importance for r in self.situation.memories}
         for source in self.sources:
             if source.speaker != self.situation.speaker or act_of(source.text).kind != "telling":

@@ -8,6 +8,7 @@ from astraweave.dialogue.acts import act_of
 from astraweave.dialogue.answer import spoken
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import words
+from astraweave.dialogue.moves import by_tables
 from astraweave.dialogue.moves.answering import summary
 from astraweave.dialogue.moves.choice import Choice, Scene, planned, short_fact
 from astraweave.dialogue.moves.news import heard_of_speaker
@@ -53,6 +54,8 @@ def greet(scene: Scene) -> Choice:
         return news.because(*reasons)
     if scene.away_s >= VERY_LONG_S and (back := summary(scene, most=2)) is not None:
         return _after_long(back, fields, reasons, friend=relation.affinity >= _CLOSE)
+    if (known := by_tables.recall_in_greeting(scene)) is not None:
+        return known.because(*reasons)
     told = scene.tellings
     if told and scene.rng.random() < _RECALL_CHANCE:
         fact, source = told[scene.rng.randrange(min(3, len(told)))]

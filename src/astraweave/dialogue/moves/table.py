@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from astraweave.dialogue.moves import (
     answering,
+    by_tables,
     company,
     feelings,
     meeting,
@@ -37,8 +38,8 @@ _FIRST: Sequence[Rule] = (
 """Asked before all others, whatever was heard."""
 
 _TABLE: Mapping[str, Sequence[Rule]] = {
-    "question": (reserve.keep_secret, company.hand_over, answering.answer),
-    "recap": (answering.recap,),
+    "question": (reserve.keep_secret, by_tables.answer, company.hand_over, answering.answer),
+    "recap": (by_tables.sum_up, answering.recap),
     "telling": (reserve.promise_silence, telling.take_note),
     "greeting": (meeting.greet,),
     "farewell": (meeting.part,),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from astraweave.dialogue.acts import Act, act_of, is_news
 from astraweave.dialogue.compose import opines
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.words import sentences, words
+from astraweave.dialogue.moves import by_tables
+from astraweave.dialogue.moves.by_tables import act_in, read_by_tables
 from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.dialogue.moves.meeting import greet
 from astraweave.dialogue.moves.sympathy import felt_with
@@ -20,6 +24,9 @@ _MINE = frozenset(["i", "my", "me", "we", "our", "us"])
 
 def heard_act(situation: Situation) -> Act:
     """What the utterance does; one that mends what was told before tells it anew."""
+    tables = read_by_tables(situation.utterance.text, situation.persona)
+    if tables is not None:
+        return act_in(situation.utterance.text, tables)
     act = act_of(situation.utterance.text, situation.persona.name)
     if act.kind in {"telling", "smalltalk", "agreement"}:
         mended = corrected(situation.utterance.text, situation.history)
@@ -30,6 +37,8 @@ def heard_act(situation: Situation) -> Act:
 
 def take_note(scene: Scene) -> Choice | None:
     """Take note of something told, where it deserves to be named."""
+    if (noted := by_tables.take_note(scene)) is not None:
+        return replace(noted, after=felt_with(noted.told, scene))
     told = scene.heard.told
     if scene.heard.greets and opines(told):
         return greet(scene)
