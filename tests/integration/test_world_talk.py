@@ -9,6 +9,7 @@ import pytest
 from astraweave.core.clock import ManualClock
 from astraweave.core.settings import Settings
 from astraweave.core.worldview import Entity
+from astraweave.dialogue import VoiceLibrary
 from astraweave.dialogue.repair import normal
 from astraweave.errors import InputError
 from astraweave.llm import ScriptedModel
@@ -304,3 +305,25 @@ def test_no_line_comes_again_within_twenty_whatever_the_tier(tmp_path):
                 assert line not in lines[-20:], (turn, text, line)
                 lines.append(line)
     model.close()
+
+
+def test_a_studios_own_voice_speaks_and_a_question_is_explained(tmp_path):
+    folder = tmp_path / "voices"
+    folder.mkdir()
+    lines = [f"State your business, number {n}." for n in range(6)]
+    (folder / "terse.toml").write_text(
+        f'name = "terse"\nextends = "plain"\nlanguage = "en"\n[acts]\ngreeting = {lines}\n'.replace(
+            "'", '"'
+        ),
+        encoding="utf-8",
+    )
+    persona = person("guard", "Guard", patterns="terse")
+    with open_world(tmp_path / "slot", voices=VoiceLibrary.load(folder)) as world:
+        guard = world.npc("guard", persona=persona)
+        reply = guard.say("Good morning.")
+        reply.wait()
+        assert reply.text.startswith("State your business")
+        guard.remember("The bridge at Fallowmere is closed.")
+        world.tick()
+        found = guard.explain("What of the bridge?")
+        assert any("bridge" in each.memory.text and each.reasons for each in found)

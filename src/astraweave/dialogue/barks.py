@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from astraweave.core.rng import RandomStreams
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.tone import Tone
+from astraweave.dialogue.voice import VoiceLibrary
 from astraweave.errors import InputError
 from astraweave.persona import Persona
 
@@ -52,9 +53,9 @@ class Barker:
     (True, '')
     """
 
-    def __init__(self, persona: Persona, seed: int) -> None:
+    def __init__(self, persona: Persona, seed: int, voices: VoiceLibrary | None = None) -> None:
         self._persona, self._seed = persona, seed
-        self._composer = Composer(persona)
+        self._composer = Composer(persona, voices)
         self._last: dict[str, float] = {}
         self._recent: deque[str] = deque(maxlen=_NOT_AGAIN)
 

@@ -22,6 +22,7 @@ from astraweave.dialogue.report import Clause, LineReport, Tier
 from astraweave.dialogue.road import Scheduler
 from astraweave.dialogue.similarity import Similarity
 from astraweave.dialogue.situation import Situation
+from astraweave.dialogue.voice import VoiceLibrary
 from astraweave.embeddings.protocol import EmbeddingClient
 from astraweave.errors import UsageError
 from astraweave.guard import OutputGuard
@@ -58,6 +59,8 @@ class DialogueGenerator:
         Its ``dialogue`` is what the model is asked; None: the built-in one.
     guard : OutputGuard or None
         A studio's words and rules, which hold for composed text as well.
+    voices : VoiceLibrary or None
+        Where personas find their voices; None: the built-in ones.
 
     Raises
     ------
@@ -77,7 +80,9 @@ class DialogueGenerator:
         sampling: SamplingParams = _SAMPLING,
         prompts: PromptLibrary | None = None,
         guard: OutputGuard | None = None,
+        voices: VoiceLibrary | None = None,
     ) -> None:
+        self.voices = voices
         self.scheduler = scheduler
         self.studio_guard = guard
         drafts = scheduler.model.info.id if scheduler is not None else ""
@@ -179,6 +184,6 @@ class DialogueGenerator:
         """The planner of a character, kept from line to line."""
         kept = self._planners.get(persona.id)
         if kept is None or kept[0] is not persona:
-            kept = (persona, Planner(Composer(persona), self._answerer))
+            kept = (persona, Planner(Composer(persona, self.voices), self._answerer))
             self._planners[persona.id] = kept
         return kept[1]

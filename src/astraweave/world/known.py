@@ -18,6 +18,7 @@ from astraweave.persona import (
     explain,
     state_at,
 )
+from astraweave.rag import Explanation as Ranking
 from astraweave.rag import Memory, Retrieved, checked_memory
 from astraweave.rag.scopes import AUTHOR, WORLD, check_scope, is_scope
 from astraweave.world.cast import Mind
@@ -142,6 +143,11 @@ class Known(Kept):
         self._check()
         now = self.clock.now()
         return self._block(self._keeper.memories.retrieve, query, owner=npc, k=k, now=now)
+
+    def _explain(self, npc: str, query: str, k: int) -> list[Ranking]:
+        self._check()
+        now = self.clock.now()
+        return self._block(self._keeper.memories.rag.explain, query, owner=npc, k=k, now=now)
 
     def _memory(self, npc: str, memory_id: int) -> Memory | None:
         self._check()

@@ -9,6 +9,7 @@ from astraweave.context import Turn
 from astraweave.dialogue import LinePlan
 from astraweave.llm import Priority
 from astraweave.persona import Explanation, Outcome, Persona, PersonaState
+from astraweave.rag import Explanation as Ranking
 from astraweave.rag import Memory, Retrieved
 from astraweave.world.reply import Reply
 
@@ -29,6 +30,7 @@ class _World(Protocol):
     def _tell(self, memory: Memory) -> None: ...
     def share(self, memory: Memory | Retrieved, to: Npc | str, *, by: Npc | str = "") -> None: ...
     def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]: ...
+    def _explain(self, npc: str, query: str, k: int) -> list[Ranking]: ...
     def _memory(self, npc: str, memory_id: int) -> Memory | None: ...
     def _turns(self, npc: str) -> Sequence[Turn]: ...
     def _memory_count(self, npc: str) -> int: ...
@@ -192,6 +194,13 @@ class Npc:
     def recall(self, query: str, k: int = 5) -> list[Retrieved]:
         """What it remembers about `query`, best first; waits for the answer, so not in a frame."""
         return self._world._recall(self.id, query, k)
+
+    def explain(self, query: str, k: int = 5) -> list[Ranking]:
+        """Why `query` brings back what it does; waits for the answer, so not in a frame.
+
+        Each as text (``str``) names what counted most.
+        """
+        return self._world._explain(self.id, query, k)
 
     def memory(self, memory_id: int) -> Memory | None:
         """One of its memories by id (see `Reply.memories`); waits, so not in a frame."""

@@ -9,6 +9,7 @@ from astraweave.core.protocols import Clock
 from astraweave.core.text import sanitize
 from astraweave.dialogue import BARKS, Barker, LinePlan, LineReport
 from astraweave.dialogue.tone import Tone
+from astraweave.dialogue.voice import VoiceLibrary
 from astraweave.errors import Cancelled, InputError
 from astraweave.llm import PRIORITIES, Priority
 from astraweave.observability import Telemetry
@@ -49,6 +50,7 @@ class Talk:
         telemetry: Telemetry,
         seed: Callable[[], int],
         deadline_s: float,
+        voices: VoiceLibrary | None = None,
     ) -> None:
         self.speaking: set[Reply] = set()
         self._owner = owner
@@ -61,6 +63,7 @@ class Talk:
         self._telemetry = telemetry
         self._seed = seed
         self._deadline_s = deadline_s
+        self._voices = voices
         self._barkers: dict[str, tuple[Persona, Barker]] = {}
 
     def say(
@@ -119,7 +122,7 @@ class Talk:
         persona = self._cast[npc].persona
         kept = self._barkers.get(npc)
         if kept is None or kept[0] is not persona:
-            kept = self._barkers[npc] = (persona, Barker(persona, self._seed()))
+            kept = self._barkers[npc] = (persona, Barker(persona, self._seed(), self._voices))
         now = self._clock.now()
         state = self._minds.state(persona, now)
         tone = Tone(mood=mood_at(persona, state, max(now, state.at)))

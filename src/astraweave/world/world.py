@@ -19,7 +19,7 @@ from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import Settings
 from astraweave.core.worldview import Entity, WorldView
-from astraweave.dialogue import DialogueGenerator, LinePlan
+from astraweave.dialogue import DialogueGenerator, LinePlan, VoiceLibrary
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import (
     AstraweaveError,
@@ -123,6 +123,7 @@ class World(Known):
         calendar: GameCalendar,
         prompts: PromptLibrary | None = None,
         output_guard: OutputGuard | None = None,
+        voices: VoiceLibrary | None = None,
     ) -> None:
         self.view = view
         self.telemetry = telemetry
@@ -148,6 +149,7 @@ class World(Known):
             embedder=brains.embedder,
             prompts=prompts,
             guard=output_guard,
+            voices=voices,
         )
         feelings = Feelings(keeper.mind, keeper.embedder)
         self._conversations = Conversations(
@@ -175,6 +177,7 @@ class World(Known):
             telemetry=telemetry,
             seed=lambda: self._rng.seed,
             deadline_s=deadline_s,
+            voices=voices,
         )
         self._restore()
         # Behind the lines that end when the world does, before the slot closes.
@@ -197,6 +200,7 @@ class World(Known):
         prompts: PromptLibrary | str | Path | None = None,
         road: RoadSettings | str | Path | None = None,
         output_guard: OutputGuard | None = None,
+        voices: VoiceLibrary | None = None,
         memories: MemoryRules | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
         calendar: GameCalendar | None = None,
@@ -233,6 +237,8 @@ class World(Known):
             why.
         output_guard : OutputGuard, optional
             Words and rules of your own: no character says what it refuses, model or not.
+        voices : VoiceLibrary, optional
+            Your own voices, by the names that personas give in ``patterns``.
         memories : MemoryRules, optional
             How memories fade, how many a character keeps, and who may know what.
         deadline_s : float
@@ -315,6 +321,7 @@ class World(Known):
                 calendar=calendar,
                 prompts=prompts,
                 output_guard=output_guard,
+                voices=voices,
             )
         except BaseException:
             with contextlib.suppress(AstraweaveError):  # what went wrong first is what matters
