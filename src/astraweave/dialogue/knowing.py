@@ -137,6 +137,7 @@ def about_listener(question: Question) -> bool:
     return yours and not mine
 
 
+_ANY_OF_MINE = frozenset(["people", "kin", "family", "relatives", "friends", "folk"])
 _MINE = frozenset(["i", "my", "me", "we", "our", "us"])
 
 
@@ -218,7 +219,7 @@ def _recollected(
         candidates,
         ignore=persona.name.split(),
         people=about,
-        mine=mine and not wanted,
+        mine=mine and not wanted and not _ANY_OF_MINE & {w.low for w in words(question.text)},
         least=least,
     )
     if best is None:
