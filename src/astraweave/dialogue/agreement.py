@@ -87,6 +87,7 @@ class Agreement(Sameness):
                 "lend",
                 "send",
                 "teach",
+                "show",
                 "bequeath",
                 "loan",
                 "leave",

@@ -14,12 +14,13 @@ from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import number_value, sentences, words
 from astraweave.dialogue.matching import Match, Matcher
 from astraweave.dialogue.people import People, rewordings
-from astraweave.dialogue.retell import of_teller, retell, retell_phrase, shift
+from astraweave.dialogue.retell import of_teller, retell, retell_phrase, retell_text, shift
 from astraweave.dialogue.similarity import Similarity
 
 __all__ = ["Answer", "Answerer"]
 
 _MIN_FIT = 0.5
+_LEAST_RETOLD = 3
 _SAME_FIT = 0.12
 """Answers that fit within this of the best are equals: the latest of them counts."""
 
@@ -245,6 +246,8 @@ class Answerer:
         else:
             teller, swap = names.get(source.speaker, source.speaker), False
         retold = retell(fact, swap=swap)
+        if len(retold.split()) < _LEAST_RETOLD:  # "that's": the rest of it was left behind
+            retold = retell_text(source.text, swap=swap) or retold
         if teller not in {"self", "asker"}:
             retold = of_teller(retold, teller)
         return Answer(

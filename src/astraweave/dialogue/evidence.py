@@ -21,8 +21,8 @@ __all__ = ["IMPLIED", "Need", "needs_of", "of_that_side", "supported"]
 IMPLIED = {
     asked: told.split()
     for asked, told in (
-        ("receive", "give send inherit leave"),
-        ("get", "have give buy receive win inherit find trade swap exchange"),
+        ("receive", "give send inherit leave hand"),
+        ("get", "have give hand buy receive win inherit find trade swap exchange"),
         ("win", "award"),
         ("own", "buy have"),
         ("sell", "buy trade"),
@@ -41,9 +41,10 @@ IMPLIED = {
         ("stay", "live lodge"),
         ("hide", "keep bury"),
         ("work", "be"),
-        ("learn", "teach"),
+        ("learn", "teach show"),
         ("teach", "learn"),
         ("study", "learn"),
+        ("leave", "hide stash bury forget"),
         ("scare", "fear afraid"),
         ("hurt", "break sprain bite cut"),
         ("injure", "break sprain cut"),
@@ -52,7 +53,7 @@ IMPLIED = {
         ("come", "bear live"),
         ("grow", "bear"),
         ("lie", "hide bury be keep"),
-        ("give", "receive get inherit send lend present"),
+        ("give", "receive get inherit send lend present hand"),
         ("take", "steal borrow"),
         ("attack", "bite"),
         ("marry", "wife husband"),

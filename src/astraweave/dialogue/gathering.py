@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from astraweave.context.turn import Turn
 from astraweave.dialogue.facts import Fact, Source, facts_of
-from astraweave.dialogue.language.paraphrase import other_wordings
+from astraweave.dialogue.language.paraphrase import other_wordings, plain_question
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences
 from astraweave.dialogue.moments import asked_period, asked_telling, period_of
@@ -74,7 +74,7 @@ def gather(utterance: str, history: Sequence[Turn], recall: Recall, *, k: int) -
     if (period := asked_period(utterance)) is not None:
         return _of_a_time(period_of(period, _times(recall), recall.now, recall.calendar), recall)
     telling = asked_telling(utterance)
-    query = telling.claim if telling else retrieval_query(utterance, history)
+    query = telling.claim if telling else retrieval_query(plain_question(utterance), history)
     found = recall.search(query, k)
     asked = telling.question() if telling else _question(resolved_question(utterance, history))
     if asked is None:

@@ -82,7 +82,9 @@ def _people(sought: Sought, text: Text) -> list[str]:
     people = [
         name
         for index, name in text.names()
-        if name not in sought.names and not _names_place(text, index)
+        if name not in sought.names
+        and not _names_place(text, index)
+        and not _names_beast(text, index)
     ]
     for index, word in enumerate(text.low[1:], 1):
         named = text.low[index + 1] in sought.names if index + 1 < len(text.low) else False
@@ -95,6 +97,13 @@ def _people(sought: Sought, text: Text) -> list[str]:
         if described and not named and word not in sought.things and somebody:
             people.append(word)
     return people
+
+
+def _names_beast(text: Text, index: int) -> bool:
+    """Whether a name is introduced as that of an animal: "a horse ... Her name is Smudge"."""
+    lex = lexicon()
+    before = set(text.low[max(0, index - 2) : index])
+    return bool(before & _NAMING) and any(lex.is_kind("animal", word) for word in text.low)
 
 
 def _names_place(text: Text, index: int) -> bool:

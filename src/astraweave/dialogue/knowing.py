@@ -12,7 +12,7 @@ from astraweave.dialogue.language.paraphrase import other_wordings
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.moments import Telling, ago
-from astraweave.dialogue.people import People, everybody, nested, people_of
+from astraweave.dialogue.people import People, everybody, nested, people_of, rewordings
 from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
 from astraweave.dialogue.retell import of_teller, retell_text
 from astraweave.dialogue.situation import Situation, sources_of
@@ -57,8 +57,11 @@ def known(asked: str, question: Question, situation: Situation, answerer: Answer
 def _in_other_words(
     question: Question, sources: Sequence[Source], situation: Situation
 ) -> Answer | None:
-    """The memory that answers what also asks for the same."""
-    for text in other_wordings(question.text):
+    """The memory that answers what also asks for the same, of people by their names."""
+    facts = [fact for source in sources if source.memory_id for fact in facts_of(source)]
+    people = People(facts, situation.spoken_names())
+    named = rewordings(question, people, situation.speaker, situation.persona.id)
+    for text in dict.fromkeys([*(text for text, _ in named), *other_wordings(question.text)]):
         again = read_question(f"{text}?")
         if again is None:
             continue
@@ -134,6 +137,7 @@ def about_listener(question: Question) -> bool:
     return yours and not mine
 
 
+_ANY_OF_MINE = frozenset(["people", "kin", "family", "relatives", "friends", "folk"])
 _MINE = frozenset(["i", "my", "me", "we", "our", "us"])
 
 
@@ -215,7 +219,7 @@ def _recollected(
         candidates,
         ignore=persona.name.split(),
         people=about,
-        mine=mine and not wanted,
+        mine=mine and not wanted and not _ANY_OF_MINE & {w.low for w in words(question.text)},
         least=least,
     )
     if best is None:

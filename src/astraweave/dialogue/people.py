@@ -67,7 +67,7 @@ class People:
         owner = phrase.owner or phrase.of
         if owner is None or steps > _MOST_STEPS or phrase.head.is_("E"):
             return ""
-        key = self.named(owner, speaker, listener, steps + 1)
+        key = self._key(owner, speaker, listener, steps + 1)
         head = singular(phrase.head.low)
         if not key or head != phrase.head.low:
             return ""
@@ -75,10 +75,20 @@ class People:
             for link in self._links:
                 source = link.fact.source
                 if same(link.head) and (
-                    self.named(link.owner, source.speaker, source.listener, steps + 1) == key
+                    self._key(link.owner, source.speaker, source.listener, steps + 1) == key
                 ):
                     return link.name.casefold()
         return ""
+
+    def _key(self, phrase: Phrase, speaker: str, listener: str, steps: int) -> str:
+        """Who is meant, though nobody named them: "my nephew" is the same nephew every time."""
+        found = self.named(phrase, speaker, listener, steps)
+        if found or phrase.names or phrase.owner is None or steps > _MOST_STEPS:
+            return found
+        whose = self._key(phrase.owner, speaker, listener, steps + 1)
+        head = phrase.head.low
+        somebody = bool(lexicon().keys(head) & lexicon().persons)
+        return f"{whose}'s {head}" if whose and somebody else ""
 
     def spoken(self, key: str) -> str:
         """A name as it is written."""

@@ -36,7 +36,11 @@ _MIN_SIMILARITY = 0.3
 _NEAR = 0.45
 """A memory so near in meaning need not speak of all that the question does."""
 _FIRST_PERSON = frozenset(["i", "i'm", "i've", "i'd", "i'll", "me", "my", "mine", "you", "your"])
-_ONESELF = frozenset(["i", "i'm", "i've", "i'd", "i'll", "me", "mine", "myself", "we", "us"])
+_TO_ONESELF = frozenset(["me", "mine", "myself", "us"])
+_DISOWNING = frozenset(["can't", "cannot", "doesn't", "don't", "never", "not", "no", "hates"])
+_WHENCE = re.compile(
+    r"\b(?:am|is|are) [\w' ]+ from\W*$|\b(?:come|comes|hail) from\W*$", re.IGNORECASE
+)
 _CLEAR_SCORE = 6.0
 _CLEAR_LEAD = 1.5
 _MAX_HOLDERS = 3
@@ -152,7 +156,9 @@ def recollect(
         share = _share(sought, question, candidate.text, [*met, *(True for _ in things)])
         if share is None or (mine and not needs and not text.words & _FIRST_PERSON):
             continue
-        if mine and _of_theirs(text):
+        if _beside_it(sought, question, text, candidate.text) or (
+            mine and _of_theirs(text, sought)
+        ):
             continue
         if share >= least or near or (stands_in and told_of and not all(strict)):
             found.append(Recollected(index, share))
@@ -205,16 +211,28 @@ def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence
     return holds(sought, memory) and speaks_of(sought, memory, text)
 
 
-def _of_theirs(text: Text) -> bool:
-    """Whether a memory speaks of somebody of the teller's, and not of the teller: "my sister ..."."""
+def _beside_it(sought: Sought, question: str, text: Text, memory: str) -> bool:
+    """Whether a memory that names a place, or an animal, does not say whence, or whose it is."""
+    if sought.kind == "animal":
+        return bool(text.words & _DISOWNING)
+    whence = sought.kind == "place" and _WHENCE.search(question) is not None
+    return whence and not of_that_side(question, memory)
+
+
+def _of_theirs(text: Text, sought: Sought) -> bool:
+    """Whether a memory speaks of somebody of the teller's, and not of the teller."""
     lex = lexicon()
-    theirs = any(
-        lead == "my" and lex.keys(word) & lex.persons
-        for lead, word in zip(text.low, text.low[1:], strict=False)
-    )
-    if not theirs or text.words & _ONESELF:
+    theirs = [
+        index
+        for index, (lead, word) in enumerate(zip(text.low, text.low[1:], strict=False))
+        if lead == "my" and lex.keys(word) & lex.persons
+    ]
+    if not theirs:
         return False
-    return not (text.low and "past" in {f for _, f in lex.forms.get(text.low[0], ())})
+    if sought.kind in {"job", "age"}:
+        return True
+    # "My aunt has done it since I was small"
+    return theirs[0] == 0 and not text.words & _TO_ONESELF
 
 
 def _tells(text: str) -> bool:

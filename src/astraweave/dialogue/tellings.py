@@ -22,8 +22,9 @@ _MENTIONED = re.compile(
     re.IGNORECASE,
 )
 _SHOWN = re.compile(
-    rf"{_SO}(?:do you |d'you |can you )?see (?P<thing>(?:this|that|these|those|my) [^?.!,]{{2,40}})\?"
-    r" +(?:(?:it's |it was )?(?:an? |my ))?(?P<what>[a-z]+) (?P<tie>from|of|by) ",
+    rf"{_SO}(?:do you |d'you |can you )?see "
+    r"(?P<thing>(?:this|that|these|those|my) [^?.!,]{2,40})\? +"
+    r"(?:(?:it's |it was )?(?:an? |my ))?(?P<what>[a-z]+) (?P<tie>from|of|by) ",
     re.IGNORECASE,
 )
 _TOPIC = re.compile(
@@ -51,6 +52,11 @@ _ASKED_AFTER = re.compile(
 )
 
 
+_IT_WAS = re.compile(
+    rf"{_SO}(?:and |but )?it(?:'s| was| is) (?P<who>(?:my |our |the )?[^.,!?]{{2,40}}?)"
+    r" (?:who|that) (?=[a-z]+(?:ed|t|e|w|d|n|s|k|g)\b)",
+    re.IGNORECASE,
+)
 _ALL_THEIRS = re.compile(
     rf"{_SO}(?:[^.!?:,]+: *)?(?P<what>[^.!?:,]{{2,40}}), (?:all|both|each|every one)"
     r"(?: of (?:them|which|those))? (?P<who>(?:my |our |the )?[\w -]{2,40})'s(?=[.!]|$)",
@@ -118,4 +124,5 @@ _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
     (_ASKED_AFTER, _after),
     (_CLEFT, _cleft),
     (_ALL_THEIRS, _theirs),
+    (_IT_WAS, r"\g<who> "),
 )

@@ -42,7 +42,7 @@ _SELF_EMBED = re.compile(
     re.IGNORECASE,
 )
 _TAIL = re.compile(
-    r"(?:[\s,]+(?:again|do you remember|do you recall|do you know|can you recall|can you"
+    r"(?:(?<!'s)[\s,]+(?:again|do you remember|do you recall|do you know|can you recall|can you"
     r" remember|remember|please|by the way|if you (?:remember|recall|know)|"
     r"can you tell me|could you tell me|would you remind me|tell me|then|anyway|would you"
     r" say|exactly|do you think|smith|my friend|friend|right|now|as i told you|"

@@ -62,6 +62,8 @@ def find_place(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # 
             continue
         if phrase.head.is_("O") and phrase.start not in fact.referents:
             continue
+        if away and prep in {"to", "for", "into"}:
+            continue
         if going and prep in {"in", "at", "near", "by", "under", "behind", "from"}:
             continue
         if prep == "in" and phrase.head.low in {
@@ -105,6 +107,8 @@ def find_place(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # 
             "here",
         }:
             return Slot(text=word.low, trust=0.9)
+    if going and told.verb == "leave":
+        return None  # where somebody leaves is not where they go
     if told.verb in {"visit", "reach", "leave", "enter", "call"} | _MOTION:
         for phrase in told.objects:
             if (phrase.names or lex.keys(phrase.head.low) & lex.places) and (

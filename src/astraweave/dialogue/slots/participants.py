@@ -150,7 +150,8 @@ def find_behind(question: Question, fact: Fact, judge: Judge) -> Slot | None:  #
         slot = find_place(question, fact, judge)
         native = told.verb in {"come", "hail", "bear", "grow", "originate", "live"}
         from_it = told.verb in {"be", ""} and slot is not None and slot.preposition in {"", "from"}
-        return slot if slot and (native or from_it) else None
+        away = slot is not None and slot.preposition in {"to", "into", "for"}
+        return slot if slot and not away and (native or from_it) else None
     for prep, phrase in told.places:
         if prep == asked and (slot := filled(phrase, question, fact, judge, preposition=prep)):
             return slot
