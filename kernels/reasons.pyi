@@ -78,6 +78,7 @@ def reasons(
     span: tuple[float, float] | None,
     now: float,
     day: float,
+    event: int,
 ) -> NDArray[np.float64]:
     """The numbers of some candidates; `astraweave.rag._features` says what they are.
 
@@ -92,11 +93,13 @@ def reasons(
     said_by : sequence of int
         Codes of those who may have said it.
     asked : int
-        Bits: 1 when, 2 how many, 4 who, 8 where, 16 how it was.
+        Bits: 1 when, 2 how many, 4 who, 8 where, 16 how it was, 32 exactly when.
     span : (float, float), optional
         Game time that is asked for.
     now, day : float
         Game time, and the length of a day, in seconds.
+    event : int
+        Place of the memory that time is measured by; below 0: none.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from astraweave.errors import InputError
 
 __all__ = ["ROWS", "reasons", "surroundings"]
 
-ROWS = 32
+ROWS = 34
 
 cdef enum:
     ASKS = 1
@@ -119,7 +119,7 @@ cdef inline int32_t higher(const float* scores, Py_ssize_t n, float than) noexce
 
 def reasons(
     scores, columns, const int64_t[::1] places, const float[::1] topics, const float[::1] hop,
-    said_by, int asked, span, double now, double day,
+    said_by, int asked, span, double now, double day, int64_t event,
 ):
     cdef const float[::1] words = scores.words
     cdef const float[::1] meaning = scores.meaning
@@ -201,7 +201,9 @@ def reasons(
             if has_span:
                 away = max(max(start - game_time[p], game_time[p] - end), 0.0)
                 to[26, i] = 1.0 / (1.0 + away / far)
+                to[32, i] = (asked & 32) != 0 and away == 0.0
             to[27, i] = exp2(min(game_time[p] - now, 0.0) / day)
+            to[33, i] = p == event
             to[28, i] = topics[i]
             to[29, i] = hop[i]
             to[30, i] = importance[p]

@@ -247,12 +247,10 @@ def test_no_secret_is_leaked(figures):
 
 @pytest.mark.models
 def test_it_finds_more_than_words_or_meaning_alone(figures):
-    assert figures["hit@5"] >= 0.83
     for plain in figures["baselines"].values():
         assert figures["hit@5"] > plain["hit@5"]
 
 
 @pytest.mark.models
-@pytest.mark.xfail(reason="questions by time find too little yet", strict=True)
 def test_the_bar(figures):
     assert figures["hit@5"] >= 0.90

@@ -88,6 +88,27 @@ def test_the_time_of_a_question_counts(pipeline):
     assert before.game_time <= 86_400.0 * 2.5
 
 
+def test_a_day_that_is_named_goes_before_words(pipeline):
+    fill(pipeline)
+    met = keep(pipeline, "I need a bed and some soup.", game_time=-86_400.0)
+    for n in range(200):  # more than are weighed, and all with the words of the question
+        keep(pipeline, f"I told you of ship {n}.", game_time=86_400.0 * 2 + 1000.0 * n)
+    day = keep(pipeline, "The heron is back.", game_time=86_400.0 * 7.4)
+    now = 86_400.0 * 8.5
+    told = best(pipeline, "What did I tell you yesterday?", speaker="player", now=now)
+    assert told == day
+    first = best(pipeline, "What did I tell you when we first met?", speaker="player", now=now)
+    assert first == met
+
+
+def test_an_event_is_no_answer_to_what_was_before_it(pipeline):
+    fill(pipeline)
+    sold = keep(pipeline, "I sold my mule.", game_time=86_400.0 * 2)
+    keep(pipeline, "The great storm broke the mill.", game_time=86_400.0 * 3)
+    question = "What did I sell before the great storm broke the mill?"
+    assert best(pipeline, question, speaker="player", now=86_400.0 * 5) == sold
+
+
 def test_links_lead_to_a_second_memory(pipeline):
     fill(pipeline)
     keep(pipeline, "The miller married Yrsa.", entities=("Yrsa",), game_time=30000.0)
@@ -236,6 +257,8 @@ ASKED = st.builds(
     span=st.sampled_from([None, (0.0, 1e3), (-1e9, 6e4), (5e4, 5e4)]),
     now=st.sampled_from([0.0, 1e6]),
     day=st.sampled_from([1200.0, 86_400.0]),
+    exact=st.booleans(),
+    event=st.sampled_from([-1, 0, 2]),
 )
 
 
@@ -322,6 +345,8 @@ def test_features_against_one_memory_at_a_time(field, asked, data):
             "hop": hop[at],
             "importance": columns.importance[place],
             "superseded": bool(columns.superseded[place]) and not asked.past,
+            "in span": asked.exact and near == 1.0,
+            "event itself": place == asked.event,
         }
         assert list(expected) == list(FEATURES)
         assert table[:, at] == pytest.approx(np.array([*expected.values()], float), abs=1e-4)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from astraweave.errors import ConfigError
 from astraweave.rag import GameCalendar
-from astraweave.rag._time import anchor_in, first_met_in, span_in
+from astraweave.rag._time import anchor_in, exact_in, first_met_in, span_in, without_time
 
 DAY = 86_400.0
 CALENDAR = GameCalendar(epoch="2031-01-01")
@@ -29,6 +29,8 @@ def days(question, now=NOW, calendar=CALENDAR):
         ("What did I buy yesterday?", (99, 100)),
         ("Who came the day before yesterday?", (98, 99)),
         ("What happened today?", (100, 101)),
+        ("What did I say this morning?", (100, 100.5)),
+        ("Who called this afternoon?", (100.5, 100.75)),
         ("Whom did you meet three days ago?", (97, 98)),
         ("What did she say two weeks ago?", (83, 90)),
         ("What did I tell you last week?", (86, 100)),
@@ -80,6 +82,39 @@ def test_events_and_meetings():
     assert anchor_in("What happened?") is None
     assert first_met_in("What did I wear when we first met?")
     assert not first_met_in("Who met the smith?")
+    assert first_met_in("What was the first thing I ever said?")
+    assert not first_met_in("What was the first thing I told you about the well?")
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What did you see the day before the flood?", (1, 2)),
+        ("What did you see on the day of the flood?", (2, 3)),
+        ("What did you see on the day that the flood came?", (2, 3)),
+        ("What did you see the day after the flood?", (3, 4)),
+    ],
+)
+def test_days_by_an_event(question, expected):
+    anchor = anchor_in(question)
+    assert anchor.exact
+    assert anchor.span(2.6 * DAY, DAY) == (expected[0] * DAY, expected[1] * DAY)
+    assert anchor.aside == (expected != (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("question", "left"),
+    [
+        ("What did Bo sell two days ago?", "What did Bo sell?"),
+        ("This morning, what broke?", "what broke?"),
+        ("What did I wear when we first met?", "What did I wear?"),
+        ("Yesterday?", "Yesterday?"),
+        ("What did Bo sell in May?", "What did Bo sell in May?"),
+    ],
+)
+def test_words_that_tell_a_day_are_left_out(question, left):
+    assert without_time(question) == left
+    assert exact_in(question) == ("May" not in question)
 
 
 PIECES = st.sampled_from(
@@ -102,6 +137,8 @@ def test_any_question_at_any_time(question, now, day, epoch):
         assert math.isfinite(span.start)
         assert math.isfinite(span.end)
     anchor_in(question)
+    left = without_time(question)
+    assert len(left) <= len(question)
 
 
 @given(date=st.dates(dt.date(1, 1, 2), dt.date(9990, 1, 1)), ago=st.integers(0, 5000))

@@ -29,6 +29,8 @@ topics             share of what is asked about that it is about
 hop                match with what the best candidates are about (see `_hops`)
 importance         as it was written
 superseded         a later memory says otherwise, and the question does not ask how it was
+in span            1 in the time that is asked for, where the question tells it to the day
+event itself       the question measures time by it ('before the fire'), and asks for another
 =================  ================================================================================
 """
 
@@ -78,6 +80,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "when": ("near span", "recent"),
     "links": ("topics", "hop"),
     "weight": ("importance", "superseded"),
+    "by the day": ("in span", "event itself"),
 }
 FEATURES: tuple[str, ...] = tuple(name for group in GROUPS.values() for name in group)
 
@@ -108,6 +111,10 @@ class Asked(NamedTuple):
     now: float = 0.0
     day: float = 86_400.0
     """Length of a day in seconds of game time."""
+    exact: bool = False
+    """The expression tells the time to the day, so that what lies outside is hardly meant."""
+    event: int = -1
+    """Place of the memory that time is measured by; below 0: none."""
 
 
 class Scores(NamedTuple):
@@ -186,7 +193,7 @@ def features(
     ndarray, shape ``(len(FEATURES), c)``
         In the order of `FEATURES`.
     """
-    wanted = (asked.when, asked.how_many, asked.who, asked.where, asked.past)
+    wanted = (asked.when, asked.how_many, asked.who, asked.where, asked.past, asked.exact)
     bits = sum(1 << place for place, one in enumerate(wanted) if one)
     table: NDArray[np.float64] = reasons(
         scores,
@@ -199,5 +206,6 @@ def features(
         asked.span,
         asked.now,
         asked.day,
+        asked.event,
     )
     return table

@@ -25,12 +25,21 @@ from astraweave.rag._linking import NameIndex, words_of
 from astraweave.rag._question import FIRST_PERSON, kinds_of, named_speakers, search_words
 from astraweave.rag._reranker import Reranker
 from astraweave.rag._terms import about
-from astraweave.rag._time import GameCalendar, Span, anchor_in, first_met_in, span_in
+from astraweave.rag._time import (
+    GameCalendar,
+    Span,
+    anchor_in,
+    exact_in,
+    first_met_in,
+    span_in,
+    without_time,
+)
 from astraweave.rag.scopes import Readable
 
 __all__ = ["Query", "Ranking", "diverse", "embedded_text", "rank", "read_query"]
 
 _CANDIDATES = 150
+_IN_SPAN = np.float32(4.0)  # so that what lies in the time asked for is among the candidates
 _HOP_HITS = 5
 _MOST_TOPICS = 4
 _LINK_SCALE = 4.0  # a rare link scores about so much in BM25
@@ -77,7 +86,7 @@ def read_query(text: str, known: Readable, names: NameIndex, speaker: str | None
         for start, end, entity_id in spans:
             if entity_id in said_by:
                 named.update(words_of(text[start:end]))
-    telling = search_words(text)
+    telling = search_words(without_time(text))
     words = [(word, 1.0) for word in telling if word not in named] or [(w, 1.0) for w in telling]
     folded = {name.casefold() for name in said_by}
     topics = tuple(
@@ -108,7 +117,7 @@ def embedded_text(
             pieces += [text[at:start], "my" if own else "I"]
             at = end + (own.end() if own else 0)
     pieces.append(text[at:])
-    replaced = "".join(pieces)
+    replaced = without_time("".join(pieces))
     if undeclared:
         longest_first = sorted(filter(str.strip, undeclared), key=len)[::-1]
         pattern = "|".join(map(re.escape, longest_first)) or "(?!)"
@@ -126,6 +135,7 @@ def rank(
     calendar: GameCalendar,
     said_by: Sequence[int],
     reranker: Reranker,
+    asker: int = -1,
     exclude: Collection[int] = frozenset(),
     include: int | None = None,
 ) -> Ranking:
@@ -147,6 +157,8 @@ def rank(
         Codes of ``query.said_by``; those below 0 stand for nobody.
     reranker : Reranker
         Weighs.
+    asker : int
+        Code of who asks; below 0: nobody in particular.
     exclude : collection of int
         Ids that are not wanted.
     include : int, optional
@@ -155,7 +167,15 @@ def rank(
     columns = known.columns
     field = Field(known.word_scores(query.words), known.cosines(vector), columns)
     scores = fused(field, known.starts)
-    places = largest(scores.window, _CANDIDATES + len(exclude))
+    moment = float(columns.game_time.max()) if now is None else now
+    said_by = tuple(code for code in said_by if code >= 0)
+    when = _when(query, known, moment, calendar, (asker,) if asker in said_by else said_by)
+    order_by = scores.window
+    if when.exact and when.span is not None:
+        start, end = when.span
+        inside = (columns.game_time >= start) & (columns.game_time <= end)
+        order_by = order_by + _IN_SPAN * inside
+    places = largest(order_by, _CANDIDATES + len(exclude))
     if exclude:
         wanted = ~np.isin(columns.ids[places], np.fromiter(exclude, np.int64, len(exclude)))
         places = places[wanted][:_CANDIDATES]
@@ -165,9 +185,7 @@ def rank(
         nothing = np.empty(0, np.float32)
         return Ranking(places, np.empty(0), np.empty((len(FEATURES), 0)), nothing, nothing)
     known.read_traits(places)
-    moment = float(columns.game_time.max()) if now is None else now
     kinds = kinds_of(query.text)
-    said_by = tuple(code for code in said_by if code >= 0)
     asked = Asked(
         said_by=said_by,
         when=kinds.when,
@@ -175,9 +193,11 @@ def rank(
         who=kinds.who,
         where=kinds.where,
         past=kinds.past,
-        span=_span(query, known, moment, calendar, said_by),
+        span=when.span,
         now=moment,
         day=calendar.day_seconds,
+        exact=when.exact,
+        event=when.event,
     )
     table = features(
         field, scores, asked, places, _topics(query, known, places), _hop(query, known, places)
@@ -232,22 +252,33 @@ def _hop(query: Query, known: Readable, places: NDArray[np.int64]) -> NDArray[np
     return known.word_scores([(about(name), 1.0) for name in further])[places] / _LINK_SCALE
 
 
-def _span(
-    query: Query, known: Readable, now: float, calendar: GameCalendar, said_by: Sequence[int]
-) -> Span | None:
-    """The game time that a question points to; events that it names are looked up."""
+class _When(NamedTuple):
+    """The game time that a question points to."""
+
+    span: Span | None = None
+    exact: bool = False
+    event: int = -1
+
+
+def _when(
+    query: Query, known: Readable, now: float, calendar: GameCalendar, met_by: Sequence[int]
+) -> _When:
+    """When what is asked for was; events that the question names are looked up."""
     span = span_in(query.text, now, calendar)
     if span is not None:
-        return span
+        return _When(span, exact_in(query.text))
+    columns = known.columns
     if first_met_in(query.text):
-        times = known.columns.game_time[np.isin(known.columns.speaker, said_by)]
-        first = float((times if len(times) else known.columns.game_time).min())
-        return Span(first, first + calendar.day_seconds / 4.0)
+        theirs = np.isin(columns.speaker, met_by) | np.isin(columns.addressee, met_by)
+        times = columns.game_time[theirs]
+        first = float((times if len(times) else columns.game_time).min())
+        return _When(Span(first, first + calendar.day_seconds / 4.0), True)
     anchor = anchor_in(query.text)
     if anchor is None:
-        return None
+        return _When()
     scores = known.word_scores([(word, 1.0) for word in search_words(anchor.event)])
     best = int(scores.argmax())
     if scores[best] <= 0.0:
-        return None
-    return anchor.span(float(known.columns.game_time[best]), calendar.day_seconds)
+        return _When()
+    span = anchor.span(float(columns.game_time[best]), calendar.day_seconds)
+    return _When(span, anchor.exact, best if anchor.aside else -1)

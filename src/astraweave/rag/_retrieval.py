@@ -165,6 +165,7 @@ class Retrieval:
             calendar=self._calendar,
             said_by=[self._store.code_of(name) for name in sorted(read.said_by)],
             reranker=self._reranker,
+            asker=self._store.code_of(speaker) if speaker else -1,
             exclude=exclude,
             include=include,
         )

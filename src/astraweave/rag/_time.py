@@ -12,7 +12,17 @@ import msgspec
 
 from astraweave.errors import ConfigError
 
-__all__ = ["DAY_S", "Anchor", "GameCalendar", "Span", "anchor_in", "first_met_in", "span_in"]
+__all__ = [
+    "DAY_S",
+    "Anchor",
+    "GameCalendar",
+    "Span",
+    "anchor_in",
+    "exact_in",
+    "first_met_in",
+    "span_in",
+    "without_time",
+]
 
 _MONTHS = (
     "january february march april may june july august september october november december".split()
@@ -37,7 +47,8 @@ _LAST = re.compile(
     r"\b(last|this|next) (night|week|weekend|month|year|spring|summer|autumn|winter)\b"
 )
 _DAY = re.compile(
-    r"\b(the day before yesterday|yesterday|today|tonight|this (?:morning|evening))\b"
+    r"\b(the day before yesterday|yesterday|today|tonight"
+    r"|this (?:morning|noon|afternoon|evening))\b"
 )
 _ON_WEEKDAY = re.compile(rf"\b(?:last|on|this) ({'|'.join(_WEEKDAYS)})\b")
 _DATE = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_MONTH})(?:,? (\d{{3,4}}))?\b")
@@ -49,18 +60,42 @@ _MONTH_YEAR = re.compile(
 )
 _YEAR = re.compile(r"\b(?:in|during|of) (\d{4})\b")
 _RECENTLY = re.compile(r"\b(?:recently|lately|just now|these days)\b")
+_OF_DAY = {"morning": (0.0, 0.5), "noon": (0.45, 0.6), "afternoon": (0.5, 0.75)}
+_WE = r"(?:we|you and i|i and you|i|you)"
+_MET = r"(?:met|meet|saw|spoke|talked|came|arrived|walked in|turned up)"
+_WHEN = r"(?:(?:on|at|from) )?(?:when |the (?:very )?(?:day|night|evening|moment)(?: that| when)? )"
 _FIRST_MET = re.compile(
-    r"\bfirst (?:met|meet|time (?:we|you and i|i) (?:met|saw|spoke|talked))\b"
-    r"|\bwhen (?:we|you and i) met\b|\bour first (?:meeting|talk|conversation)\b"
+    rf"\b{_WHEN}?{_WE} (?:very )?first (?:ever )?{_MET}\b(?: (?:you|me|each other|here)\b)?"
+    rf"|\b(?:at |on )?(?:the |that )?(?:very )?first time (?:that )?{_WE} (?:ever )?{_MET}\b"
+    r"(?: (?:you|me|each other|here)\b)?"
+    rf"|\b{_WHEN}(?:we|you and i|i and you) met\b"
+    r"|\b(?:at |in |on |during )?our (?:very )?first (?:meeting|talk|conversation|encounter|day)\b"
+    r"|\bfirst (?:met|meet)\b"
+    rf"|\bfirst (?:thing|words?) (?:that )?{_WE} (?:ever )?(?:said|told|asked)\b(?!.* about)"
 )
 _ANCHOR = re.compile(
-    r"\b(before|after|since|during)\s+((?:the|my|your|our|his|her|their)\s+[^?.!,;]{3,60})"
+    r"\b(?:(?:on )?the (?P<day>day|night|evening|morning) )?"
+    r"(?P<relation>before|after|since|during|of|that|when)\s+"
+    r"(?P<event>(?:the|my|your|our|his|her|their)\s+[^?.!,;]{3,60})"
 )
+_DAYS_AGO = re.compile(
+    r"\b(?:\d{1,4}|an?|one|two|three|four|five|six|seven|eight|nine|ten) (?:day|night)s? "
+    r"(?:ago|back|earlier)\b"
+)
+_LAST_NIGHT = re.compile(r"\blast night\b")
+_EXACT_WORDS = tuple(
+    re.compile(pattern.pattern, re.IGNORECASE)
+    for pattern in (_FIRST_MET, _DAY, _DAYS_AGO, _LAST_NIGHT)
+)
+_LOOSE_SPACE = re.compile(r"\s+(?=[\s?.!,;])|^\s+")
 _SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "winter": 12}
 
 
 DAY_S = 86_400.0
 """Seconds of a day, where a game says nothing else."""
+
+
+_DAY_RELATIONS = {"day before": -1, "day of": 0, "day after": 1}
 
 
 class Span(NamedTuple):
@@ -74,12 +109,26 @@ class Anchor(NamedTuple):
     """An event that a question measures time by."""
 
     relation: str
-    """``"before"``, ``"after"``, ``"since"`` or ``"during"``."""
+    """``"before"``, ``"after"``, ``"since"`` or ``"during"``; ``"day before"``, ``"day of"`` and
+    ``"day after"`` tell it to the day."""
     event: str
     """Its words: 'the fire'."""
 
+    @property
+    def exact(self) -> bool:
+        """Whether it tells the time to the day."""
+        return self.relation in _DAY_RELATIONS
+
+    @property
+    def aside(self) -> bool:
+        """Whether something else than the event is asked for."""
+        return self.relation not in ("during", "day of")
+
     def span(self, when: float, day_seconds: float) -> Span:
         """What is meant, where the event was at `when`."""
+        if self.exact:
+            day = math.floor(when / day_seconds) + _DAY_RELATIONS[self.relation]
+            return Span(day * day_seconds, (day + 1) * day_seconds)
         if self.relation == "before":
             return Span(-math.inf, when)
         if self.relation == "during":
@@ -181,8 +230,37 @@ def span_in(question: str, now: float, calendar: GameCalendar) -> Span | None:
 
 def anchor_in(question: str) -> Anchor | None:
     """The event that a question measures time by ('before the fire'), or None."""
-    match = _ANCHOR.search(question.casefold())
-    return Anchor(match[1], match[2].strip()) if match else None
+    for match in _ANCHOR.finditer(question.casefold()):
+        relation = match["relation"]
+        if match["day"] is not None:
+            relation = f"day {relation}" if relation in ("before", "after") else "day of"
+        elif relation in ("of", "that", "when"):
+            continue
+        return Anchor(relation, match["event"].strip())
+    return None
+
+
+def exact_in(question: str) -> bool:
+    """Whether a question tells its time to the day ('yesterday', 'three days ago')."""
+    text = question.casefold()
+    return any(
+        pattern.search(text) is not None for pattern in (_DAY, _DAYS_AGO, _LAST_NIGHT, _FIRST_MET)
+    )
+
+
+def without_time(question: str) -> str:
+    """A question without the words that tell its time to the day: they are looked up, not for.
+
+    Examples
+    --------
+    >>> without_time("What did I buy for you yesterday?")
+    'What did I buy for you?'
+    """
+    left = question
+    for pattern in _EXACT_WORDS:
+        left = pattern.sub("", left)
+    left = _LOOSE_SPACE.sub("", left).strip(" ,")
+    return left if any(map(str.isalpha, left)) else question
 
 
 def first_met_in(question: str) -> bool:
@@ -234,7 +312,8 @@ def _day(text: str, now: float, calendar: GameCalendar) -> Span | None:
         return None
     back = {"the day before yesterday": 2, "yesterday": 1}.get(match[1], 0)
     day = calendar.day_of(now) - back
-    return calendar.days(day, day + 1)
+    first, end = _OF_DAY.get(match[1].removeprefix("this "), (0.0, 1.0))
+    return calendar.days(day + first, day + end)
 
 
 def _ago(text: str, now: float, calendar: GameCalendar) -> Span | None:
