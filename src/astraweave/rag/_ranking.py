@@ -174,7 +174,8 @@ def rank(
     if when.exact and when.span is not None:
         start, end = when.span
         inside = (columns.game_time >= start) & (columns.game_time <= end)
-        order_by = order_by + _IN_SPAN * inside
+        order_by = order_by.copy()
+        order_by[inside] += _IN_SPAN
     places = largest(order_by, _CANDIDATES + len(exclude))
     if exclude:
         wanted = ~np.isin(columns.ids[places], np.fromiter(exclude, np.int64, len(exclude)))

@@ -71,7 +71,7 @@ _FIRST_MET = re.compile(
     rf"|\b{_WHEN}(?:we|you and i|i and you) met\b"
     r"|\b(?:at |in |on |during )?our (?:very )?first (?:meeting|talk|conversation|encounter|day)\b"
     r"|\bfirst (?:met|meet)\b"
-    rf"|\bfirst (?:thing|words?) (?:that )?{_WE} (?:ever )?(?:said|told|asked)\b(?!.* about)"
+    rf"|\bfirst (?:thing|words?) (?:that )?{_WE} (?:ever )?(?:said|told|asked)\b(?!.{{0,60}} about)"
 )
 _ANCHOR = re.compile(
     r"\b(?:(?:on )?the (?P<day>day|night|evening|morning) )?"
