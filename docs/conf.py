@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from pathlib import Path
+from types import ModuleType
 
 import astraweave
 
@@ -44,17 +45,22 @@ numpydoc_class_members_toctree = False
 
 
 def rooms() -> list[str]:
-    """Every public package that exports something, the root first."""
-    names = [
-        f"astraweave.{module.name}"
-        for module in pkgutil.iter_modules(astraweave.__path__)
-        if not module.name.startswith("_")
-    ]
-    return [
-        name
-        for name in ["astraweave", *sorted(names)]
-        if getattr(importlib.import_module(name), "__all__", ())
-    ]
+    """Every public package, the root first; where one exports nothing, its modules."""
+    found = ["astraweave"]
+    for name in public_modules(astraweave):
+        room = importlib.import_module(name)
+        exports = getattr(room, "__all__", ())
+        found += [name] if exports or not hasattr(room, "__path__") else public_modules(room)
+    return [name for name in found if getattr(importlib.import_module(name), "__all__", ())]
+
+
+def public_modules(package: ModuleType) -> list[str]:
+    """Full names of the modules of a package that others may use."""
+    return sorted(
+        f"{package.__name__}.{module.name}"
+        for module in pkgutil.iter_modules(package.__path__)
+        if not module.name.startswith(("_", "train_"))  # what is trained by is a command
+    )
 
 
 def write_reference() -> None:

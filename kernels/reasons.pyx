@@ -30,18 +30,52 @@ cdef enum:
 cdef double LONG_CHARS = 300.0
 cdef int OPENING = 2
 cdef float SITTING_BAR = 1.0
-cdef float BEFORE = 0.6, BEFORE_2 = 0.3, AFTER = 0.4, AFTER_2 = 0.2
+cdef extern from *:
+    """
+    static const float BEFORE = 0.6f, BEFORE_2 = 0.3f, AFTER = 0.4f, AFTER_2 = 0.2f;
+    """
+    const float BEFORE, BEFORE_2, AFTER, AFTER_2
 
 
 cdef inline float above(float x) noexcept nogil:
     return x if x > 0 else <float> 0.0
 
 
+cdef inline float with_neighbours(
+    const float* sums, Py_ssize_t start, Py_ssize_t end, Py_ssize_t i
+) noexcept nogil:
+    cdef float score = sums[i]
+    if i - 1 >= start:
+        score += BEFORE * above(sums[i - 1])
+    if i - 2 >= start:
+        score += BEFORE_2 * above(sums[i - 2])
+    if i + 1 < end:
+        score += AFTER * above(sums[i + 1])
+    if i + 2 < end:
+        score += AFTER_2 * above(sums[i + 2])
+    return score
+
+
+cdef void round_about(
+    const float* sums, Py_ssize_t start, Py_ssize_t end, float* to
+) noexcept nogil:
+    """One sitting; what has both neighbours on both sides asks nothing, so that it runs wide."""
+    cdef Py_ssize_t i
+    for i in range(start, min(start + 2, end)):
+        to[i] = with_neighbours(sums, start, end, i)
+    for i in range(start + 2, end - 2):
+        to[i] = (
+            sums[i] + BEFORE * above(sums[i - 1]) + BEFORE_2 * above(sums[i - 2])
+            + AFTER * above(sums[i + 1]) + AFTER_2 * above(sums[i + 2])
+        )
+    for i in range(max(start + 2, end - 2), end):
+        to[i] = with_neighbours(sums, start, end, i)
+
+
 def surroundings(const float[::1] sums, const double[::1] game_time, starts, double gap):
-    cdef Py_ssize_t i, n = sums.shape[0]
+    cdef Py_ssize_t i, at, n = sums.shape[0]
     cdef float[::1] to
     cdef int32_t[::1] first
-    cdef float score
     if game_time.shape[0] != n:
         raise InputError(f"{n} scores and {game_time.shape[0]} times do not belong together")
     window = np.empty(n, np.float32)
@@ -52,22 +86,15 @@ def surroundings(const float[::1] sums, const double[::1] game_time, starts, dou
         if start < n:
             first[start] = 1
     with nogil:
+        at = 0
         for i in range(n):
             if i == 0 or first[i] or not fabs(game_time[i] - game_time[i - 1]) <= gap:
-                first[i] = <int32_t> i
-            else:
-                first[i] = first[i - 1]
-        for i in range(n):
-            score = sums[i]
-            if first[i] < i:
-                score += BEFORE * above(sums[i - 1])
-            if first[i] < i - 1:
-                score += BEFORE_2 * above(sums[i - 2])
-            if i + 1 < n and first[i + 1] <= i:
-                score += AFTER * above(sums[i + 1])
-            if i + 2 < n and first[i + 2] <= i:
-                score += AFTER_2 * above(sums[i + 2])
-            to[i] = score
+                if i:
+                    round_about(&sums[0], at, i, &to[0])
+                at = i
+            first[i] = <int32_t> at
+        if n:
+            round_about(&sums[0], at, n, &to[0])
     return window, begun
 
 
@@ -79,6 +106,15 @@ cdef double among(int32_t code, const int64_t[::1] wanted) noexcept nogil:
         if wanted[i] == code:
             return 1.0
     return 0.0
+
+
+cdef inline int32_t higher(const float* scores, Py_ssize_t n, float than) noexcept nogil:
+    """How many are higher."""
+    cdef int32_t count = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        count += scores[i] > than
+    return count
 
 
 def reasons(
@@ -104,6 +140,7 @@ def reasons(
     cdef int look
     cdef double[:, ::1] to
     cdef int64_t[::1] first
+    cdef float[:, ::1] mine
     cdef float best_sum, best_spoken, best_meaning
     for one in (
         scores.meaning, scores.sums, scores.window, scores.begun, columns.game_time,
@@ -126,6 +163,7 @@ def reasons(
         return table
     to = table
     first = sittings
+    mine = np.empty((2, c), np.float32)
     with nogil:
         for i in range(c):
             p = places[i]
@@ -168,22 +206,30 @@ def reasons(
             to[29, i] = hop[i]
             to[30, i] = importance[p]
             to[31, i] = superseded[p] != 0 and (asked & 16) == 0
-        # Ranks, and the sittings: every candidate against every other, 20,000 short steps.
+        # Ranks: every candidate against every other, in rows that lie side by side.
         for i in range(c):
-            best_sum = sums[places[i]]
+            mine[0, i] = words[places[i]]
+            mine[1, i] = sums[places[i]]
+        for i in range(c):
+            to[2, i] = 1.0 / (1.0 + higher(&mine[0, 0], c, mine[0, i]))
+            to[3, i] = log1p(<double> higher(&mine[1, 0], c, mine[1, i]))
+        # Sittings: the first candidate of each adds up, the others say the same.
+        for i in range(c):
+            j = 0
+            while first[j] != first[i]:
+                j += 1
+            if j < i:
+                for p in range(23, 26):
+                    to[p, i] = to[p, j]
+                continue
+            best_sum = mine[1, i]
             best_meaning = meaning[places[i]]
             best_spoken = 0.0
-            at = 0
-            p = 0
-            for j in range(c):
-                at += words[places[j]] > words[places[i]]
-                p += sums[places[j]] > sums[places[i]]
+            for j in range(i, c):
                 if first[j] == first[i]:
-                    best_sum = max(best_sum, sums[places[j]])
+                    best_sum = max(best_sum, mine[1, j])
                     best_meaning = max(best_meaning, meaning[places[j]])
-                    best_spoken += above(sums[places[j]] - SITTING_BAR)
-            to[2, i] = 1.0 / (1.0 + at)
-            to[3, i] = log1p(<double> p)
+                    best_spoken += above(mine[1, j] - SITTING_BAR)
             to[23, i] = best_sum
             to[24, i] = log1p(<double> best_spoken)
             to[25, i] = best_meaning

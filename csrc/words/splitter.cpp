@@ -93,10 +93,10 @@ std::string_view plain(char32_t code) noexcept {
 // What the folded form of each ASCII character is; 0: it parts words.
 constexpr std::array<char, 128> kPlainAscii = [] {
   std::array<char, 128> table{};
-  for (char c = '0'; c <= '9'; ++c) table[static_cast<std::size_t>(c)] = c;
-  for (char c = 'a'; c <= 'z'; ++c) {
-    table[static_cast<std::size_t>(c)] = c;
-    table[static_cast<std::size_t>(c - 'a' + 'A')] = c;
+  for (unsigned char c = '0'; c <= '9'; ++c) table[c] = static_cast<char>(c);
+  for (unsigned char c = 'a'; c <= 'z'; ++c) {
+    table[c] = static_cast<char>(c);
+    table[c ^ 0x20U] = static_cast<char>(c);  // its capital
   }
   return table;
 }();
@@ -122,7 +122,7 @@ class Splitter {
 
  private:
   void ascii(char c) {
-    if (const char folded = kPlainAscii[static_cast<std::size_t>(c)]) {
+    if (const char folded = kPlainAscii[static_cast<unsigned char>(c)]) {
       letter({&folded, 1});
     } else if (c == '\'') {
       apostrophe();

@@ -80,7 +80,7 @@ WordShelf::Blocks WordShelf::blocks_of(std::uint32_t count) noexcept {
     const std::uint32_t behind = before - kInGrowing;
     return {kGrowing + behind / kLargestBlock, behind % kLargestBlock + 1};
   }
-  const auto last = static_cast<std::uint32_t>(std::bit_width(before / kSmallestBlock + 1)) - 1;
+  const auto last = static_cast<std::uint32_t>(std::bit_width((before / kSmallestBlock + 1) >> 1U));
   return {last, count - kSmallestBlock * ((1U << last) - 1)};
 }
 

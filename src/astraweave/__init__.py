@@ -25,22 +25,31 @@ if TYPE_CHECKING:
     from astraweave.core.clock import ManualClock, SystemClock
     from astraweave.core.settings import Settings
     from astraweave.core.worldview import Entity, Fact, WorldView
+    from astraweave.dialogue import LinePlan
     from astraweave.errors import AstraweaveError
-    from astraweave.persona import Persona
-    from astraweave.rag import Memory
-    from astraweave.world import Npc, Reply, TickReport, World
+    from astraweave.persona import Outcome, Persona, PersonaState
+    from astraweave.rag import LifeSettings, Memory, Retrieved
+    from astraweave.world import Conversation, MemoryRules, Npc, Reply, SaveInfo, TickReport, World
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AstraweaveError",
+    "Conversation",
     "Entity",
     "Fact",
+    "LifeSettings",
+    "LinePlan",
     "ManualClock",
     "Memory",
+    "MemoryRules",
     "Npc",
+    "Outcome",
     "Persona",
+    "PersonaState",
     "Reply",
+    "Retrieved",
+    "SaveInfo",
     "Settings",
     "SystemClock",
     "TickReport",
@@ -51,13 +60,21 @@ __all__ = [
 
 _HOMES = {
     "AstraweaveError": "errors",
+    "Conversation": "world",
     "Entity": "core.worldview",
     "Fact": "core.worldview",
+    "LifeSettings": "rag",
+    "LinePlan": "dialogue",
     "ManualClock": "core.clock",
     "Memory": "rag",
+    "MemoryRules": "world",
     "Npc": "world",
+    "Outcome": "persona",
     "Persona": "persona",
+    "PersonaState": "persona",
     "Reply": "world",
+    "Retrieved": "rag",
+    "SaveInfo": "world",
     "Settings": "core.settings",
     "SystemClock": "core.clock",
     "TickReport": "world",

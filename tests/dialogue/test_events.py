@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tomllib
 from pathlib import Path
 
@@ -66,3 +67,52 @@ def test_quotations_and_a_language_without_rules_stay_as_they_are():
     french = "Le joueur a rendu le marteau de Tam."
     told = retell_event(french, speaker="tam", listener="player", names=NAMES, language="fr")
     assert told == french.rstrip(".")
+
+
+def test_german_events_are_told_in_the_right_person():
+    german = tomllib.loads(Path(__file__).with_name("german.toml").read_text(encoding="utf-8"))
+    wrong = []
+    for line in german["events"].strip().splitlines():
+        who, text, expected = (part.strip() for part in line.split(" | "))
+        speaker, listener = who.split(" > ")
+        said = retell_event(text, speaker=speaker, listener=listener, names=NAMES, language="de")
+        if said != expected:
+            wrong.append(f"{who}: {text}\n  said: {said}\n  want: {expected}")
+    assert not wrong, "\n".join(wrong)
+
+
+@given(st.text(max_size=120))
+def test_any_german_text_is_told_without_an_error(text):
+    retell_event(text, speaker="tam", listener="player", names=NAMES, language="de")
+
+
+@given(
+    st.lists(st.sampled_from("Der Spieler hat Tams den des Tam weil er , und half".split())),
+)
+def test_german_words_in_any_order_are_told(parts):
+    text = " ".join(parts)
+    assert retell_event(text, speaker="tam", listener="player", names=NAMES, language="de") or (
+        not text
+    )
+
+
+def test_other_words_mean_the_same_and_change_no_other_verb():
+    event = "The player returned Tam's hammer."
+    told = {
+        retell_event(event, speaker="tam", listener="player", names=NAMES, rng=random.Random(seed))
+        for seed in range(40)
+    }
+    assert told == {
+        "you returned my hammer",
+        "you brought my hammer back",
+        "you gave my hammer back",
+    }
+    for event, kept in (
+        ("The player returned to Tam.", "you returned to me"),
+        ('The player said "I returned the ring".', 'you said "I returned the ring"'),
+    ):
+        for seed in range(20):
+            said = retell_event(
+                event, speaker="tam", listener="player", names=NAMES, rng=random.Random(seed)
+            )
+            assert said == kept

@@ -463,7 +463,7 @@ def test_bench_dialogue_prints_one_object():
 
 @pytest.mark.models
 def test_bench_memory_prints_one_object(encoder_files):
-    done = run("bench", "memory", "--json")
+    done = run("bench", "memory", "--crowd", "3", "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["memories"] == 10_000

@@ -50,6 +50,10 @@ def test_a_system_brings_every_component_up_to_date(world: aw.World) -> None:
     world.flush()  # what was said has been written down by then
     system.run(rows)
     assert memory.count == world.npc("tam").memory_count >= 2
+    assert memory.capacity == world.npc("tam").memory_capacity > memory.count
+    world.flush()  # what stands out is worked out once somebody has asked
+    system.run(rows)
+    assert world.npc("tam").memory(memory.strongest[0]) is not None
     assert dialogue.new_text == ""
     assert (dialogue.act, dialogue.speaks_to) == (dialogue.plan.act, "player")
     assert not dialogue.interrupted

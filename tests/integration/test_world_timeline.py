@@ -282,6 +282,8 @@ def replays(tmp_path: Path, ticks: int, cast: int, seed: int) -> int:
     draw = random.Random(seed)
     model = ScriptedModel(["Aye, that I know well."] * 9, delay=0.002)
     with open_world(tmp_path / "slot", model=model) as world:
+        # The first line of a process reads rules and words: the ticks below would all be over.
+        world.npc("npc0", persona="tam").say("Good morning!").wait()
         hashes = play(world, ticks // 2, draw, cast)
         world.save()
         hashes |= play(world, ticks - ticks // 2, draw, cast)

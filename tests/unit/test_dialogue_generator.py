@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import sys
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from astraweave.context import Turn
 from astraweave.core.text import sanitize
 from astraweave.core.worldview import Entity, Fact, WorldView
-from astraweave.dialogue import DialogueGenerator, Situation
+from astraweave.dialogue import DialogueGenerator, Judge, Situation
 from astraweave.errors import InputError, MissingExtraError, ModelUnavailable, UsageError
 from astraweave.llm import ScriptedModel
 from astraweave.llm.protocol import Chunk, GenerationRequest
@@ -129,6 +131,37 @@ def test_model_carries_on_behind_the_opening():
     assert script.requests[0].prefix == clauses[0].text
     assert (line.report.drafted, line.report.passed, line.report.shown) == (2, 2, 2)
     assert line.report.model_first_clause_ms is not None
+
+
+def test_the_judge_hears_how_sure_the_model_was_of_each_clause():
+    class Sure(Script):
+        async def __aiter__(self):
+            sure = iter([-1.0, -1.0, -1.0, -1.0, -1.0, -3.0, -3.0, -3.0, -3.0])
+            for word in re.findall(r" [^ ]+", self.text):
+                yield Chunk(text=word, logprob=next(sure), tokens=1)
+            yield Chunk(finish_reason="stop")
+
+    class Listening(Judge):
+        heard: ClassVar[list[float | None]] = []
+
+        def judge(self, piece, moment, *, certainty=None, **more):
+            self.heard.append(certainty)
+            return super().judge(piece, moment, certainty=certainty, **more)
+
+        def about(self, card):
+            return self
+
+    async def run(script):
+        generator = DialogueGenerator(script)
+        generator.judge = Listening()
+        async for _ in generator.begin(situation("It looks like rain."), deadline_s=5.0):
+            pass
+
+    asyncio.run(run(Sure(" The fire is warm today. Sit down a while.")))
+    assert Listening.heard == [pytest.approx(-1.0), pytest.approx(-3.0)]
+    Listening.heard.clear()
+    asyncio.run(run(Script(" The fire is warm today. Sit down a while.")))
+    assert Listening.heard == [None, None]
 
 
 def test_refused_clause_is_replaced_and_never_shown():

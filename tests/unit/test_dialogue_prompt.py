@@ -16,7 +16,7 @@ from astraweave.dialogue.prompt import DialoguePrompt
 from astraweave.errors import CapacityError, ConfigError
 from astraweave.llm import LocalLanguageModel, Message, ModelInfo, ScriptedModel
 from astraweave.models import ModelFiles
-from astraweave.persona import Persona
+from astraweave.persona import Persona, PersonaState, Relationship
 from astraweave.prompts import PromptLibrary, Untrusted
 from astraweave.rag import Memory, Retrieved
 
@@ -69,6 +69,19 @@ def shared(a, b):
             break
         count += 1
     return count
+
+
+def test_how_it_stands_to_the_speaker_is_said_last_where_it_is_worth_a_word():
+    prompt = prompt_of()
+    stranger = prompt.messages(situation())
+    friend = PersonaState(relationships={"player": Relationship(trust=0.4, affinity=0.5)})
+    told = prompt.messages(situation(mind=friend, speaker_name="Robin{{ name }}"))
+    assert told[:-1] == stranger[:-1]  # a model keeps its work for all that stands before
+    assert 'You are talking to "Robin name", ' in told[-1].content
+    assert "friend" in told[-1].content
+    assert "talking to" not in stranger[-1].content
+    passing = PersonaState(relationships={"player": Relationship(trust=0.1)})
+    assert prompt.messages(situation(mind=passing)) == stranger
 
 
 TURNS = st.builds(

@@ -91,6 +91,7 @@ class Bench:
         urgency: int = 2,
         sampling: SamplingParams = GREEDY,
         constraint: TokenConstraint | None = None,
+        logprobs: bool = False,
     ) -> ChunkStream:
         line = Line(
             prompt,
@@ -108,6 +109,7 @@ class Bench:
             eos_ids=(EOS,),
             submitted=SystemClock().monotonic(),
             constraint=constraint,
+            logprobs=logprobs,
         )
         line.stream = ChunkStream(on_cancel=lambda: self.engine.drop_waiting([line]))
         self.engine.submit([line])
@@ -374,6 +376,22 @@ def test_the_end_token_ends_and_is_not_shown() -> None:
         bench.backend.follow = lambda known: EOS if len(known) == 4 else 5
         stream = bench.ask([1, 2], 50)
         assert (stream.result(FOREVER), stream.finish_reason) == (letters([5, 5]), "stop")
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.3])
+def test_chunks_say_how_likely_their_tokens_were(penalty: float) -> None:
+    drawing = SamplingParams(temperature=0.8, repetition_penalty=penalty, seed=3)
+    with Bench() as bench:
+        told = bench.ask([1, 2, 3], 9, sampling=drawing, logprobs=True)
+        silent = bench.ask([1, 2, 3], 9, sampling=drawing)
+        text = told.result(FOREVER)
+        assert silent.result(FOREVER) == text, "asking changes nothing"
+        said = [ord(letter) - 0x4E00 for letter in text]
+        (score,) = bench.score([1, 2, 3], [said]).result(FOREVER)
+    chunks = [chunk for chunk in told.since(0) if chunk.text]
+    assert sum(chunk.tokens for chunk in chunks) == len(said) == score.tokens
+    assert sum(chunk.logprob for chunk in chunks) == pytest.approx(score.logprob, abs=1e-4)
+    assert not any(chunk.tokens or chunk.logprob for chunk in silent.since(0))
 
 
 def test_stop_strings_end_before_they_begin() -> None:

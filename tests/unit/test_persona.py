@@ -125,4 +125,6 @@ def test_the_town_is_of_different_people():
     everybody = [Persona.builtin(name) for name in Persona.builtin_names()]
     assert len(everybody) >= 12
     for part in ("patterns", "name", "role", "voice", "temperament"):
-        assert len({str(getattr(each, part)) for each in everybody}) == len(everybody)
+        assert len({(each.language, str(getattr(each, part))) for each in everybody}) == len(
+            everybody
+        )

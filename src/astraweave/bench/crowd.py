@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 import msgspec
 from astraweave.bench.crowd import measure_crowd
-print(msgspec.json.encode(measure_crowd(Path(sys.argv[1]))).decode())
+print(msgspec.json.encode(measure_crowd(Path(sys.argv[1]), owners=int(sys.argv[2]))).decode())
 """
 _OPERATIONS_A_COMMIT = 500
 
@@ -148,8 +148,8 @@ def _memory(owner: int, n: int, owners: int) -> Memory:
 
 
 @cache
-def default_crowd_figures() -> CrowdFigures:
-    """A million memories of a thousand characters, in a fresh process; measured once.
+def default_crowd_figures(owners: int = 1_000) -> CrowdFigures:
+    """A thousand memories of each of `owners` characters, in a fresh process; measured once.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def default_crowd_figures() -> CrowdFigures:
         The process failed, for want of memory most likely.
     """
     with tempfile.TemporaryDirectory(prefix="astraweave-") as folder:
-        command = [sys.executable, "-c", _SCRIPT, folder]
+        command = [sys.executable, "-c", _SCRIPT, folder, str(owners)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise Unavailable(f"a fresh process failed: {done.stderr.strip()[-500:]}")

@@ -137,15 +137,17 @@ def measure_memory(
     )
 
 
-def default_memory_figures() -> MemoryFigures:
-    """Ten thousand memories of one character, and a million of a thousand; measured once a process.
+def default_memory_figures(*, crowd: int = 1_000) -> MemoryFigures:
+    """Ten thousand memories of one character, and a thousand of each of `crowd` characters.
+
+    Measured once a process.
 
     Raises
     ------
     Unavailable
         The model is not on this machine.
     """
-    return msgspec.structs.replace(ten_thousand_figures(), crowd=default_crowd_figures())
+    return msgspec.structs.replace(ten_thousand_figures(), crowd=default_crowd_figures(crowd))
 
 
 @cache

@@ -190,11 +190,11 @@ _FRAME_ROWS: tuple[tuple[str, str, Callable[[FrameReport], float]], ...] = (
 )
 
 
-def _memory(console: Console, _: argparse.Namespace) -> Outcome:
+def _memory(console: Console, arguments: argparse.Namespace) -> Outcome:
     from astraweave.bench.memory import default_memory_figures
 
     console.say("Ten thousand memories: saving, loading, asking ...", style="dim")
-    figures = default_memory_figures()
+    figures = default_memory_figures(crowd=arguments.crowd)
     rows = [
         (name, *(f"{value:.1f} ms" for value in (each.p50_ms, each.p95_ms, each.max_ms)))
         for name, each in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,10 @@ import msgspec
 from astraweave.cli.console import Console
 from astraweave.core.settings import DEFAULT_EMBEDDER, Settings
 from astraweave.errors import InputError
+from astraweave.evaluation.check_eval import report_check
 from astraweave.evaluation.conversation import CATEGORIES, read_conversations
+from astraweave.evaluation.game_country import KINDS
+from astraweave.evaluation.game_memory import GameReport, evaluate_game
 from astraweave.evaluation.memory import MemoryReport, Scores, evaluate_memory
 
 __all__ = ["run"]
@@ -21,6 +25,34 @@ _WAYS = (("ours", "ours"), ("bm25", "BM25 alone"), ("minilm", "MiniLM alone"))
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate one thing; prints a table or one JSON object."""
+    ways = {"memory": _memory, "game": _game, "check": report_check}
+    return ways[arguments.what](arguments)
+
+
+def _game(arguments: argparse.Namespace) -> int:
+    """The characters of a small country."""
+    from astraweave.embeddings import OnnxEmbedder
+    from astraweave.models import ModelStore
+
+    console = Console(quiet=arguments.json)
+    embedder = OnnxEmbedder(ModelStore(Settings.from_environment()).ensure(DEFAULT_EMBEDDER))
+    with console.progress() as progress:
+        report = evaluate_game(
+            embedder, progress=lambda done, total, what: progress("questions", done, total, what)
+        )
+    if arguments.per_question is not None:
+        _write_raw(report.answered, arguments.per_question)
+    if arguments.json:
+        print(json.dumps(report.as_document(), indent=2))
+        return 0
+    _print_game(console, report)
+    if arguments.per_question is not None:
+        console.say(f"each question: {arguments.per_question}")
+    return 0
+
+
+def _memory(arguments: argparse.Namespace) -> int:
+    """Long conversations, from a file of the user's."""
     from astraweave.embeddings import OnnxEmbedder
     from astraweave.models import ModelStore
 
@@ -36,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress=lambda done, total, what: progress("questions", done, total, what),
         )
     if arguments.per_question is not None:
-        _write_raw(report, arguments.per_question)
+        _write_raw(report.answered, arguments.per_question)
     if arguments.json:
         print(json.dumps(report.as_document(), indent=2))
         return 0
@@ -46,13 +78,43 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write_raw(report: MemoryReport, path: Path) -> None:
+def _write_raw(answered: Iterable[msgspec.Struct], path: Path) -> None:
     """One JSON object a line."""
     try:
         with path.open("wb") as file:
-            file.writelines(msgspec.json.encode(one) + b"\n" for one in report.answered)
+            file.writelines(msgspec.json.encode(one) + b"\n" for one in answered)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}", path=str(path)) from error
+
+
+def _print_game(console: Console, report: GameReport) -> None:
+    rows = [
+        (title, "all", str(len(report.questions())), *_hits(report, way)) for way, title in _WAYS
+    ]
+    rows += [
+        ("ours", KINDS[kind], str(len(report.questions(kind))), *_hits(report, "ours", kind))
+        for kind in KINDS
+        if report.questions(kind)
+    ]
+    document = report.as_document()
+    console.table(
+        f"{len(report.answered)} questions, in percent",
+        ("search", "about", "questions", "hit@1", "hit@5"),
+        rows,
+    )
+    console.say(
+        f"{document['secrets']} questions aim at what the asked cannot know; leaked over all "
+        f"questions: {report.leaked}; the answer itself, and not only what leads to it, is among "
+        f"the first five for {100.0 * report.answer():.1f} %"
+    )
+    console.say(
+        f"{report.memories} memories; a question took {document['ms_p50']:.1f} ms (p50), "
+        f"{document['ms_p95']:.1f} ms (p95), embedding included"
+    )
+
+
+def _hits(report: GameReport, way: str, kind: str | None = None) -> list[str]:
+    return [f"{100.0 * report.hit(k, way, kind):.1f}" for k in (1, 5)]
 
 
 def _print(console: Console, report: MemoryReport) -> None:

@@ -95,7 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--without", action="append", default=[], help=argparse.SUPPRESS)
 
     talk = add("talk", "talk", "Talk with a character; Ctrl-C or an empty line ends it.")
-    talk.add_argument("--persona", metavar="FILE", default="tam", help="a persona TOML or its name")
+    talk.add_argument(
+        "--persona",
+        metavar="FILE",
+        default="tam",
+        help="a persona's TOML file, or a built-in name (default tam)",
+    )
     talk.add_argument("--save", type=Path, metavar="DIR", help="where it remembers you")
     talk.add_argument("--recover", action="store_true", help="also what a crash left unsaved")
 
@@ -116,10 +121,12 @@ def _parser() -> argparse.ArgumentParser:
 
     voices = add("voices", "voices", "How characters say things: check a voice, look at its lines.")
     kinds = voices.add_subparsers(required=True, metavar="ACTION", dest="action")
-    lint = kinds.add_parser("lint", help="what is missing or wrong in a voice, by file and line")
+    text = "what is missing or wrong in a voice, by file and line"
+    lint = kinds.add_parser("lint", help=text, description=text)
     lint.add_argument("which", nargs="*", metavar="FILE|NAME", help="default: the built-in voices")
     lint.add_argument("--json", action="store_true", help="for scripts")
-    show = kinds.add_parser("show", help="lines of each act, as they would be spoken")
+    text = "lines of each act, as they would be spoken"
+    show = kinds.add_parser("show", help=text, description=text)
     show.add_argument("which", metavar="FILE|NAME")
     show.add_argument("--act", metavar="ACT", help="all lines of one act, with their conditions")
     show.add_argument("--seed", type=int, default=1, help="draws the lines (default 1)")
@@ -149,6 +156,20 @@ def _parser() -> argparse.ArgumentParser:
         "--per-question", type=Path, metavar="FILE", help="write what each brought, as JSON lines"
     )
 
+    text = "whether characters of a game find what they are asked for, and only what they can know"
+    game = parts.add_parser("game", help=text, description=text)
+    game.add_argument("--json", action="store_true", help="print one object at the end")
+    game.add_argument(
+        "--per-question", type=Path, metavar="FILE", help="write what each brought, as JSON lines"
+    )
+
+    text = "whether the check keeps a model's bad lines out and lets the good ones pass"
+    check = parts.add_parser("check", help=text, description=text)
+    check.add_argument("--json", action="store_true", help="print one object at the end")
+    check.add_argument("--words-only", action="store_true", help="without the embedding model")
+    check.add_argument("--rules-only", action="store_true", help="without the fitted weights")
+    check.add_argument("--half", choices=("tuning", "held_out"), help="only one half")
+
     bench = add("bench", "bench", "Measure on this machine.")
     bench.add_argument(
         "what",
@@ -156,8 +177,9 @@ def _parser() -> argparse.ArgumentParser:
         default="all",
         choices=("all", "frame", "memory", "dialogue", "companion", "serving"),
         help="all: the short cases (default); frame: a 60 Hz loop beside a thinking character; "
-        "memory: 10,000 of them; dialogue: how long a player waits; companion: what is remembered "
-        "of twenty sittings; serving: many characters at one model, and the road there",
+        "memory: finding among 10,000 memories; dialogue: how long a player waits; "
+        "companion: what is remembered of twenty sittings; "
+        "serving: many characters at one model, and the road there",
     )
     bench.add_argument("--json", action="store_true", help="print one JSON document")
     bench.add_argument(
@@ -199,6 +221,13 @@ def _parser() -> argparse.ArgumentParser:
         help="llama.cpp's server, measured beside our decoding with the model of --gguf (serving)",
     )
     bench.add_argument("--gguf", type=Path, metavar="FILE", help="its model (serving)")
+    bench.add_argument(
+        "--crowd",
+        type=int,
+        default=1_000,
+        metavar="N",
+        help="characters with a thousand memories each (memory)",
+    )
     bench.add_argument("--turns", type=int, default=200, metavar="N", help="turns (dialogue)")
     bench.add_argument(
         "--seed", type=int, default=1, help="draws what is said (dialogue, companion)"

@@ -9,6 +9,7 @@ from astraweave.dialogue.check import Judge, Knowledge, Moment, Verdict, check_c
 from astraweave.dialogue.clauses import ClauseSplitter
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.generator import Clause, DialogueGenerator, Line, LineReport, Tier
+from astraweave.dialogue.grammar import Grammar
 from astraweave.dialogue.group import (
     EVERYONE,
     Answered,
@@ -20,8 +21,13 @@ from astraweave.dialogue.group import (
 from astraweave.dialogue.plan import LinePlan, Plan, PlannedFact
 from astraweave.dialogue.planner import Planner
 from astraweave.dialogue.recall import memory_text, retrieval_query
+from astraweave.dialogue.retell import retell, retell_event
+from astraweave.dialogue.sentiment import SentimentClassifier
 from astraweave.dialogue.similarity import Similarity
 from astraweave.dialogue.situation import Situation
+from astraweave.dialogue.tone import Tone
+from astraweave.dialogue.voice import Voice, VoiceLibrary
+from astraweave.dialogue.voice_lint import lint_voice
 
 __all__ = [
     "BARKS",
@@ -35,6 +41,7 @@ __all__ = [
     "ClauseSplitter",
     "Composer",
     "DialogueGenerator",
+    "Grammar",
     "Judge",
     "Knowledge",
     "Line",
@@ -44,17 +51,24 @@ __all__ = [
     "Plan",
     "PlannedFact",
     "Planner",
+    "SentimentClassifier",
     "Similarity",
     "Situation",
     "Standing",
     "Tier",
+    "Tone",
     "Verdict",
+    "Voice",
+    "VoiceLibrary",
     "act_of",
     "addressed",
     "check_clause",
     "is_telling",
+    "lint_voice",
     "memory_text",
     "moment_of",
+    "retell",
+    "retell_event",
     "retrieval_query",
     "speaking_order",
     "without_calls",

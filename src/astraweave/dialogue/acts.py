@@ -13,7 +13,7 @@ from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import plainly, sentences, words
 from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG, is_question
 
-__all__ = ["Act", "ActKind", "act_of", "is_telling"]
+__all__ = ["Act", "ActKind", "act_of", "is_news", "is_telling"]
 
 ActKind = Literal[
     "greeting",
@@ -71,7 +71,8 @@ _THREAT = re.compile(
     re.IGNORECASE,
 )
 _PRAISE = re.compile(
-    r"^(?:(?:oh|well|ah|my)[\s,]+)?(?:you(?:'re| are) (?:a |an |the |so |very |really |truly |"
+    r"^(?:(?:oh|well|ah|my)[\s,]+)?(?:you(?:'re| are|'ve been| have been)"
+    r" (?:a |an |the |so |very |really |truly |always |"
     r"such a"
     r" )*(?:kind|good|brave|clever|wise|great|best|skilled|true|fine|generous|wonderful|amazing|"
     r"talented|strong|funny)\b|(?:good|well|nicely|beautifully) (?:done|made|said)|(?:nice|good|"
@@ -128,6 +129,16 @@ _CHAT = re.compile(
     r" day|windy|foggy|snow(?:s|ing)?)\b",
     re.IGNORECASE,
 )
+
+_NEWS = re.compile(
+    r"^(?:the|our) [\w' -]{3,40}? (?:is|are|has been|have been|was|were) (?:now |all |finally |"
+    r"not |no longer )?(?:open|shut|closed|locked|barred|broken|dead|gone|empty|flooded|burnt|"
+    r"burned|burning|on fire|blocked|missing|ill|sick|wounded|stolen|lost|ruined|destroyed|free|"
+    r"cursed|haunted|finished|mended|repaired|poisoned|guarded|besieged|captured|back|safe|"
+    r"dangerous|frozen|dry)\b(?: (?:now|again|down|today|since [\w ]+))*[.!]*$",
+    re.IGNORECASE,
+)
+"""News of the world: nobody's own, and worth keeping."""
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,6 +299,11 @@ def untagged(sentence: str) -> str:
     return f"{bare}." if bare and bare != sentence.strip() else sentence
 
 
+def is_news(sentence: str) -> bool:
+    """Whether a sentence says how something of the world is now: "The bridge is broken."."""
+    return _NEWS.match(sentence.strip()) is not None
+
+
 def is_telling(sentence: str, listener: str = "") -> bool:
     """Whether a sentence tells something that is worth keeping: a clause about somebody or something."""  # noqa: E501
     if sentence.rstrip().endswith("?") and not _tells_in_question(sentence):
@@ -299,6 +315,8 @@ def is_telling(sentence: str, listener: str = "") -> bool:
     if read_question(sentence, listener=listener) is not None and not _tells_in_question(sentence):
         return False
     sentence = _FILLING.sub("", sentence)
+    if is_news(sentence):
+        return True
     if _tells_in_question(sentence):
         sentence = _DID_YOU_KNOW.sub("", sentence)
     lex = lexicon()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from astraweave.dialogue.claims import opened
+from astraweave.dialogue.claims import opened, says_so
 from astraweave.dialogue.facts import Aliases, Fact, Source, facts_of
 from astraweave.dialogue.language.clauses import Phrase
 from astraweave.dialogue.language.paraphrase import other_wordings
@@ -73,7 +73,6 @@ class Answerer:
 
     def __init__(self, similarity: Similarity | None = None) -> None:
         self._similarity = similarity or Similarity()
-        self._read: dict[Source, list[Fact]] = {}
 
     def question(self, utterance: str, listener: str = "") -> Question | None:
         """The question in an utterance (the last, when there are more); None when there is none."""
@@ -105,7 +104,7 @@ class Answerer:
             Ids to spoken names.
         """
         self._similarity.begin()
-        facts = [fact for source in sources for fact in self._facts(source)]
+        facts = [fact for source in sources for fact in facts_of(source)]
         matcher = Matcher(asker, listener, self._similarity, Aliases(facts), dict(names))
         people = People(facts, names)
         asked = [question, *self._reworded(question, people, asker, listener)]
@@ -179,9 +178,8 @@ class Answerer:
             ]
             if matches:
                 best = self._choose(matches)
-                kind: Literal["confirmed", "denied"] = (
-                    "confirmed" if _claimed(question, best) else "denied"
-                )
+                so = says_so(question, best.fact.words) or _claimed(question, best)
+                kind: Literal["confirmed", "denied"] = "confirmed" if so else "denied"
                 return self._told(best, asker, listener, names, kind=kind, short=False)
         return Answer("unknown", topic=self._topic(question))
 
@@ -302,14 +300,6 @@ class Answerer:
             return ""
         return retell_phrase(phrase, swap=True)
 
-    def _facts(self, source: Source) -> list[Fact]:
-        found = self._read.get(source)
-        if found is None:
-            if len(self._read) > 512:
-                self._read.clear()
-            found = self._read[source] = facts_of(source)
-        return found
-
 
 def _claimed(question: Question, match: Match) -> bool:
     """Whether what fills the opened claim is the very number, name or word that was claimed."""
@@ -344,8 +334,3 @@ def spoken(text: str) -> str:
 def is_question(text: str) -> bool:
     """Whether any sentence asks something."""
     return any(read_question(s) is not None for s in sentences(text))
-
-
-def content_of(text: str) -> list[str]:
-    """Words of a text that carry meaning, in lower case."""
-    return [w.low for s in sentences(text) for w in words(s) if w.is_("NEVMJ") and not w.is_("A")]

@@ -5,13 +5,15 @@ Nobody is told that Mira is not twenty; that she is thirty denies it all the sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.phrases import Clause, Phrase
 from astraweave.dialogue.language.questions import Question
+from astraweave.dialogue.language.words import Word, number_value
 
-__all__ = ["opened"]
+__all__ = ["opened", "says_so"]
 
 _PLACES = frozenset(["in", "at", "to", "near", "under", "by", "behind", "on"])
 
@@ -46,6 +48,23 @@ def opened(question: Question) -> list[Question]:
         person = bool(last.names or lex.keys(last.head.low) & lex.persons)
         found.append(Question("object", _without(clause, last), question.text, person=person))
     return found
+
+
+def says_so(question: Question, told: Sequence[Word]) -> bool:
+    """Whether what was told holds every number, name and thing that is claimed of the subject."""
+    lex, clause = lexicon(), question.clause
+    phrases = [*clause.objects, *(phrase for _, phrase in clause.places)]
+    claimed = [w for phrase in phrases for w in phrase.words if w.is_("MEN")]
+    claimed += [w for w in clause.extras if w.low in lex.colours]
+    for word in claimed:
+        if (value := number_value(word.low)) is not None:
+            if all(number_value(w.low) != value for w in told):
+                return False
+            continue
+        measure = lex.keys(word.low) & (lex.units | lex.times)
+        if not measure and not any(w.low == word.low or lex.same(word.low, w.low) for w in told):
+            return False
+    return bool(claimed)
 
 
 def _without(clause: Clause, phrase: Phrase) -> Clause:

@@ -78,9 +78,7 @@ class Composer:
         short = "" if foreign else answer.short
         fields = {"retold": retold, "short": short, "teller": answer.teller}
         if answer.teller == "self":
-            kind = {"confirmed": "confirmed_self", "denied": "denied"}.get(
-                answer.kind, "answer_self"
-            )
+            kind = "confirmed_self" if answer.kind == "confirmed" else "answer_self"
         elif answer.teller != "asker":
             kind = "answer_other"
         elif answer.kind in {"confirmed", "denied"}:

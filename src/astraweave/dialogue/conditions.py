@@ -15,10 +15,10 @@ import msgspec
 from astraweave.core.toml import did_you_mean
 from astraweave.dialogue.tone import Tone
 from astraweave.errors import ConfigError
+from astraweave.rag import DAY_S
 
 __all__ = ["DAY_S", "TERMS", "UNSURE", "Condition"]
 
-DAY_S = 86_400.0
 UNSURE = 0.6
 """Below this certainty what a line says is hedged."""
 

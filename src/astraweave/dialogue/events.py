@@ -7,10 +7,13 @@ other person where they cannot. What fits no rule stays as it is written.
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from astraweave.dialogue.event_cases import told_by_cases
+from astraweave.dialogue.event_words import varied, words_of
 from astraweave.dialogue.grammar import Grammar
 from astraweave.dialogue.language.lexicon import lexicon
 
@@ -18,43 +21,6 @@ __all__ = ["retell_event"]
 
 _QUOTE = r"[\"“„«][^\"”“»]*[\"”“»]"
 _TOKEN = re.compile(rf"{_QUOTE}|[^\W\d_]+(?:n['’]t)\b|[^\W\d_]+(?:-[^\W\d_]+)*|['’]s\b|\d+|[^\w\s]")
-_AUXILIARIES = frozenset(
-    "is are was were am has had have does do did will would can could may might shall should must"
-    " isn't aren't wasn't weren't hasn't hadn't haven't doesn't don't didn't won't wouldn't can't"
-    " couldn't shouldn't".split()
-)
-_PREPOSITIONS = frozenset(
-    "of to for with from by at on in into onto behind beside between near against about around"
-    " under over through without towards upon like than past".split()
-)
-_ADVERBS = frozenset(
-    "never always often just also still once then soon again nearly almost even only later finally"
-    " suddenly now not".split()
-)
-_CONJUNCTIONS = frozenset(["and", "or", "but", "then", ","])
-_OPENERS = frozenset(
-    "that when while because if before after until since though although where who which".split()
-)
-_AFTER_OWN = _PREPOSITIONS | _CONJUNCTIONS | {"."}
-_SMALL = (
-    _OPENERS
-    | _PREPOSITIONS
-    | _ADVERBS
-    | frozenset(
-        "there yesterday today they this that these those neither either whatever whenever wherever"
-        " twice nobody everybody somebody nothing something both each every some many".split()
-    )
-)
-"""Words that are no names, though a sentence may begin with them."""
-_AFTER_IS = frozenset("a an the not been gone going here there very got".split())
-_FORMS = {
-    "he": "subject", "she": "subject", "they": "subject", "him": "object", "them": "object",
-    "his": "possessive", "their": "possessive", "theirs": "own", "hers": "own",
-    "himself": "reflexive", "herself": "reflexive", "themselves": "reflexive",
-    "themself": "reflexive",
-}  # fmt: skip
-_NOT_NOUN = frozenset("back away up down off out a an the all nothing everything again".split())
-_GROUP = re.compile(r"(?:and|or|nor)$")
 
 
 @dataclass(slots=True)
@@ -83,6 +49,7 @@ def retell_event(
     listener: str,
     names: Mapping[str, str],
     language: str = "en",
+    rng: random.Random | None = None,
 ) -> str:
     """An event as one of those in it tells it to another; no capital in front, no full stop behind.
 
@@ -96,6 +63,9 @@ def retell_event(
         Ids to the names by which the speaker knows them; a player without one is "the traveller".
     language : str
         The language of `text`; one without rules for events gives the text back unchanged.
+
+    rng : random.Random or None
+        Draws among other words for the same: "you brought my hammer back". None: none are used.
 
     Returns
     -------
@@ -111,13 +81,17 @@ def retell_event(
     >>> retell_event(event, speaker="mira", listener="tam", names=names)
     'the traveller returned your hammer'
     """
-    rules = Grammar.named(language).events
+    grammar = Grammar.named(language)
     body = text.strip()
-    if not rules or "first_verbs" not in rules:
+    if grammar.events.get("reading") == "cases":
+        told = told_by_cases(body.rstrip(".!"), grammar, speaker, listener, names)
+        return varied(told, grammar.tag, rng)
+    if "first_verbs" not in grammar.events:
         return body.rstrip(".!")
     if not body.endswith(('"', "”", "»")):
         body = body.rstrip(".!")
-    return _Event(body, speaker, listener, names, Grammar.named(language)).told()
+    told = _Event(body, speaker, listener, names, grammar).told()
+    return varied(told, grammar.tag, rng)
 
 
 class _Event:
@@ -132,7 +106,7 @@ class _Event:
         grammar: Grammar,
     ) -> None:
         rules = grammar.events
-        self._text, self._rules, self._small = text, rules, grammar.stopwords
+        self._text, self._rules, self._words = text, rules, words_of(grammar.tag)
         self._speaker, self._listener = speaker, listener
         self._strangers: Sequence[str] = tuple(rules.get("strangers", ()))
         self._names = names
@@ -186,7 +160,7 @@ class _Event:
             if token.who:
                 index = self._mention(index)
             else:
-                if token.low in _FORMS or token.low == "her":
+                if token.low in self._words.pronouns or token.low in self._words.ambiguous:
                     self._pronoun(index)
                 elif token.is_word:
                     self._word(index)
@@ -205,7 +179,7 @@ class _Event:
         first = self._tokens[0] if self._tokens else None
         if first is None or first.who or not first.text[:1].isupper():
             return line
-        small = lexicon().known(first.low) or first.low in _SMALL | self._small
+        small = lexicon().known(first.low) or first.low in self._words.no_names
         return line[:1].lower() + line[1:] if small else line
 
     def _at(self, index: int) -> _Token | None:
@@ -222,7 +196,7 @@ class _Event:
             self._possessive(index)
             return index + 2
         joined = self._at(index + 2)
-        if _GROUP.match(self._low(index + 1)) and joined is not None and joined.who:
+        if self._low(index + 1) in self._words.joining and joined is not None and joined.who:
             owned = self._low(index + 3) == "'s"
             new_clause = self._object_here(index) and self._finite(index + 3)
             if not owned and not new_clause:
@@ -258,7 +232,9 @@ class _Event:
 
     def _possessive(self, index: int) -> None:
         token, mark, after = self._tokens[index], self._tokens[index + 1], self._at(index + 2)
-        alone = after is None or not (after.is_word or after.who) or after.low in _AFTER_OWN
+        alone = (
+            after is None or not (after.is_word or after.who) or after.low in self._words.after_own
+        )
         token.said = self._form(token.who, "own" if alone else "possessive")
         if token.who not in (self._speaker, self._listener):
             token.said = self._form(token.who, "object") + "'s"
@@ -268,12 +244,14 @@ class _Event:
     def _pronoun(self, index: int) -> None:
         token = self._tokens[index]
         low = token.low
-        case = _FORMS.get(low, "")
-        if low in {"her", "his"}:
+        case = self._words.pronouns.get(low, "")
+        if low in self._words.ambiguous:
             after = self._at(index + 1)
             noun = after is not None and (after.is_word or bool(after.who))
-            noun = noun and self._low(index + 1) not in _NOT_NOUN | _AFTER_OWN | _ADVERBS
-            case = "possessive" if noun else ("object" if low == "her" else "own")
+            noun = noun and self._low(index + 1) not in (
+                self._words.no_nouns | self._words.after_own | self._words.adverbs
+            )
+            case = "possessive" if noun else self._words.ambiguous[low]
         who = self._meant(low, case)
         if case == "subject":
             self._subject, self._agreed = who or "?", who
@@ -287,13 +265,13 @@ class _Event:
         if case == "object":
             return others[-1] if others else "?"
         # Nothing tells whether a player is he or she: with another person there, it is that one.
-        unclear = subject == "player" and low not in {"they", "their", "theirs", "themselves"}
+        unclear = subject == "player" and low not in self._words.plural_pronouns
         if case in {"possessive", "own"} and unclear and others:
             return others[-1]
         return subject or "?"
 
     def _word(self, index: int) -> None:
-        if not self._finite(index) or self._low(index) in _ADVERBS:
+        if not self._finite(index) or self._low(index) in self._words.adverbs:
             return
         if self._agreed and self._continues(index):
             self._agree(self._tokens[index])
@@ -303,20 +281,23 @@ class _Event:
     def _continues(self, index: int) -> bool:
         """Whether the verb here still belongs to the subject of the clause."""
         back = index - 1
-        while back >= 0 and (self._low(back) in _ADVERBS or self._low(back).endswith("ly")):
+        while back >= 0 and self._words.is_adverb(self._low(back)):
             back -= 1
         token = self._at(back)
         if token is None:
             return False
-        if token.who or token.low in {"he", "she", "they", "who", *_CONJUNCTIONS}:
+        if token.who or token.low in self._words.before_verbs:
             after = self._at(index + 1)
-            listed = token.low in _CONJUNCTIONS and after is None
-            return not (listed and self._low(index) not in _AUXILIARIES and self._noun(index))
+            listed = token.low in self._words.conjunctions and after is None
+            return not (
+                listed and self._low(index) not in self._words.auxiliaries and self._noun(index)
+            )
         return False
 
     def _noun(self, index: int) -> bool:
         low = self._low(index)
-        return low.endswith("s") and low[:-1] in lexicon().noun_like
+        plural = self._words.plural_ending
+        return bool(plural) and low.endswith(plural) and low[: -len(plural)] in lexicon().noun_like
 
     # -- grammar ----------------------------------------------------------------------------------
 
@@ -326,14 +307,15 @@ class _Event:
         token = self._at(index)
         if token is None or token.who or not token.is_word:
             return False
-        if low in _ADVERBS or (low.endswith("ly") and len(low) > 4):
+        if self._words.is_adverb(low):
             return self._finite(index + 1)
-        if low in _AUXILIARIES:
+        if low in self._words.auxiliaries:
             return True
         forms = {form for _, form in lexicon().forms.get(low, ())}
         if forms:
             return bool(forms & {"s", "past"})
-        return low.endswith("ed") and low not in lexicon().adjectives
+        past = self._words.past_ending
+        return bool(past) and low.endswith(past) and low not in lexicon().adjectives
 
     def _leads(self, index: int, after: int) -> bool:
         """Whether the mention at `index` is the subject of the verb that follows it."""
@@ -341,13 +323,13 @@ class _Event:
             return False
         if self._low(after) == "," and (closing := self._closing_comma(after)):
             after = closing + 1
-        if self._low(after) == "who":
+        if self._low(after) == self._words.relative:
             after += 1
         return self._finite(after)
 
     def _object_here(self, index: int) -> bool:
         before = self._at(index - 1)
-        return before is not None and before.low in _PREPOSITIONS and not before.who
+        return before is not None and before.low in self._words.prepositions and not before.who
 
     def _closing_comma(self, comma: int) -> int:
         for index in range(comma + 1, min(comma + 8, len(self._tokens))):
@@ -358,19 +340,7 @@ class _Event:
     def _is_contraction(self, after: int) -> bool:
         """Whether "'s" before the token at `after` is "is" or "has"."""
         low = self._low(after)
-        if low in {
-            "a",
-            "an",
-            "the",
-            "not",
-            "been",
-            "gone",
-            "going",
-            "here",
-            "there",
-            "very",
-            "got",
-        }:
+        if low in self._words.after_is:
             return True
         token = self._at(after)
         forms = {form for _, form in lexicon().forms.get(low, ())}
@@ -378,10 +348,9 @@ class _Event:
 
     def _contraction(self, index: int) -> str:
         who, after = self._tokens[index].who, self._low(index + 2)
-        has = after in {"been", "got"}
-        if who == self._speaker:
-            return "'ve" if has else "'m"
-        return ("'ve" if has else "'re") if who == self._listener else "'s"
+        verb = "has" if after in self._words.after_has else "is"
+        person = {self._speaker: f"first_{verb}", self._listener: f"second_{verb}"}
+        return self._words.contracted[person.get(who, "third")]
 
     def _agree(self, token: _Token) -> None:
         """Put a verb of the third person in that of its subject."""
@@ -394,7 +363,7 @@ class _Event:
             token.said = table[low]
             return
         lemmas = [lemma for lemma, form in lexicon().forms.get(low, ()) if form == "s"]
-        if lemmas and low not in _AUXILIARIES:
+        if lemmas and low not in self._words.auxiliaries:
             token.said = lemmas[0]
 
     def _form(self, who: str, case: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ _OTHER = frozenset(["you", "your", "yours", "yourself", "yourselves"])
 _PERSONAL = group("facts.personal")
 _THING = frozenset(["it", "its", "itself", "one", "they", "them", "their"])
 _TAKING = group("facts.taking")
+_KEPT_TEXTS = 1024
+"""How many texts stay read: what a few dozen characters talk of."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,6 +50,21 @@ class Fact:
     siblings: list[Clause] = field(default_factory=list)
     sentence_clauses: list[Clause] = field(default_factory=list)
     _bag: list[Word] | None = None
+    _context: list[Word] | None = None
+
+    def told_by(self, source: Source) -> Fact:
+        """The same clause in the mouth of somebody else; what was read of it is shared."""
+        return Fact(
+            source,
+            self.sentence,
+            self.words,
+            self.clause,
+            self.referents,
+            self.siblings,
+            self.sentence_clauses,
+            self.bag(),
+            self.context(),
+        )
 
     def meant(self, phrase: Phrase) -> Phrase:
         """The phrase that a pronoun stands for; any other phrase stands for itself."""
@@ -83,13 +101,15 @@ class Fact:
 
     def context(self) -> list[Word]:
         """Words of the other clauses of the same text."""
-        found: list[Word] = []
-        for clause in self.siblings:
-            if clause is not self.clause:
-                found += [*clause.verbs, *clause.extras]
-                for phrase in clause.phrases():
-                    found += _all_content(phrase)
-        return found
+        if self._context is None:
+            found: list[Word] = []
+            for clause in self.siblings:
+                if clause is not self.clause:
+                    found += [*clause.verbs, *clause.extras]
+                    for phrase in clause.phrases():
+                        found += _all_content(phrase)
+            self._context = found
+        return self._context
 
 
 def _all_content(phrase: Phrase) -> list[Word]:
@@ -99,8 +119,18 @@ def _all_content(phrase: Phrase) -> list[Word]:
     return found
 
 
-def facts_of(source: Source) -> list[Fact]:  # noqa: C901
-    """Read a text; questions in it tell nothing and are left out."""
+def facts_of(source: Source) -> list[Fact]:
+    """Read a text; questions in it tell nothing and are left out.
+
+    What texts say is kept for the next question: do not change it. Thread-safe.
+    """
+    return [fact.told_by(source) for fact in _read(source.text)]
+
+
+@functools.lru_cache(maxsize=_KEPT_TEXTS)
+def _read(text: str) -> list[Fact]:  # noqa: C901
+    """The clauses of a text, whoever says it."""
+    source = Source(text, "", "")
     made: list[Fact] = []
     person: Phrase | None = None
     thing: Phrase | None = None

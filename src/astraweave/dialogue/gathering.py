@@ -7,7 +7,7 @@ where Petra lives. And what was told yesterday is found by the time, not by the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from astraweave.context.turn import Turn
 from astraweave.dialogue.facts import Fact, Source, facts_of
@@ -18,6 +18,7 @@ from astraweave.dialogue.moments import asked_period, asked_telling, period_of
 from astraweave.dialogue.people import People, rewordings
 from astraweave.dialogue.recall import resolved_question, retrieval_query
 from astraweave.dialogue.tellings import straight
+from astraweave.rag import GameCalendar
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
 
@@ -53,6 +54,7 @@ class Recall:
     listener: str
     names: Mapping[str, str]
     now: float
+    calendar: GameCalendar = field(default_factory=GameCalendar)
 
 
 def gather(utterance: str, history: Sequence[Turn], recall: Recall, *, k: int) -> list[Retrieved]:
@@ -70,7 +72,7 @@ def gather(utterance: str, history: Sequence[Turn], recall: Recall, *, k: int) -
         At most so many of the first search.
     """
     if (period := asked_period(utterance)) is not None:
-        return _of_a_time(period_of(period, _times(recall), recall.now), recall)
+        return _of_a_time(period_of(period, _times(recall), recall.now, recall.calendar), recall)
     telling = asked_telling(utterance)
     query = telling.claim if telling else retrieval_query(plain_question(utterance), history)
     found = recall.search(query, k)

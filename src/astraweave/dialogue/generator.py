@@ -80,7 +80,8 @@ class DialogueGenerator:
     ) -> None:
         self.scheduler = scheduler
         self.studio_guard = guard
-        self.judge = Judge(guard) if guard is not None else Judge()
+        drafts = scheduler.model.info.id if scheduler is not None else ""
+        self.judge = Judge.of(drafts, embedder, guard=guard or OutputGuard())
         self.clock = clock or SystemClock()
         self.telemetry = telemetry
         self.sampling = sampling
@@ -171,6 +172,7 @@ class DialogueGenerator:
             owner=situation.persona.id,
             use="dialogue",
             priority=priority,
+            logprobs=True,
         )
 
     def planner(self, persona: Persona) -> Planner:

@@ -23,7 +23,8 @@ __all__ = ["Grammar", "language_of"]
 
 _KEYS = (
     "tag", "name", "quotes", "list", "keep_capital", "stopwords", "article", "contract", "expand",
-    "ago", "feelings", "moods", "numbers", "swap", "conjugate", "events",
+    "past", "ago", "feelings", "moods", "numbers", "swap", "conjugate", "events", "acts",
+    "questions",
 )  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
@@ -85,11 +86,21 @@ class Grammar:
         ]
         moods = data.get("moods", {})
         self._moods = {name: re.compile(pattern) for name, pattern in moods.items()}
+        self._past: Mapping[str, str] = data.get("past", {})
         self._numbers: list[str] = data.get("numbers", {}).get("words", "").split()
         swap = data.get("swap")
         self._shift = PersonShift(swap, data.get("conjugate", {})) if swap else None
         self.events: Mapping[str, Any] = data.get("events", {})
         self.swap: Mapping[str, Mapping[str, str]] = swap or {}
+        self.acts = {
+            kind: re.compile(pattern, re.IGNORECASE)
+            for kind, pattern in data.get("acts", {}).items()
+        }
+        self.questions = [
+            (re.compile(asks, re.IGNORECASE), re.compile(needs, re.IGNORECASE))
+            for asks, needs in data.get("questions", {}).get("needs", ())
+        ]
+        self.question_words = frozenset(data.get("questions", {}).get("words", "").split())
 
     @classmethod
     def named(cls, tag: str) -> Grammar:
@@ -175,6 +186,33 @@ class Grammar:
             if found and found.search(told) and not (spared and spared.search(told)):
                 return mood
         return ""
+
+    def believed(self, clause: str) -> str:
+        """A clause behind "I thought": its first finite verb in the past, where there is a word.
+
+        Examples
+        --------
+        >>> Grammar.named("en").believed("the north gate is shut")
+        'the north gate was shut'
+        """
+        for found in _WORD.finditer(clause):
+            if (said := self._past.get(found[0])) is not None:
+                return clause[: found.start()] + said + clause[found.end() :]
+        return clause
+
+    def speaks_of_self(self, told: str) -> bool:
+        """Whether one who says this speaks of themselves, or of what is theirs."""
+        mine = self.swap.get("first", {})
+        return any(word.casefold() in mine for word in _WORD.findall(told))
+
+    @property
+    def clause_openers(self) -> frozenset[str]:
+        """Words behind which the verb comes last."""
+        return self._shift.openers if self._shift is not None else frozenset()
+
+    def conjugated(self, verb: str, table: str) -> str:
+        """A verb in the other person, by one of the tables in ``[conjugate.verbs]``."""
+        return self._shift.conjugated(verb, table) if self._shift is not None else verb
 
     @property
     def retells(self) -> bool:

@@ -93,7 +93,7 @@ def when_told(telling: Telling, situation: Situation, answerer: Answerer) -> Ans
         answer.short = "you did" if answer.teller == "asker" else ""
         return answer
     times = [r.memory.game_time for r in situation.memories if r.memory.id in answer.memories]
-    answer.short = ago(times[0], situation.now) if times else "just now"
+    answer.short = ago(times[0], situation.now, situation.calendar) if times else "just now"
     return answer
 
 

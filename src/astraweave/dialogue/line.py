@@ -160,29 +160,40 @@ class Line:
     ) -> AsyncGenerator[Clause, None]:
         """Clauses of one draft, as far as all of them pass."""
         splitter, begun = ClauseSplitter(), ""
+        likely, tokens = 0.0, 0
         async for chunk in ticket:
             pieces = splitter.push(chunk.text)
             if chunk.finish_reason == "stop":
                 pieces += splitter.flush()
+            if not pieces:  # the chunk that lets a piece end is the beginning of the next
+                likely, tokens = likely + chunk.logprob, tokens + chunk.tokens
             for piece in pieces:
                 begun += piece
                 if len(begun.split()) < _MIN_MODEL_WORDS and chunk.finish_reason is None:
                     continue  # "Aye." goes with what follows it, and is judged with it
-                clause = self._judged(begun, moment, last=chunk.finish_reason == "stop")
-                begun = ""
+                certainty = likely / tokens if tokens else None
+                last = chunk.finish_reason == "stop"
+                clause = self._judged(begun, moment, last=last, certainty=certainty)
+                begun, likely, tokens = "", 0.0, 0
                 if clause is None:
                     return
                 yield clause
                 if self._model_count() >= plan.model_clauses:
                     return
+            if pieces:
+                likely, tokens = likely + chunk.logprob, tokens + chunk.tokens
 
-    def _judged(self, piece: str, moment: Moment, *, last: bool) -> Clause | None:
+    def _judged(
+        self, piece: str, moment: Moment, *, last: bool, certainty: float | None
+    ) -> Clause | None:
         """The piece, mended, as a clause when it passes; otherwise None, and why is counted."""
         telemetry = self._generator.telemetry
         self._drafted += 1
         telemetry.count("dialogue.drafted")
         drafted = "".join(clause.text for clause in self._clauses if clause.tier == "model")
-        verdict = self._judge.judge(piece, moment, line=self.text, drafted=drafted, last=last)
+        verdict = self._judge.judge(
+            piece, moment, line=self.text, drafted=drafted, last=last, certainty=certainty
+        )
         if not verdict.passed:
             for reason in verdict.reasons:
                 self._refused(reason)

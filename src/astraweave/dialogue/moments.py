@@ -10,10 +10,11 @@ import msgspec
 
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import NUMBERS, number_value, plainly
+from astraweave.rag import GameCalendar
 
 __all__ = ["Period", "Telling", "ago", "asked_period", "asked_telling", "period_of", "sittings_of"]
 
-_DAY_S = 86_400.0
+_PLAIN = GameCalendar()
 _APART_S = 3_600.0
 """A silence of so much game time lies between two talks."""
 
@@ -142,7 +143,9 @@ def sittings_of(times: Iterable[float]) -> list[tuple[float, float]]:
     return found
 
 
-def period_of(period: Period, times: Sequence[float], now: float) -> tuple[float, float] | None:
+def period_of(
+    period: Period, times: Sequence[float], now: float, calendar: GameCalendar = _PLAIN
+) -> tuple[float, float] | None:
     """From when to when a period reaches, in seconds of game time.
 
     Parameters
@@ -153,17 +156,19 @@ def period_of(period: Period, times: Sequence[float], now: float) -> tuple[float
         When the speaker said something.
     now : float
         Game time.
+    calendar : GameCalendar
+        How long a day is.
     """
     if period.days_ago is not None:
-        longest, today = max(period.days_ago), now // _DAY_S
-        return (today - longest) * _DAY_S, (today - min(period.days_ago) + 1) * _DAY_S
+        today = calendar.day_of(now)
+        return calendar.days(today - max(period.days_ago), today - min(period.days_ago) + 1)
     earlier = sittings_of(times)
     if earlier and now - earlier[-1][1] <= _APART_S and len(earlier) > 1:
         earlier = earlier[:-1]  # the talk that goes on now is no earlier one
     return earlier[period.sitting or 0] if earlier else None
 
 
-def ago(then: float, now: float) -> str:
+def ago(then: float, now: float, calendar: GameCalendar = _PLAIN) -> str:
     """How long ago something was, in words.
 
     Examples
@@ -171,7 +176,7 @@ def ago(then: float, now: float) -> str:
     >>> ago(0.0, 3 * 86_400.0)
     'three days ago'
     """
-    days = int(now // _DAY_S - then // _DAY_S)
+    days = calendar.day_of(now) - calendar.day_of(then)
     if days <= 0:
         return "today" if now - then > _APART_S else "just now"
     if days == 1:

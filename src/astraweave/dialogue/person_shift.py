@@ -35,7 +35,7 @@ class PersonShift:
         }
         self._subjects: dict[str, str] = dict(conjugate.get("subjects", ()))
         self._and = frozenset(conjugate.get("and", ()))
-        self._openers = frozenset(conjugate.get("clause_openers", ()))
+        self.openers = frozenset(conjugate.get("clause_openers", ()))
         self._not_verbs = frozenset(conjugate.get("not_verbs", "").split())
         self._verbs: dict[str, tuple[Mapping[str, str], list[tuple[re.Pattern[str], str]]]] = {
             name: (
@@ -53,11 +53,11 @@ class PersonShift:
         for place, index in enumerate(words):
             low = tokens[index].lower()
             if low in self._subjects and (verb := self._verb_of(tokens, words, place)) is not None:
-                changed[verb] = self._conjugated(tokens[verb], self._subjects[low])
+                changed[verb] = self.conjugated(tokens[verb], self._subjects[low])
                 for joined in self._joined(
                     tokens, words, words.index(max(verb, index)), self._subjects[low]
                 ):
-                    changed[joined] = self._conjugated(tokens[joined], self._subjects[low])
+                    changed[joined] = self.conjugated(tokens[joined], self._subjects[low])
         for index in words:
             said = self._swap.get(tokens[index].lower())
             if said is not None and index not in changed:
@@ -70,7 +70,7 @@ class PersonShift:
         before = words[place - 1] if place else None
         opened = (
             before is not None
-            and tokens[before].lower() in self._openers
+            and tokens[before].lower() in self.openers
             and not _CLAUSE_END.search("".join(tokens[before:index]))
         )
         if opened:
@@ -88,7 +88,7 @@ class PersonShift:
                 continue
             low = tokens[near].lower()
             lower = tokens[near][:1].islower() or near == words[0]
-            if low not in self._not_verbs and lower and self._conjugated(low, table) != low:
+            if low not in self._not_verbs and lower and self.conjugated(low, table) != low:
                 return near
         return None
 
@@ -105,7 +105,8 @@ class PersonShift:
                 found.append(words[place + 1])
         return found
 
-    def _conjugated(self, verb: str, table: str) -> str:
+    def conjugated(self, verb: str, table: str) -> str:
+        """A verb of one person in the other."""
         words, endings = self._verbs.get(table, ({}, []))
         low = verb.lower()
         if low in words:

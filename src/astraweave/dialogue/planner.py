@@ -78,6 +78,7 @@ def _tone(scene: Scene, choice: Choice) -> Tone:
     plain = Tone(mood=scene.mood, relationship=scene.relation)
     known = {r.memory.id: r.memory for r in scene.situation.memories}
     known |= {memory.id: memory for memory in scene.situation.lately}
+    known |= {memory.id: memory for memory in scene.situation.overturned}
     memory = next((known[f.memory] for f in choice.facts if f.memory in known), None)
     if memory is None:
         return plain
@@ -88,7 +89,7 @@ def _tone(scene: Scene, choice: Choice) -> Tone:
         mood=plain.mood,
         relationship=plain.relationship,
         certainty=_SURE_OF_HEARSAY ** len(through),
-        age_s=max(0.0, scene.situation.now - memory.game_time),
+        age_s=scene.situation.calendar.plain(scene.situation.now - memory.game_time),
         source=names.get(through[-1], "") if through else "",
     )
 

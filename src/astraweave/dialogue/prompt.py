@@ -65,8 +65,9 @@ class DialoguePrompt:
         Counts tokens, and says how many there is room for.
     prompts : PromptLibrary, optional
         Its ``dialogue`` is what is rendered; by default the built-in one. It is given what of
-        ``name``, ``role``, ``traits``, ``voice``, ``facts``, ``goals``, ``examples`` (the game's
-        own), ``history``, ``memories``, ``speaker`` and ``line`` (players') it declares.
+        ``name``, ``role``, ``traits``, ``voice``, ``facts``, ``goals``, ``examples``,
+        ``mood``, ``stance`` (the game's own), ``history``, ``memories``, ``listener``,
+        ``speaker`` and ``line`` (players') it declares.
 
     Raises
     ------
@@ -198,6 +199,8 @@ class DialoguePrompt:
             examples=examples,
             memories=self._remembered(situation, turns, memories),
             mood=situation.feeling(),
+            stance=(stance := situation.stance()),
+            listener=(situation.speaker_name or situation.speaker) if stance else "",
             speaker=(situation.speaker_name or situation.speaker) if others else "",
             line=self._short(situation.utterance.text),
         )

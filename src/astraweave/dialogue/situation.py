@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -12,11 +12,21 @@ import msgspec
 from astraweave.context.turn import Turn
 from astraweave.core.text import CleanText
 from astraweave.core.worldview import WorldSnapshot
+from astraweave.dialogue.events import retell_event
 from astraweave.dialogue.facts import Source
+from astraweave.dialogue.grammar import language_of
 from astraweave.dialogue.group import Answered
 from astraweave.dialogue.tellings import straight
-from astraweave.dialogue.witness import as_witness
-from astraweave.persona import Mood, Persona, PersonaState, feeling_line, mood_at
+from astraweave.persona import (
+    Mood,
+    Persona,
+    PersonaState,
+    feeling_line,
+    mood_at,
+    relationship_at,
+    relationship_line,
+)
+from astraweave.rag import GameCalendar
 from astraweave.rag.memory import Memory
 from astraweave.rag.retrieved import Retrieved
 
@@ -26,6 +36,9 @@ RECENT_LINES = 20
 """No line is said again within so many lines of the same character."""
 
 _MAX_WORLD_FACTS = 24
+_NOTED = 0.25
+"""From how far on a relationship is worth words in a prompt."""
+_ENDS = (".", "!", "?", '"', "”", "»")
 _TALKED_OF = 20
 """Turns of the conversation that may be answered from, beside the memories."""
 
@@ -74,6 +87,10 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         Id of somebody present who seems to know more of what was said; empty: nobody.
     unsaid : str
         The rest of a line in which the character was interrupted; empty: there is none.
+    overturned : sequence of Memory
+        What the character believed until now and what the utterance says is so no longer.
+    calendar : GameCalendar
+        How long a day of the game is, for "yesterday" and "three days ago".
     """
 
     persona: Persona
@@ -95,6 +112,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     answered: tuple[Answered, ...] = ()
     knower: str = ""
     unsaid: str = ""
+    overturned: Sequence[Memory] = ()
+    calendar: GameCalendar = GameCalendar()
 
     def mood(self) -> Mood:
         """The character's mood as of now."""
@@ -103,6 +122,14 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     def feeling(self) -> str:
         """A word for the mood; empty where it is nothing in particular."""
         return feeling_line(self.persona, self.mind, max(self.now, self.mind.at))
+
+    def stance(self) -> str:
+        """How the character takes the speaker, said to it; empty where they are like any other."""
+        stands = relationship_at(self.mind, self.speaker, max(self.now, self.mind.at))
+        axes = (stands.trust, stands.affinity, stands.respect, stands.fear)
+        if max(map(abs, axes)) < _NOTED:
+            return ""
+        return relationship_line(self.mind, self.speaker, max(self.now, self.mind.at))
 
     def recent_lines(self) -> list[str]:
         """The character's latest lines, newest last."""
@@ -143,7 +170,7 @@ def sources_of(situation: Situation) -> list[Source]:
         if not memory.speaker:  # what nobody said, the character saw
             names = situation.spoken_names()
             listener = situation.speaker
-            text = as_witness(text, me=persona.id, you=listener, names=names)
+            text = _witnessed(text, persona.id, listener, names)
         told.append(
             (
                 memory.game_time,
@@ -174,6 +201,13 @@ def sources_of(situation: Situation) -> list[Source]:
         Source(text, persona.id, situation.speaker, order=-2000) for text in world_texts(situation)
     ]
     return found
+
+
+def _witnessed(text: str, me: str, you: str, names: Mapping[str, str]) -> str:
+    """What somebody saw, as they say it to another: "You returned my hammer."."""
+    told = retell_event(text, speaker=me, listener=you, names=names, language=language_of(text))
+    ended = told if told.endswith(_ENDS) else f"{told}."
+    return ended[:1].upper() + ended[1:]
 
 
 def world_texts(situation: Situation) -> list[str]:

@@ -32,7 +32,7 @@ ACTS: dict[str, str] = {
     "answer_other": "retold short teller", "confirmed": "retold", "confirmed_self": "retold",
     "denied": "retold", "about_more": "retold", "unknown": "topic", "unknown_self": "topic",
     "recap": "retold", "recap_nothing": "", "summary_of_talk": "retold other",
-    "gossip": "retold teller", "surprise": "retold echo",
+    "gossip": "retold teller", "surprise": "retold echo teller",
     # what is told
     "telling": "echo retold", "telling_mild": "echo retold", "telling_sad": "echo retold",
     "telling_glad": "echo retold", "telling_opinion": "", "telling_plain": "",

@@ -44,6 +44,9 @@ _INSTEAD: Mapping[str, tuple[str, ...]] = {
 """What is said where a voice has no line for an act, or none whose places can be filled."""
 
 
+_ENGLISH = frozenset(["feeling", "gap", "topic"])
+
+
 def worded(composer: Composer, scene: Scene, choice: Choice, line: LinePlan) -> Plan:
     """The composed words of a choice: what opens the line, and what follows without a model."""
     recent = list(scene.recent)
@@ -106,6 +109,9 @@ def _said(
 ) -> str:
     """A composed line for a choice."""
     rng, fields = scene.rng, {**_named(scene), **choice.fields}
+    if composer.voice.language != "en":
+        # Words of English that stand for a thought: the voice's own language has its own.
+        fields = {name: text for name, text in fields.items() if name not in _ENGLISH}
     if choice.act in {"answer", "unknown"} and choice.answer is not None:
         return composer.answer(choice.answer, rng, recent, tone)
     if choice.act == "telling" and choice.told:

@@ -54,9 +54,21 @@ class CConversationHistory:
 
 @dataclass(slots=True)
 class CMemoryStore:
-    """How much it remembers; written by `DialogueSystem`."""
+    """What it remembers; written by `DialogueSystem`.
+
+    Attributes
+    ----------
+    count : int
+        How many memories it has.
+    capacity : int
+        How many it may have before the weakest give way; 0: as many as there are.
+    strongest : tuple of int
+        Ids of those that stand out most, the first above all (see ``npc.memory``).
+    """
 
     count: int = 0
+    capacity: int = 0
+    strongest: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)

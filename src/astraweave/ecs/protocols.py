@@ -9,7 +9,7 @@ from astraweave.context import Turn
 from astraweave.dialogue import LinePlan
 from astraweave.persona import PersonaState
 
-__all__ = ["Feeler", "Speaker", "Speakers", "SpokenLine", "SpokenRound"]
+__all__ = ["Feeler", "Rememberer", "Speaker", "Speakers", "SpokenLine", "SpokenRound"]
 
 
 class SpokenLine(Protocol):
@@ -85,6 +85,21 @@ class Feeler(Protocol):
     @property
     def state(self) -> PersonaState:
         """How it feels and how it stands to others, as of now."""
+        ...
+
+
+@runtime_checkable
+class Rememberer(Protocol):
+    """A character whose memories can be looked at."""
+
+    @property
+    def memory_capacity(self) -> int:
+        """How many it may have."""
+        ...
+
+    @property
+    def strongest_memories(self) -> tuple[int, ...]:
+        """Ids of those that stand out most."""
         ...
 
 

@@ -10,7 +10,7 @@ from astraweave.ecs.components import (
     CMemoryStore,
     CPersonaLlm,
 )
-from astraweave.ecs.protocols import Feeler, Speakers
+from astraweave.ecs.protocols import Feeler, Rememberer, Speakers
 from astraweave.persona import PersonaState, feeling, stance
 
 __all__ = ["DialogueSystem"]
@@ -46,6 +46,9 @@ class DialogueSystem:
                 history.turns = npc.history
             if memory is not None:
                 memory.count = npc.memory_count
+                if isinstance(npc, Rememberer):
+                    memory.capacity = npc.memory_capacity
+                    memory.strongest = npc.strongest_memories
 
 
 def _feel(persona: CPersonaLlm, state: PersonaState) -> None:

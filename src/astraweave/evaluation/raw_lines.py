@@ -26,7 +26,15 @@ from astraweave.rag import Memory, Retrieved
 from astraweave.serving import open_road
 from astraweave.world.brains import load_brains
 
-__all__ = ["RawLine", "Scene", "draw_lines", "labelled_lines", "scenes", "situation_of"]
+__all__ = [
+    "RawLine",
+    "Scene",
+    "draw_lines",
+    "labelled_lines",
+    "scenes",
+    "situation_of",
+    "tuning_lines",
+]
 
 _TEMPERATURES = (0.2, 0.4, 0.7, 1.0)
 _DRAWS = 6
@@ -55,10 +63,14 @@ class RawLine(msgspec.Struct, frozen=True, kw_only=True):
         What was said to the character.
     opening : str
         What the character had already said of this line; empty: the model began it.
+    begun : str
+        How it began before the model's part; the rest of `opening` is the model's already.
     piece : str
         What the model said next.
     temperature : float
         How it was drawn.
+    certainty : float or None
+        Mean natural logarithm of the probability that the model gives to the piece's tokens.
     ok : bool or None
         Whether it may be shown; None: nobody has judged it.
     why : str
@@ -75,6 +87,8 @@ class RawLine(msgspec.Struct, frozen=True, kw_only=True):
     opening: str
     piece: str
     temperature: float
+    begun: str = ""
+    certainty: float | None = None
     ok: bool | None = None
     why: str = ""
     held_out: bool = False
@@ -105,9 +119,22 @@ def labelled_lines(*, held_out: bool | None = None) -> list[RawLine]:
     held_out : bool, optional
         Only one of the halves.
     """
-    raw = (resources.files("astraweave.evaluation.data") / "labelled_lines.jsonl").read_bytes()
-    lines = msgspec.json.Decoder(RawLine).decode_lines(raw)
+    lines = _read("labelled_lines")
     return [line for line in lines if held_out is None or line.held_out == held_out]
+
+
+def tuning_lines() -> list[RawLine]:
+    """Further lines, labelled by hand, that the check was tuned on; none of them is measured.
+
+    They come from other moments (``tuning_line_scenes.toml``) and other draws. Only lines that no
+    rule of form refuses are among them, and none on which one could argue.
+    """
+    return _read("tuning_lines")
+
+
+def _read(name: str) -> list[RawLine]:
+    raw = (resources.files("astraweave.evaluation.data") / f"{name}.jsonl").read_bytes()
+    return msgspec.json.Decoder(RawLine).decode_lines(raw)
 
 
 def situation_of(scene: Scene, utterance: str, rng: random.Random) -> Situation:
@@ -172,7 +199,7 @@ def draw_lines(
                     request = msgspec.structs.replace(
                         request, sampling=sampling, prefix="" if bare else request.prefix
                     )
-                    opening = "" if bare else plan.opening
+                    opening = begun = "" if bare else plan.opening
                     for piece in pieces_of(brains.model.generate(request).result(), opening)[:2]:
                         number += 1
                         yield RawLine(
@@ -182,6 +209,7 @@ def draw_lines(
                             opening=opening,
                             piece=piece,
                             temperature=temperature,
+                            begun=begun,
                         )
                         opening = f"{opening} {piece}".strip()
     finally:

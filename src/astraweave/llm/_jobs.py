@@ -163,6 +163,8 @@ class Line(Job):
         Tokens that end it.
     submitted : float
         When it was asked for, in monotonic seconds.
+    logprobs : bool
+        Whether its reader is told how likely its tokens were.
     """
 
     def __init__(
@@ -178,8 +180,10 @@ class Line(Job):
         eos_ids: Collection[int],
         submitted: float,
         constraint: TokenConstraint | None = None,
+        logprobs: bool = False,
     ) -> None:
         super().__init__(prompt, urgency=urgency, submitted=submitted)
+        self.logprobs = logprobs
         self.sampler = sampler
         self.constraint = constraint
         self.stream = ChunkStream()
@@ -191,6 +195,7 @@ class Line(Job):
         self._eos = eos_ids
         self._first_token = 0.0
         self._begun = False
+        self._logprob, self._weighed = 0.0, 0
 
     @property
     def speaking(self) -> bool:
@@ -240,6 +245,19 @@ class Line(Job):
             text += more
         return reason, text
 
+    def weigh(self, logits: NDArray[np.float32], token: int) -> None:
+        """Note how likely a token was by its row of logits."""
+        out = np.empty(1)
+        log_probabilities(logits[None, :], np.array([token], np.int32), out)
+        self._logprob += float(out[0])
+        self._weighed += 1
+
+    def push(self, text: str) -> None:
+        """Pass text on to its reader; tokens that have shown none yet count with what follows."""
+        if text:
+            self.stream.push(text, logprob=self._logprob, tokens=self._weighed)
+            self._logprob, self._weighed = 0.0, 0
+
     def finish(self, reason: FinishReason, text: str, now: float) -> None:
         """Tell its reader that it has ended."""
         first = (self._first_token - self.submitted) * 1e3 if self._first_token else 0.0
@@ -250,7 +268,9 @@ class Line(Job):
             first_token_ms=first,
             total_ms=(now - self.submitted) * 1e3,
         )
-        self.stream.finish(reason, text=text, usage=usage)
+        self.stream.finish(
+            reason, text=text, usage=usage, logprob=self._logprob, tokens=self._weighed
+        )
 
     def end_cancelled(self, now: float) -> None:
         """Its last chunk says so."""

@@ -109,6 +109,8 @@ class Outcomes:
         faults: list[Exception | None] = []
         if any(mask >= 0 for mask in self._mask_of):
             masks, faults = self._masks.wait()
+        # Drawing changes the rows: those that are to be weighed are kept.
+        kept = {at: logits[at].copy() for at, line in enumerate(lines) if line.logprobs}
         drawn: list[int | Exception] = list(
             draw_rows(
                 [line.sampler for line in lines],
@@ -121,6 +123,10 @@ class Outcomes:
         for at, mask in enumerate(self._mask_of):
             if mask >= 0 and (fault := faults[mask]) is not None:
                 drawn[at] = fault
+        for at, row in kept.items():
+            token = drawn[at]
+            if isinstance(token, int) and token >= 0:
+                lines[at].weigh(row, token)
         return drawn
 
     def _say(self, line: Line, token: int | Exception, now: float) -> Ending | None:
@@ -140,7 +146,7 @@ class Outcomes:
         self, line: Line, reason: FinishReason | None, text: str, now: float
     ) -> Ending | None:
         if reason is None:
-            line.stream.push(text)
+            line.push(text)
             return None
         return partial(line.finish, reason, text, now)
 

@@ -230,6 +230,7 @@ class LocalLanguageModel:
             eos_ids=self._config.eos_ids,
             submitted=self._clock.monotonic(),
             constraint=constraint,
+            logprobs=request.logprobs,
         )
         engine = self._engine
         line.stream = ChunkStream(on_cancel=lambda: engine.drop_waiting([line]))

@@ -191,6 +191,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         question.
     constraint : Constraint or None
         What the answer is held to; None: nothing.
+    logprobs : bool
+        Whether chunks should say how likely their words were; not every model can.
     tools : tuple of Tool
         What a model on a server may call. The embedded engine refuses them: hold its answer to a
         grammar of actions instead (see `astraweave.guard`).
@@ -205,6 +207,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     use: str = "dialogue"
     priority: Priority = "normal"
     constraint: Constraint | None = None
+    logprobs: bool = False
     tools: tuple[Tool, ...] = ()
 
 
@@ -265,9 +268,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """New text; the last chunk has a `finish_reason`, the usage, and the calls it wants."""
+    """New text; the last chunk has a `finish_reason`, the usage, and the calls it wants.
+
+    Where the request asked for it and the model can tell, `logprob` is the natural logarithm of the
+    probability of the tokens behind the text, before any penalty, and `tokens` how many they are.
+    """
 
     text: str = ""
+    logprob: float = 0.0
+    tokens: int = 0
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     tool_calls: tuple[ToolCall, ...] = ()

@@ -65,10 +65,10 @@ class ChunkStream:
         """Whether somebody asked it to stop; the writer looks here between its steps."""
         return self._cancelled
 
-    def push(self, text: str) -> None:
+    def push(self, text: str, *, logprob: float = 0.0, tokens: int = 0) -> None:
         """Append text; empty text is not passed on."""
         if text:
-            self._append((Chunk(text=text),))
+            self._append((Chunk(text=text, logprob=logprob, tokens=tokens),))
 
     def finish(
         self,
@@ -77,9 +77,18 @@ class ChunkStream:
         text: str = "",
         usage: Usage | None = None,
         tool_calls: tuple[ToolCall, ...] = (),
+        logprob: float = 0.0,
+        tokens: int = 0,
     ) -> bool:
         """End the stream; False where it had ended before."""
-        last = Chunk(text=text, finish_reason=reason, usage=usage, tool_calls=tool_calls)
+        last = Chunk(
+            text=text,
+            logprob=logprob,
+            tokens=tokens,
+            finish_reason=reason,
+            usage=usage,
+            tool_calls=tool_calls,
+        )
         return self._append((last,), done=True)
 
     def fail(self, error: BaseException) -> bool:

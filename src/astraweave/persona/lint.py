@@ -64,7 +64,8 @@ def lint_persona(
         value = getattr(persona.temperament, trait)
         if not 0.0 <= value <= 1.0:
             add(trait, "", f"{trait!r} must be from 0 to 1, not {value}")
-    for key in ("facts", "goals"):
+    english = persona.language.split("-")[0] == "en"
+    for key in ("facts", "goals") if english else ():
         for sentence in getattr(persona, key):
             if not _FIRST_PERSON.search(sentence):
                 add(key, sentence, f"the {key[:-1]} {sentence!r} is not in the first person")

@@ -47,7 +47,9 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     voice : str
         How the character talks, in a sentence or two; the language model reads it.
     patterns : str
-        The voice of composed lines: ``"plain"``, ``"gruff"``, ``"courtly"``...
+        The voice of composed lines: ``"plain"``, ``"gruff"``, ``"courtly"``, ``"scholar"``,
+        ``"streetwise"``, ``"soldier"``, ``"mystic"``, ``"merchant"``, ``"child"``, ``"elder"``,
+        ``"cheerful"``, ``"melancholy"``, ``"sailor"``, or the path of a voice's TOML file.
     facts : tuple of str
         What the character knows about themselves, in plain sentences in the first person.
     goals : tuple of str

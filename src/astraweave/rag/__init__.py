@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astraweave.rag._time import GameCalendar
+from astraweave.rag._time import DAY_S, GameCalendar
 from astraweave.rag.changes import MemoryChanges
 from astraweave.rag.explain import Explanation, Reason
 from astraweave.rag.life import MemoryLife, Swept
@@ -18,6 +18,7 @@ from astraweave.rag.writing import MemoryWriter, Written
 from astraweave.rag.writing_novelty import NoveltyTable
 
 __all__ = [
+    "DAY_S",
     "DecayRule",
     "Explanation",
     "GameCalendar",

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from astraweave.rag._traits import traits_of
 from astraweave.rag.memory import Memory, MemoryKind
 
-__all__ = ["KINDS", "Columns", "Names", "Table"]
+__all__ = ["KINDS", "UNREAD", "Columns", "Names", "Table"]
 
 KINDS: tuple[str, ...] = get_args(MemoryKind)
+UNREAD = -1
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 
 
@@ -55,7 +56,8 @@ class Columns(NamedTuple):
     length: NDArray[np.int32]
     """Characters of the text."""
     traits: NDArray[np.int16]
-    """What the text looks like, as bits (`_traits.Trait`)."""
+    """What the text looks like, as bits (`_traits.Trait`); `UNREAD` until somebody asks for it
+    (`Table.read`): few of the memories that are loaded are ever candidates."""
 
 
 _TYPES = (
@@ -112,6 +114,13 @@ class Table:
         for array, value in zip(self._arrays, self._row(memory), strict=True):
             array[row] = value
 
+    def read(self, row: int, text: str) -> int:
+        """The traits of a row, whose text this is; they stand in its column from then on."""
+        traits = self.columns.traits
+        if traits[row] == UNREAD:
+            traits[row] = traits_of(text)
+        return int(traits[row])
+
     def remove(self, rows: NDArray[np.intp]) -> None:
         """Take rows out; those behind them move up."""
         for array in self._arrays:
@@ -129,7 +138,7 @@ class Table:
             _KIND_CODES[memory.kind],
             memory.superseded_by != 0,
             len(memory.text),
-            traits_of(memory.text),
+            UNREAD,
         )
 
 

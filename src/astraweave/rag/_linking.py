@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from astraweave.core.worldview import WorldSnapshot
 
@@ -52,6 +53,8 @@ class NameIndex:
 
     def spans(self, text: str) -> list[tuple[int, int, str]]:
         """Where known names stand: start, end and the entity's id; longest names win."""
+        if not self._ids:
+            return []
         words = [(m.group().casefold(), m.start(), m.end()) for m in _WORD.finditer(text)]
         found = []
         at = 0
@@ -66,20 +69,31 @@ class NameIndex:
                 at += 1
         return found
 
-    def entities(self, text: str) -> tuple[str, ...]:
+    def entities(
+        self, text: str, spans: Sequence[tuple[int, int, str]] | None = None
+    ) -> tuple[str, ...]:
         """What a text is about: ids of known entities, then words that look like names.
 
         A capitalised word inside a sentence counts as a name ("My sister Mira"), as it stands;
         text without capitals, or in a script without them, yields known names only.
+
+        Parameters
+        ----------
+        text : str
+            What was said.
+        spans : sequence of (int, int, str), optional
+            What `spans` says of it, where that was asked already.
         """
-        spans = self.spans(text)
+        if spans is None:
+            spans = self.spans(text)
         found = dict.fromkeys(entity_id for _, _, entity_id in spans)
         for match in _WORD.finditer(text):
-            word, start = match.group(), match.start()
-            if any(begin <= start < end for begin, end, _ in spans):
-                continue
+            word = match.group()
             looks = len(word) > 1 and word[0].isupper() and not word.isupper()
             if looks and word.casefold() not in _NO_NAMES:
+                start = match.start()
+                if any(begin <= start < end for begin, end, _ in spans):
+                    continue
                 if _SENTENCE_START.search(text, max(0, start - 8), start):
                     continue
                 found[word] = None

@@ -66,14 +66,15 @@ class Ranking(NamedTuple):
 def read_query(text: str, known: Readable, names: NameIndex, speaker: str | None) -> Query:
     """Who and what a question is about."""
     speakers = known.speakers
-    entities = names.entities(text)
+    spans = names.spans(text)
+    entities = names.entities(text, spans)
     said_by = named_speakers(text, speakers) | {one for one in entities if one in speakers}
     asked_words = set(words_of(text))
     if speaker and asked_words & FIRST_PERSON:
         said_by |= {speaker}
     named = {part for name in said_by for part in name.casefold().split()}
     if not said_by.isdisjoint(entities):  # by another name than their id
-        for start, end, entity_id in names.spans(text):
+        for start, end, entity_id in spans:
             if entity_id in said_by:
                 named.update(words_of(text[start:end]))
     telling = search_words(text)
@@ -163,6 +164,7 @@ def rank(
     if not len(places):
         nothing = np.empty(0, np.float32)
         return Ranking(places, np.empty(0), np.empty((len(FEATURES), 0)), nothing, nothing)
+    known.read_traits(places)
     moment = float(columns.game_time.max()) if now is None else now
     kinds = kinds_of(query.text)
     said_by = tuple(code for code in said_by if code >= 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 
 import numpy as np
@@ -96,13 +97,13 @@ class Retrieval:
                 Retrieved(
                     memory=known.memory(place),
                     score=score,
-                    similarity=similarity,
+                    similarity=0.0 if math.isnan(similarity) else similarity,
                     lexical=lexical,
                 )
                 for place, score, similarity, lexical in zip(
                     ranking.places[chosen].tolist(),
                     ranking.scores[chosen].tolist(),
-                    np.nan_to_num(ranking.meaning[chosen]).tolist(),
+                    ranking.meaning[chosen].tolist(),
                     ranking.words[chosen].tolist(),
                     strict=True,
                 )

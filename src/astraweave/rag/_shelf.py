@@ -90,6 +90,10 @@ class Shelf:
         """A memory of this shelf."""
         return self.memories[self.row(memory_id)]
 
+    def traits(self, row: int) -> int:
+        """What the text of a memory looks like (`Columns.traits`)."""
+        return self.table.read(row, self.memories[row].text)
+
     def extend(self, memories: Sequence[Memory]) -> None:
         """Add memories, with ids above those here, without vectors."""
         self.words.append(

@@ -12,7 +12,7 @@ import msgspec
 
 from astraweave.errors import ConfigError
 
-__all__ = ["Anchor", "GameCalendar", "Span", "anchor_in", "first_met_in", "span_in"]
+__all__ = ["DAY_S", "Anchor", "GameCalendar", "Span", "anchor_in", "first_met_in", "span_in"]
 
 _MONTHS = (
     "january february march april may june july august september october november december".split()
@@ -59,6 +59,10 @@ _ANCHOR = re.compile(
 _SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "winter": 12}
 
 
+DAY_S = 86_400.0
+"""Seconds of a day, where a game says nothing else."""
+
+
 class Span(NamedTuple):
     """A stretch of game time in seconds; `start` <= `end`."""
 
@@ -103,7 +107,7 @@ class GameCalendar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     31.0
     """
 
-    day_seconds: float = 86_400.0
+    day_seconds: float = DAY_S
     epoch: str = ""
 
     def __post_init__(self) -> None:
@@ -119,6 +123,14 @@ class GameCalendar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def days(self, first: float, end: float) -> Span:
         """From the beginning of one day to that of a later one."""
         return Span(first * self.day_seconds, end * self.day_seconds)
+
+    def plain(self, seconds: float) -> float:
+        """A stretch of game time as if days had 24 hours; 0 for one that has not begun."""
+        return max(0.0, seconds) * (DAY_S / self.day_seconds)
+
+    def game(self, seconds: float) -> float:
+        """Game time for a stretch of days of 24 hours: the other way than `plain`."""
+        return seconds * (self.day_seconds / DAY_S)
 
     def date_of(self, day: int) -> dt.date | None:
         """The date of a day; None without `epoch`, or where our calendar ends."""

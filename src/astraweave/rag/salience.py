@@ -6,6 +6,7 @@ its numbers and its names, which is what they look like everywhere.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection
 
@@ -64,6 +65,7 @@ _ASKS_UNMARKED = re.compile(
 """A question whose mark was left out: "where's the camp"."""
 
 
+@functools.lru_cache(maxsize=256)  # each line is asked for by several in a row
 def is_question(text: str) -> bool:
     """Whether a line asks, and so tells little itself; "..., can you imagine?" tells."""
     text = text.rstrip("\"'”’) ")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from astraweave._native import score_words
 from astraweave.core.worldview import WorldSnapshot, WorldView
 from astraweave.errors import InputError
-from astraweave.rag._columns import Columns
+from astraweave.rag._columns import UNREAD, Columns
 from astraweave.rag._shelf import Shelf
 from astraweave.rag._terms import WeightedTerm
 from astraweave.rag.memory import Memory
@@ -182,6 +182,14 @@ class Readable:
                 )
         return self._columns
 
+    def read_traits(self, places: NDArray[np.int64]) -> None:
+        """Have the traits of some memories, and of the line before each, in `columns`."""
+        traits = self.columns.traits
+        near = np.concatenate((places, places[places > 0] - 1))
+        for place in near[traits[near] == UNREAD].tolist():
+            shelf, row = self._at(place)
+            traits[place] = shelf.traits(row)
+
     @property
     def ids(self) -> NDArray[np.int64]:
         """Their ids; ascending within the character's own and within each scope."""
@@ -210,9 +218,14 @@ class Readable:
 
     def memory(self, place: int) -> Memory:
         """The memory at a place of the arrays."""
+        shelf, row = self._at(place)
+        return shelf.memories[row]
+
+    def _at(self, place: int) -> tuple[Shelf, int]:
+        """The shelf of a place, and the row there."""
         for start, shelf in zip(self._starts, self._shelves, strict=False):
             if 0 <= place - start < len(shelf):
-                return shelf.memories[place - start]
+                return shelf, place - start
         raise IndexError(place)
 
     def place(self, memory_id: int) -> int | None:

@@ -15,7 +15,7 @@ from astraweave.rag.memory import Memory
 from astraweave.rag.scopes import AUTHOR
 from astraweave.rag.store import MemoryStore
 
-__all__ = ["copies_for", "share", "why_known"]
+__all__ = ["copies_for", "copy_to", "share", "why_known"]
 
 
 def copies_for(memory: Memory, present: Iterable[str]) -> list[Memory]:
@@ -54,6 +54,21 @@ def share(store: MemoryStore, memory_id: int, *, to: str, by: str | None = None)
     InputError
         There is no such memory, `to` remembers it themselves, or nobody in the game may know it.
     """
+    copy = copy_to(store, memory_id, to=to, by=by)
+    if copy.id:
+        return copy
+    stored = store.add(copy, embed=False)
+    vector = store.vector(memory_id)
+    if vector is not None:
+        store.set_vectors([stored], vector[None])
+    return stored
+
+
+def copy_to(store: MemoryStore, memory_id: int, *, to: str, by: str | None = None) -> Memory:
+    """What `share` would add, with the id 0, or what `to` has already; nothing is changed.
+
+    Takes and raises what `share` does.
+    """
     told = store.get(memory_id)
     if told is None:
         raise InputError(f"there is no memory {memory_id} to share", id=memory_id)
@@ -64,7 +79,7 @@ def share(store: MemoryStore, memory_id: int, *, to: str, by: str | None = None)
     for known in reversed(store.for_owner(to)):
         if memory_id in known.sources and known.text == told.text:
             return known
-    copy = msgspec.structs.replace(
+    return msgspec.structs.replace(
         told,
         id=0,
         owner=to,
@@ -72,11 +87,6 @@ def share(store: MemoryStore, memory_id: int, *, to: str, by: str | None = None)
         sources=(memory_id,),
         superseded_by=0,
     )
-    stored = store.add(copy, embed=False)
-    vector = store.vector(memory_id)
-    if vector is not None:
-        store.set_vectors([stored], vector[None])
-    return stored
 
 
 def why_known(store: MemoryStore, memory: Memory) -> list[Memory]:

@@ -312,7 +312,10 @@ class MemoryStore:
         return self._of(owner).ids
 
     def columns(self, owner: str) -> Columns:
-        """What a ranking asks of every memory of an owner, as arrays in the order of `ids`."""
+        """What a ranking asks of every memory of an owner, as arrays in the order of `ids`.
+
+        Its ``traits`` are there for those memories that have been candidates.
+        """
         return self._of(owner).columns
 
     def cosines(self, owner: str, vector: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -237,7 +237,7 @@ class MemoryWriter:
             memory = draft.add(msgspec.structs.replace(line, **air), "passing")
             self._note(memory, draft.names, said)
             return
-        entities = draft.names.entities(line.text)
+        entities = draft.names.entities(line.text, spans)
         importance = importance_of(line.text, entities) + draft.surprise(said, near)
         promised = bool(line.speaker) and is_promise(line.text)
         importance += _PROMISE_IMPORTANCE * promised
@@ -252,13 +252,14 @@ class MemoryWriter:
 
     def _keep(self, draft: _Draft, line: Memory, *, kind: bool, importance: bool) -> None:
         """Note that a line stays as it is."""
-        said = _read(line, draft.names.spans(line.text))
+        spans = draft.names.spans(line.text)
+        said = _read(line, spans)
         near = list(self._near(draft, line))
         for old, known in near:
             if _same_moment(line, old) and known.content == said.content and said.content:
                 draft.written.append(Written(memory=old, outcome="again"))
                 return
-        line = msgspec.structs.replace(line, entities=draft.names.entities(line.text))
+        line = msgspec.structs.replace(line, entities=draft.names.entities(line.text, spans))
         if kind:
             line = msgspec.structs.replace(line, kind=_kind(line, said))
         if importance:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from astraweave.world.brains import ModelWarning
 from astraweave.world.npc import Npc
 from astraweave.world.recording import TickMark
+from astraweave.world.remembering import MemoryRules
 from astraweave.world.replay import Replay, SessionRecord
 from astraweave.world.reply import Reply
 from astraweave.world.savefile import SaveInfo
@@ -14,6 +15,7 @@ from astraweave.world.world import TickReport, World
 
 __all__ = [
     "Conversation",
+    "MemoryRules",
     "ModelWarning",
     "Npc",
     "Replay",

@@ -32,7 +32,8 @@ from astraweave.dialogue.moves.reserve import SECRET, confided
 from astraweave.llm import Priority
 from astraweave.observability import Telemetry
 from astraweave.persona import Outcome
-from astraweave.rag import Memory, Retrieved
+from astraweave.rag import GameCalendar, Memory, Retrieved
+from astraweave.rag.salience import is_question
 from astraweave.world.cast import ALONE, Company, Heard, Live, Mind, Utterance
 from astraweave.world.keeper import Keeper, SpokenLine, stream_of
 from astraweave.world.minds import Exchange, Minds
@@ -68,6 +69,7 @@ class Conversations:
         post: Callable[[Callable[[], None], Priority], None],
         timeline: Timeline,
         minds: Minds,
+        calendar: GameCalendar,
     ) -> None:
         self._runtime = runtime
         self._generator = generator
@@ -80,6 +82,7 @@ class Conversations:
         self.post = post
         self._timeline = timeline
         self._minds = minds
+        self._calendar = calendar
 
     async def answer(self, mind: Mind, said: Utterance, reply: Reply) -> LineReport:
         """Speak one line into `reply`; the caller ends the reply when this coroutine has ended."""
@@ -118,7 +121,9 @@ class Conversations:
         now = self._now(mind)
         earlier = mind.history.recent(6)
         with self._telemetry.span("dialogue.retrieve"):
-            memories, lately = await self._runtime.block(self._remembered, mind, said, earlier, now)
+            memories, lately, overturned = await self._runtime.block(
+                self._remembered, mind, said, earlier, now
+            )
         world = self._view.snapshot()
         ids = {said.speaker, *company.present, *(m.speaker for m in lately)} - {"", mind.id}
         names = {i: e.name for i in sorted(ids) if (e := world.entities.get(i)) is not None}
@@ -141,6 +146,8 @@ class Conversations:
             answered=company.answered,
             knower=company.knower,
             unsaid=mind.unsaid,
+            overturned=tuple(overturned),
+            calendar=self._calendar,
         )
 
     def begin(self, situation: Situation, said: Utterance) -> Line:
@@ -192,10 +199,17 @@ class Conversations:
 
     def _remembered(
         self, mind: Mind, said: Utterance, earlier: Sequence[Turn], now: float
-    ) -> tuple[list[Retrieved], list[Memory]]:
-        """What an utterance brings back, and what was learned lately; on the second thread."""
+    ) -> tuple[list[Retrieved], list[Memory], list[Memory]]:
+        """What an utterance brings back, what was learned lately, and what is so no longer.
+
+        On the second thread.
+        """
         found = gather(said.text.text, earlier, self._recall(mind, said, now), k=RETRIEVED)
-        return found, self._keeper.lately(mind.id)
+        overturned: list[Memory] = []
+        if not is_question(said.text.text):
+            told = self._memory(mind, Heard(said.speaker, said.text.text, mind.id, now), now)
+            overturned = self._keeper.memories.overturned(told)
+        return found, self._keeper.memories.lately(mind.id), overturned
 
     def _recall(self, mind: Mind, said: Utterance, now: float) -> Recall:
         """How this character's memories are reached; used on the second thread."""
@@ -204,7 +218,7 @@ class Conversations:
         speakers = {said.speaker, *keeper.store.speakers(owner)}
         known = {key: world.entities[key].name for key in speakers if key in world.entities}
         return Recall(
-            search=lambda query, k: keeper.retrieve(
+            search=lambda query, k: keeper.memories.retrieve(
                 query, owner=owner, k=k, speaker=said.speaker, now=now
             ),
             everything=lambda: keeper.store.for_owner(owner),
@@ -212,6 +226,7 @@ class Conversations:
             listener=owner,
             names={**known, owner: mind.persona.name},
             now=now,
+            calendar=self._calendar,
         )
 
     def _while_it_lasts(self) -> Callable[[], bool]:

@@ -6,13 +6,10 @@ Confined to the runtime's second thread, which owns the database connection.
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from astraweave.context import Turn
 from astraweave.core.worldview import Entity, Fact, ViewChange, WorldView
@@ -26,17 +23,10 @@ from astraweave.persona import (
     evolve_from_outcome,
     initial_state,
 )
-from astraweave.rag import (
-    Memory,
-    MemoryChanges,
-    MemoryLife,
-    MemoryStore,
-    NoveltyTable,
-    RagPipeline,
-    Retrieved,
-)
+from astraweave.rag import GameCalendar, Memory, MemoryStore
 from astraweave.serving import BreakerState, Road
 from astraweave.world._history import record_since
+from astraweave.world._vectors import RecentVectors
 from astraweave.world.events import (
     AnyEvent,
     Began,
@@ -44,8 +34,6 @@ from astraweave.world.events import (
     Felt,
     LineCut,
     LineSpoken,
-    MemoriesChanged,
-    MemoriesLived,
     RandomState,
     RoomPut,
     ViewChanged,
@@ -54,14 +42,14 @@ from astraweave.world.events import (
 )
 from astraweave.world.ledger import Ledger, encode_state
 from astraweave.world.minds import Exchange
+from astraweave.world.remembering import Bring, MemoryRules, Remembering, nowhere
 from astraweave.world.replay import SessionRecord
-from astraweave.world.routes import NOVELTY, routed
+from astraweave.world.routes import routed
 from astraweave.world.savefile import SaveInfo
 from astraweave.world.slot import Slot
 from astraweave.world.transitions import (
     apply,
     entity_key,
-    life_key,
     persona_key,
     room_key,
     turn_prefix,
@@ -71,16 +59,12 @@ __all__ = ["Keeper", "SavedView", "SpokenLine", "stream_of"]
 
 KEPT_TURNS = 200
 """Latest turns of a character that come back into memory with a save; older ones stay in it."""
-_EMBEDDED_FIRST = 4
-"""Latest memories of a character that get their vectors before it is asked, if they have none."""
 _EMBEDDED_BY_SAVE = 32
 """Missing vectors that a save makes first: what was said just now shall be in it whole."""
 _RANDOM = "random/"
 _NPC = "npc/"
 _MIND = "mind/"
 _DIALOGUE = "dialogue"
-_LATELY = 48
-"""Latest memories of a character that a line may look through, whatever was said."""
 _FACT = "fact/"
 _BREAKERS = ".breakers"
 _TICK = ".tick"
@@ -136,11 +120,17 @@ class Keeper:
         Where times go.
     seed : int
         Of a world that begins with this slot.
+    rules : MemoryRules
+        How memories live.
 
     Attributes
     ----------
+    embedder : RecentVectors
+        The embedder, with the latest texts known by heart.
     hash : str
         Of the state at the end of the last tick.
+    memories : Remembering
+        What everybody remembers; another one after a load.
     minds : dict of str to PersonaState
         How characters feel to whom something has happened; replaced, never changed.
     last_tick : int
@@ -155,10 +145,15 @@ class Keeper:
         telemetry: Telemetry,
         *,
         seed: int = 0,
+        rules: MemoryRules | None = None,
+        calendar: GameCalendar | None = None,
     ) -> None:
         self.slot = slot
+        self._rules = rules or MemoryRules()
+        self._calendar = calendar
+        self._bring: Bring = nowhere
         self._new_seed = seed
-        self._embedder = embedder
+        self.embedder = RecentVectors(embedder)
         self._view = view
         self._telemetry = telemetry
         self._road: Road | None = None
@@ -169,32 +164,62 @@ class Keeper:
         slot = self.slot
         self._tick, self._now, self._events = 0, 0.0, 0
         self._since = slot.base
-        self.store = MemoryStore(slot.connection, self._embedder, telemetry=self._telemetry)
-        slot.attach(self.store)
-        self.life = MemoryLife(slot.connection, self.store, telemetry=self._telemetry)
-        novelty = NoveltyTable(slot.connection)
-        slot.attach(self.life)
-        slot.attach(novelty)
-        self.rag = RagPipeline(
-            self.store,
-            self._embedder,
-            world=self._view,
-            life=self.life,
-            novelty=novelty,
-            telemetry=self._telemetry,
+        self.memories = Remembering(
+            slot,
+            self.embedder,
+            self._view,
+            self._telemetry,
+            rules=self._rules,
+            calendar=self._calendar,
+            happen=self.happen,
+            now=self._game_time,
+            bring=self._bring,
         )
         with self._telemetry.span("world.hash"):
-            self._entries = routed(slot.state, self.life, novelty)
-            self.ledger = Ledger(self._entries, self.store)
+            self.ledger = Ledger(
+                routed(slot.state, self.memories.life, self.memories.novelty), self.memories.store
+            )
         self.hash = self.ledger.hash
         self.last_tick = self.slot.state.get(_TICK, int) or 0
         self.minds = {
             key.removeprefix(_MIND): state for key, state in self.ledger.items(_MIND, PersonaState)
         }
-        self._memories = {owner: self.store.count(owner) for owner in self.store.owners()}
-        self._fresh: dict[str, deque[Memory]] = defaultdict(partial(deque, maxlen=_EMBEDDED_FIRST))
-        for memory in self.store.pending():
-            self._fresh[memory.owner].append(memory)
+
+    @property
+    def store(self) -> MemoryStore:
+        """Where the memories are."""
+        return self.memories.store
+
+    def bring_with(self, bring: Bring) -> None:
+        """What idle hours find goes this way into ticks."""
+        self._bring = self.memories.bring = bring
+
+    @property
+    def tended_every_s(self) -> float:
+        """So often `due` wants to be called, in seconds of game time."""
+        return self._rules.sweep_every_s
+
+    def embed_one(self) -> bool:
+        """See `Remembering.embed_one`."""
+        return self.memories.embed_one()
+
+    def tend(self) -> bool:
+        """See `Remembering.tend`."""
+        return self.memories.tend()
+
+    def due(self, now: float) -> None:
+        """See `Remembering.due`."""
+        self.memories.due(now)
+
+    def share(self, memory: Memory, to: str, by: str) -> None:
+        """See `Remembering.share`."""
+        self.memories.share(memory, to, by)
+
+    def remember(
+        self, memory: Memory, *, importance: float | None = None, why: str = "line"
+    ) -> None:
+        """See `Remembering.remember`."""
+        self.memories.remember(memory, importance=importance, why=why)
 
     def follow(self, road: Road) -> None:
         """Let a road go on from the save: models that were left alone are; from now on keep it."""
@@ -306,60 +331,35 @@ class Keeper:
             LineSpoken(npc=line.npc, turns=line.turns, recalled=line.recalled, random=line.random)
         )
         with self._failures_counted():
-            self.recall(line.recalled)
+            self.memories.recall(line.recalled)
+        heard: dict[str, Memory | None] = {}
         for memory in line.memories:
             with self._failures_counted():
-                self.remember(memory)
+                heard[memory.speaker] = self.memories.remember(memory)
         for exchange in line.exchanges if felt else ():
             assert felt is not None, "there is somebody to ask"
             with self._failures_counted():
+                if (kept := heard.get(exchange.speaker)) is not None:
+                    exchange = msgspec.structs.replace(exchange, memory=kept.id)
                 if (outcome := felt(exchange)) is not None:
                     self.feel(line.npc, outcome)
 
-    def recall(self, ids: Sequence[int]) -> None:
-        """Memories came to mind, at the game time of the tick: they last longer from now on."""
-        self._let(partial(self.rag.recalled, ids, self._now), ids, why="recalled")
-
-    def _let(
-        self, action: Callable[[], object], ids: Sequence[int], *, owner: str = "", why: str
-    ) -> None:
-        """Let what a room does by itself happen: it is done, looked at, undone, and made an event.
-
-        Parameters
-        ----------
-        action : callable
-            Changes nothing but what has happened to memories, and what is new to somebody.
-        ids, owner
-            To which memories, and to whom.
-        why : str
-            See `MemoriesLived`.
-        """
-        new_to = room_key(NOVELTY, owner)
-        keys = [life_key(memory_id) for memory_id in ids] + ([new_to] if owner else [])
-        before = {key: self._entries.raw(key) for key in keys}
-        action()
-        lives = {life_key(memory_id): (memory_id, self.life.lived(memory_id)) for memory_id in ids}
-        after = {key: value for key in keys if (value := self._entries.raw(key)) != before[key]}
-        for key in after:
-            self._entries.put_raw(key, before[key])
-        lived = [(i, each) for key, (i, each) in lives.items() if key in after and each is not None]
-        if lived:
-            self.happen(MemoriesLived(lived=tuple(lived), why=why, at=self._now))
-        if new_to in after:
-            self.happen(RoomPut(room=NOVELTY, key=owner, value=after[new_to]))
+    def undergo(self, npc: str, outcome: Outcome) -> None:
+        """Let something happen to a character: it remembers it, where there are words for it."""
+        if outcome.text:
+            seen = Memory(owner=npc, text=outcome.text, game_time=outcome.game_time)
+            with self._failures_counted():
+                memory = self.memories.remember(
+                    seen, importance=0.3 + 0.6 * outcome.weight, why="happened"
+                )
+                if memory is not None:
+                    outcome = msgspec.structs.replace(outcome, memory=memory.id)
+        self.feel(npc, outcome)
 
     def cut_line(self, npc: str, whole: str, heard: str) -> None:
         """Shorten a line that had ended to what was heard of it, and the memory of it."""
         self.happen(LineCut(npc=npc, text=heard))
-        for memory in reversed(self.store.for_owner(npc, last=8)):
-            if memory.speaker == npc and memory.text == whole:
-                changed = msgspec.structs.replace(memory, text=heard)
-                changes = (
-                    MemoryChanges(put=(changed,)) if heard else MemoryChanges(gone=(memory.id,))
-                )
-                self.happen(MemoriesChanged(changes=changes, why="cut", at=self._now))
-                self.recount(npc)
-                return
+        self.memories.reword(npc, whole, heard)
 
     def put_unsaid(self, npc: str, rest: str) -> None:
         """Keep what a character wanted to say when somebody cut in; empty: nothing any more."""
@@ -402,64 +402,6 @@ class Keeper:
                 )
             )
 
-    def remember(
-        self, memory: Memory, *, importance: float | None = None, why: str = "line"
-    ) -> None:
-        """Add a memory; its vector is made when nothing else waits, or when it is needed."""
-        decision = self.rag.decide(memory, importance=importance)
-        if decision.changes:
-            self.happen(MemoriesChanged(changes=decision.changes, why=why, at=memory.game_time))
-        replaced = [old for one in decision.written for old in one.superseded]
-        self._let(
-            partial(self.rag.writer.follow, decision),
-            [*decision.told_again, *replaced],
-            owner=memory.owner,
-            why=why,
-        )
-        self._fresh[memory.owner].extend(one.memory for one in decision.written)
-        self.recount(memory.owner)
-
-    def retrieve(
-        self, query: str, *, owner: str, k: int, speaker: str | None = None, now: float
-    ) -> list[Retrieved]:
-        """What a character remembers; the latest memories among it, whatever still waits.
-
-        An embedder that fails, which may be the game's own, is done without: words find much.
-        """
-        try:
-            for memory in self._fresh.pop(owner, ()):
-                vector = self._embedder.embed(memory.text)
-                self.store.set_vectors([memory], vector[np.newaxis])
-            return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now)
-        except Exception as error:  # noqa: BLE001 - counted; a second failure is not the embedder's
-            self._telemetry.count(f"world.not_embedded.{type(error).__name__}")
-        nothing = np.zeros(self._embedder.dimensions, np.float32)
-        return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now, vector=nothing)
-
-    def lately(self, owner: str) -> list[Memory]:
-        """What a character has learned of late, newest first."""
-        return self.store.for_owner(owner, last=_LATELY)[::-1]
-
-    def embed_one(self) -> bool:
-        """Make a vector that is missing; whether more are. For when nothing else waits.
-
-        One by one, so that lines wait as little as possible, and so that no vector depends on what
-        happened to be embedded along with it.
-        """
-        self.store.embed_pending(1)
-        if more := bool(self.store.pending(1)):
-            return more
-        self._fresh.clear()
-        return False
-
-    def recount(self, npc: str) -> None:
-        """Bring `memory_count` up to date."""
-        self._memories[npc] = self.store.count(npc)
-
-    def memory_count(self, npc: str) -> int:
-        """How many memories a character has; from any thread."""
-        return self._memories.get(npc, 0)
-
     def flush(self) -> None:
         """Write everything new; it survives the death of the machine."""
         self._put_road()
@@ -492,6 +434,7 @@ class Keeper:
         """Go on from an older save; see `Slot.load`."""
         with self._telemetry.span("world.load"):
             info = self.slot.load(save)
+            self.memories.end()
             self._settle()
         return info
 
@@ -512,9 +455,17 @@ class Keeper:
             self._mark()
             self._put_road()
 
+    def end(self) -> None:
+        """Let go of what runs beside."""
+        self.memories.end()
+
     def close(self, *, discard: bool = False) -> None:
         """Let go of the slot."""
+        self.end()
         self.slot.close(discard=discard)
+
+    def _game_time(self) -> float:
+        return self._now
 
     def _put_road(self) -> None:
         """Keep the breakers that have something to say: most saves have none."""

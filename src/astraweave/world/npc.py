@@ -8,7 +8,7 @@ from typing import Protocol
 from astraweave.context import Turn
 from astraweave.dialogue import LinePlan
 from astraweave.llm import Priority
-from astraweave.persona import Outcome, Persona, PersonaState
+from astraweave.persona import Explanation, Outcome, Persona, PersonaState
 from astraweave.rag import Memory, Retrieved
 from astraweave.world.reply import Reply
 
@@ -25,11 +25,16 @@ class _World(Protocol):
     def _bark(self, npc: str, kind: str, *, force: bool) -> str: ...
     def _feel(self, npc: str, outcome: Outcome) -> None: ...
     def _state_of(self, npc: str) -> PersonaState: ...
+    def _why(self, npc: str, question: str, about: str) -> Explanation: ...
     def _tell(self, memory: Memory) -> None: ...
+    def share(self, memory: Memory | Retrieved, to: Npc | str, *, by: Npc | str = "") -> None: ...
     def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]: ...
     def _memory(self, npc: str, memory_id: int) -> Memory | None: ...
     def _turns(self, npc: str) -> Sequence[Turn]: ...
     def _memory_count(self, npc: str) -> int: ...
+    def _memory_capacity(self) -> int: ...
+    def _strongest(self, npc: str) -> tuple[int, ...]: ...
+    def _strength(self, memory_id: int) -> float: ...
 
 
 class Npc:
@@ -130,7 +135,7 @@ class Npc:
             Id of who did it; empty: nobody in particular.
         text : str
             It as a sentence in the third person ("the player returned Tam's hammer"): what the
-            character says when somebody asks why it feels as it does.
+            character remembers of it, and says when somebody asks why it feels as it does.
         weight : float
             How much of it, 0 to 1.
 
@@ -139,7 +144,29 @@ class Npc:
         InputError
             There is no such kind, or the weight is out of range.
         """
-        self._world._feel(self.id, Outcome(kind=kind, by=by, text=text, weight=weight))
+        self.feel(Outcome(kind=kind, by=by, text=text, weight=weight))
+
+    def feel(self, outcome: Outcome) -> None:
+        """Let an outcome move it, as `experience` does; it is dated with the game time of now.
+
+        Raises
+        ------
+        InputError
+            There is no such kind, or the weight is out of range.
+        """
+        self._world._feel(self.id, outcome)
+
+    def why(self, question: str = "", about: str = "player") -> Explanation:
+        """Why it feels as it does, and what moved it: ``tam.why("Why are you angry?")``.
+
+        Parameters
+        ----------
+        question : str
+            As somebody would ask; empty: why it feels whatever it feels now.
+        about : str
+            Id of who is meant by "me" in a question like "Why don't you trust me?".
+        """
+        return self._world._why(self.id, question, about)
 
     @property
     def state(self) -> PersonaState:
@@ -170,6 +197,22 @@ class Npc:
         """One of its memories by id (see `Reply.memories`); waits, so not in a frame."""
         return self._world._memory(self.id, memory_id)
 
+    def strength(self, memory_id: int) -> float:
+        """How strong a memory is now, 0 (gone) to 1 (fresh); waits, so not in a frame."""
+        return self._world._strength(memory_id)
+
+    def tell(self, other: Npc | str, memory: Memory | Retrieved) -> None:
+        """Let another character, or a scope, know what it remembers; returns at once.
+
+        Nobody says anything: it is for talk that the game has shown otherwise. See `World.share`.
+
+        Raises
+        ------
+        InputError
+            Nobody in the game may know it, or the other remembers it already.
+        """
+        self._world.share(memory, other, by=self.id)
+
     @property
     def history(self) -> Sequence[Turn]:
         """The latest turns of its conversations, oldest first."""
@@ -179,3 +222,13 @@ class Npc:
     def memory_count(self) -> int:
         """How many memories it has."""
         return self._world._memory_count(self.id)
+
+    @property
+    def memory_capacity(self) -> int:
+        """How many memories it may have before the weakest give way."""
+        return self._world._memory_capacity()
+
+    @property
+    def strongest_memories(self) -> tuple[int, ...]:
+        """Ids of the memories that stand out most; empty until they are worked out, soon after."""
+        return self._world._strongest(self.id)

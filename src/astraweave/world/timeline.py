@@ -64,6 +64,8 @@ class Timeline:
         self._view_version = 0
         self._numbers = itertools.count()
         self._finished: dict[int, Callable[[], None]] = {}
+        self._tended: float | None = None
+        keeper.bring_with(self.bring)
         self.rewound()
 
     def happen(self, job: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -82,6 +84,10 @@ class Timeline:
         number = next(self._numbers)
         self._finished[number] = take
         self._post(partial(self._take, number), priority)
+
+    def bring(self, job: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Let a job be a part of some tick soon; from any thread."""
+        self.finished(partial(self.happen, job, *args, **kwargs), "background")
 
     def catch_up(self) -> None:
         """Take what threads have finished, whether or not its turn to be delivered has come."""
@@ -108,6 +114,10 @@ class Timeline:
         ended = self.tick
         self.end()
         self.tick = ended + 1
+        now = self._clock.now()
+        if self._tended is None or abs(now - self._tended) >= self._keeper.tended_every_s:
+            self._tended = now
+            self._send(self._keeper.due, now)
 
     def rewound(self) -> None:
         """Begin anew from what the keeper holds now."""
@@ -115,6 +125,7 @@ class Timeline:
         self._view.take_changes()
         self._view_version = self._view.version
         self._begun = False
+        self._tended = None
 
     def wind_up(self) -> None:
         """The last tick: on the keeper's thread, when neither the game nor the loop runs on."""

@@ -147,10 +147,10 @@ def _(event: LineCut, state: Ledger) -> None:
 
 @_apply.register
 def _(event: MemoriesChanged, state: Ledger) -> None:
-    lives = [key for gone in event.changes.gone if state.raw(key := life_key(gone)) is not None]
+    # Their lives first: with a memory its life is gone from the rooms that keep it.
+    for gone in event.changes.gone:
+        state.put_raw(life_key(gone), None)
     state.change_memories(event.changes)
-    for key in lives:
-        state.put_raw(key, None)
 
 
 @_apply.register

@@ -25,15 +25,14 @@ from astraweave.errors import (
     AstraweaveError,
     ConfigError,
     InputError,
-    UsageError,
 )
 from astraweave.guard import OutputGuard
 from astraweave.llm import ConstrainingModel, LanguageModel, ModelInfo, Priority
 from astraweave.models.progress import Progress
 from astraweave.observability import Telemetry
-from astraweave.persona import OUTCOMES, Outcome, Persona, PersonaState, state_at
+from astraweave.persona import Persona
 from astraweave.prompts import PromptLibrary
-from astraweave.rag import Memory, Retrieved, checked_memory
+from astraweave.rag import GameCalendar
 from astraweave.serving import LlmScheduler, Road, RoadSettings, open_road
 from astraweave.world.brains import Brains, load_brains
 from astraweave.world.cast import Mind
@@ -42,9 +41,11 @@ from astraweave.world.events import CharacterSet
 from astraweave.world.feelings import Feelings
 from astraweave.world.gathering import Gathering
 from astraweave.world.keeper import Keeper
-from astraweave.world.kept import Kept, check_id
+from astraweave.world.kept import check_id
+from astraweave.world.known import Known
 from astraweave.world.mailbox import Mailbox
 from astraweave.world.npc import Npc
+from astraweave.world.remembering import MemoryRules
 from astraweave.world.reply import Reply
 from astraweave.world.runtime import Runtime
 from astraweave.world.slot import KEPT_SAVES, Slot
@@ -89,7 +90,7 @@ class TickReport(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_us: float
 
 
-class World(Kept):
+class World(Known):
     """All minds of one game, and the save that they live in.
 
     Make one with `World.open`; two worlds in one process never meet. Use it, its characters and
@@ -119,6 +120,7 @@ class World(Kept):
         view: WorldView,
         seed: int | None,
         deadline_s: float,
+        calendar: GameCalendar,
         prompts: PromptLibrary | None = None,
         output_guard: OutputGuard | None = None,
     ) -> None:
@@ -147,7 +149,7 @@ class World(Kept):
             prompts=prompts,
             guard=output_guard,
         )
-        feelings = Feelings(keeper.mind, brains.embedder)
+        feelings = Feelings(keeper.mind, keeper.embedder)
         self._conversations = Conversations(
             runtime=runtime,
             generator=self._generator,
@@ -160,6 +162,7 @@ class World(Kept):
             post=self._mailbox.post,
             timeline=self._timeline,
             minds=feelings,
+            calendar=calendar,
         )
         self._talk = Talk(
             self,
@@ -177,6 +180,7 @@ class World(Kept):
         # Behind the lines that end when the world does, before the slot closes.
         runtime.at_end(self._timeline.wind_up)
         runtime.blocking.when_idle(keeper.embed_one)
+        runtime.blocking.when_idle(keeper.tend)
 
     @classmethod
     def open(
@@ -193,7 +197,9 @@ class World(Kept):
         prompts: PromptLibrary | str | Path | None = None,
         road: RoadSettings | str | Path | None = None,
         output_guard: OutputGuard | None = None,
+        memories: MemoryRules | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
+        calendar: GameCalendar | None = None,
         progress: Progress | None = None,
     ) -> World:
         """Open a save slot; it is created when it is not there.
@@ -227,8 +233,14 @@ class World(Kept):
             why.
         output_guard : OutputGuard, optional
             Words and rules of your own: no character says what it refuses, model or not.
+        memories : MemoryRules, optional
+            How memories fade, how many a character keeps, and who may know what.
         deadline_s : float
             When a whole line must stand, in seconds after `say`.
+        calendar : GameCalendar, optional
+            How long a day of the game is, and on which date it begins: what "yesterday" and "in
+            April" mean to the characters. By default a day has 24 hours of game time. It belongs
+            to the game and is not saved.
         progress : callable, optional
             Called with a stage, how much is done and how much there is.
 
@@ -251,6 +263,7 @@ class World(Kept):
             raise InputError(f"a seed has 64 bits; {seed} does not fit", seed=seed)
         settings = settings or Settings.from_environment()
         telemetry = Telemetry(enabled=settings.telemetry)
+        calendar = calendar or GameCalendar()
         clock = clock or SystemClock()
         if isinstance(prompts, (str, Path)):
             prompts = PromptLibrary.load(prompts)
@@ -267,8 +280,16 @@ class World(Kept):
             runtime.at_end(brains.close)
             view = WorldView()
             keeper = runtime.blocking.run(
-                Keeper, slot, brains.embedder, view, telemetry, seed=seed or 0
+                Keeper,
+                slot,
+                brains.embedder,
+                view,
+                telemetry,
+                seed=seed or 0,
+                rules=memories,
+                calendar=calendar,
             )
+            runtime.at_end(keeper.end)
             way = None
             if brains.model is not None:
                 way = open_road(
@@ -291,6 +312,7 @@ class World(Kept):
                 view=view,
                 seed=seed,
                 deadline_s=deadline_s,
+                calendar=calendar,
                 prompts=prompts,
                 output_guard=output_guard,
             )
@@ -496,49 +518,6 @@ class World(Kept):
         self._check()
         self._mind(npc)
         return self._talk.bark(npc, kind, force=force)
-
-    def _feel(self, npc: str, outcome: Outcome) -> None:
-        self._check()
-        OUTCOMES.rule(outcome.kind)  # here, where the game can be told
-        if not 0.0 <= outcome.weight <= 1.0:
-            raise InputError(f"a weight is from 0 to 1, not {outcome.weight}", field="weight")
-        dated = msgspec.structs.replace(outcome, game_time=self.clock.now())
-        self._timeline.happen(self._keeper.feel, npc, dated)
-
-    def _state_of(self, npc: str) -> PersonaState:
-        self._check()
-        persona, now = self._mind(npc).persona, self.clock.now()
-        state = self._keeper.mind(persona, now)
-        return state_at(persona, state, max(now, state.at))
-
-    def _tell(self, memory: Memory) -> None:
-        self._check()
-        dated = checked_memory(msgspec.structs.replace(memory, game_time=self.clock.now()))
-        self._timeline.happen(self._keeper.remember, dated, importance=dated.importance, why="told")
-
-    def _recall(self, npc: str, query: str, k: int) -> list[Retrieved]:
-        self._check()
-        now = self.clock.now()
-        return self._block(self._keeper.retrieve, query, owner=npc, k=k, now=now)
-
-    def _memory(self, npc: str, memory_id: int) -> Memory | None:
-        self._check()
-        memory = self._block(self._keeper.store.get, memory_id)
-        return memory if memory is not None and memory.owner == npc else None
-
-    def _memory_count(self, npc: str) -> int:
-        return self._keeper.memory_count(npc)
-
-    def _turns(self, npc: str) -> Sequence[Turn]:
-        return tuple(self._mind(npc).history.recent(20))
-
-    def _mind(self, npc: str) -> Mind:
-        mind = self._minds.get(npc)
-        if mind is None:
-            raise UsageError(
-                f"the save that was loaded knows no {npc!r}: add the character again", npc=npc
-            )
-        return mind
 
     # Inside.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import tomllib
 from importlib import resources
+from itertools import pairwise
 
 from astraweave.dialogue.check.knowledge import Knowledge, Known
 from astraweave.dialogue.language.clauses import Clause, read
@@ -12,11 +13,12 @@ from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, number_value, sentences, words
 
-__all__ = ["faults_of_claims"]
+__all__ = ["faults_of_claims", "flavour"]
 
 
 @functools.cache
-def _flavour() -> frozenset[str]:
+def flavour() -> frozenset[str]:
+    """Words that a line may use freely."""
     text = (
         resources.files("astraweave.dialogue")
         .joinpath("vocabulary.toml")
@@ -26,7 +28,11 @@ def _flavour() -> frozenset[str]:
 
 
 def faults_of_claims(text: str, knowledge: Knowledge) -> list[str]:
-    """What a text claims that nothing known supports: ``"name"``, ``"number"``, ``"claim"``."""
+    """What a text claims that nothing known supports.
+
+    ``"name"``, ``"number"``, ``"claim"``: a fact is stated; ``"loose"``: it speaks of things that
+    nobody has spoken of, and states no fact about anybody ("A smith needs two good hands").
+    """
     reasons: list[str] = []
     for sentence in sentences(text):
         found = words(sentence)
@@ -36,7 +42,7 @@ def faults_of_claims(text: str, knowledge: Knowledge) -> list[str]:
                 if (reason := _clause_claim(clause, found, knowledge)) is not None:
                     reasons.append(reason)
         elif _presumes(found, knowledge):
-            reasons.append("claim")
+            reasons.append("loose")
     return reasons
 
 
@@ -49,7 +55,7 @@ def _names_and_numbers(found: list[Word], knowledge: Knowledge) -> list[str]:
             and not knowledge.keys & lexicon().keys(word.low)
         ):
             first = word is found[0]
-            if not (first and lexicon().keys(word.low) & _flavour()) and word.low not in {
+            if not (first and lexicon().keys(word.low) & flavour()) and word.low not in {
                 "god",
                 "gods",
                 "aye",
@@ -83,11 +89,12 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
     span = found[clause.start : clause.end] or found
     content = [w for w in _content(span) if w.low not in _INTERJECTIONS]
     strange = [w for w in content if not _free(w)]
-    if not all(_known_anywhere(w, knowledge) for w in strange):
-        return "claim"
-    if any(w.low in _WHEN and w.low not in knowledge.keys for w in span):
-        return "claim"
     happened = _asserts_past(clause) or _holds(clause)
+    kind = "claim" if _firm(clause, span, knowledge, happened=happened) else "loose"
+    if not all(_known_anywhere(w, knowledge) for w in strange):
+        return kind
+    if any(w.low in _WHEN and w.low not in knowledge.keys for w in span):
+        return kind
     if not (strange or happened or _whose(span)):
         return None
     needed = [w for w in content if not _light(w)] if happened or _whose(span) else strange
@@ -105,8 +112,33 @@ def _clause_claim(clause: Clause, found: list[Word], knowledge: Knowledge) -> st
         agrees = known.negated == clause.negated and known.in_order(names)
         if needed and agrees and all(_in(w, known) for w in needed):
             return None
-    return "claim"
+    return kind
 
+
+def _firm(clause: Clause, span: list[Word], known: Knowledge, *, happened: bool) -> bool:
+    """Whether a fact about somebody is stated, and no mere opinion, wish or saying."""
+    lex = lexicon()
+    for word, after in pairwise(span):
+        if word.low in {"your", "my", "our", "his", "her"} and lex.keys(after.low) & lex.persons:
+            return not lex.keys(after.low) & _ADDRESSED
+    subject = clause.subject
+    if subject is None or clause.link in {"if", "when", "unless"}:
+        return False
+    low = subject.head.low
+    person = (subject.head.is_("E") and (subject.head.start > 0 or low in known.names)) or bool(
+        lex.keys(low) & lex.persons
+    )
+    general = subject.words[0].low in {"a", "an", "any", "every", "no", "some"} or low == "people"
+    if low in {"he", "she"} or (person and not general):
+        return True
+    return happened and low in {"i", "you", "we"} and clause.verb not in _FELT
+
+
+_ADDRESSED = frozenset(["friend", "guest", "customer", "man", "lad", "lass", "lord", "lady"])
+_FELT = frozenset(
+    "be like love enjoy hate feel think know see hear learn have long miss lose spend".split()
+)
+"""What somebody says to have done without telling anything that could be untrue."""
 
 _PRAISE = group("check.praise")
 _INTERJECTIONS = group("check.interjections")
@@ -139,7 +171,7 @@ def _holds(clause: Clause) -> bool:
 def _free(word: Word) -> bool:
     if word.is_("M"):
         return word.low == "one"
-    return word.low in _flavour() or bool(lexicon().keys(word.low) & _flavour())
+    return word.low in flavour() or bool(lexicon().keys(word.low) & flavour())
 
 
 def _light(word: Word) -> bool:

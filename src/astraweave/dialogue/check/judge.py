@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import msgspec
 
 from astraweave.dialogue.check.claims import faults_of_claims
-from astraweave.dialogue.check.fit import faults_of_fit
+from astraweave.dialogue.check.fit import Fit, builtin_weights, faults_of_place
 from astraweave.dialogue.check.form import faults_of_form, unfinished
 from astraweave.dialogue.check.knowledge import Knowledge
 from astraweave.dialogue.moves.reserve import touches_taboo
 from astraweave.dialogue.plan import Plan
 from astraweave.dialogue.repair import repaired
 from astraweave.dialogue.situation import Situation, world_texts
+from astraweave.embeddings.protocol import EmbeddingClient
 from astraweave.guard import OutputGuard
 from astraweave.persona import Persona
 
@@ -73,6 +75,11 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     knowledge: Knowledge
     recent: tuple[str, ...] = ()
 
+    def opened(self, opening: str) -> Moment:
+        """The same moment for a line that begins so."""
+        known = self.knowledge.with_text(opening)
+        return msgspec.structs.replace(self, opening=opening, knowledge=known)
+
 
 def moment_of(situation: Situation, plan: Plan) -> Moment:
     """The moment of a line that was planned so."""
@@ -98,6 +105,8 @@ class Judge:
 
     Parameters
     ----------
+    fit : Fit, optional
+        Weighs what rules leave open. Without one, rules refuse whatever they doubt.
     guard : OutputGuard, optional
         Refuses what must not be shown whatever it claims; a studio's own words and rules.
 
@@ -110,15 +119,48 @@ class Judge:
     False
     """
 
-    def __init__(self, guard: OutputGuard = _GUARD) -> None:
-        self._guard = guard
+    def __init__(self, fit: Fit | None = None, *, guard: OutputGuard = _GUARD) -> None:
+        self._fit, self._guard = fit, guard
+
+    @classmethod
+    def of(
+        cls,
+        model: str,
+        embedder: EmbeddingClient | None = None,
+        *,
+        guard: OutputGuard = _GUARD,
+    ) -> Judge:
+        """The judge of what a model drafts.
+
+        The built-in weights are for the default model; what another drafts, rules judge alone.
+
+        Parameters
+        ----------
+        model : str
+            Its id.
+        embedder : EmbeddingClient, optional
+            The world's; without one, words alone say whether a clause fits.
+        guard : OutputGuard, optional
+            A studio's own.
+        """
+        fit = Fit(embedder) if model and model == builtin_weights().model else None
+        return cls(fit, guard=guard)
 
     def about(self, card: str) -> Judge:
         """The same judge for a model that was told `card`, which is not to be read out."""
-        return Judge(self._guard.about(card))
+        judge = copy.copy(self)
+        judge._guard = self._guard.about(card)
+        return judge
 
     def judge(
-        self, piece: str, moment: Moment, *, line: str = "", drafted: str = "", last: bool = False
+        self,
+        piece: str,
+        moment: Moment,
+        *,
+        line: str = "",
+        drafted: str = "",
+        last: bool = False,
+        certainty: float | None = None,
     ) -> Verdict:
         """Mend a piece, and say whether it may be shown.
 
@@ -134,6 +176,8 @@ class Judge:
             The model's part of that.
         last : bool
             The model ended by itself behind this piece.
+        certainty : float, optional
+            Mean natural logarithm of the probability that the model gave to its tokens.
 
         Returns
         -------
@@ -147,16 +191,33 @@ class Judge:
         text, repairs = repaired(
             piece, speaker=moment.persona.name, line=line, recent=moment.recent, last=last
         )
-        reasons = list(self._guard.check(text, before=drafted).reasons)
-        if not reasons:
-            recent = [*moment.recent, moment.utterance]
-            reasons += check_clause(text, moment.knowledge, recent=recent, line=line).reasons
-        reasons += unfinished(text)
-        reasons += faults_of_fit(text, moment, line)
-        if touches_taboo(text, moment.persona):
-            reasons.append("taboo")
-        kept = tuple(dict.fromkeys(reasons))
+        sure, perhaps = self._faults(text, moment, line, drafted)
+        if not sure:
+            doubts = ["claim" if fault == "loose" else fault for fault in perhaps]
+            if self._fit is None:
+                sure = doubts
+            elif self._fit.weigh(text, moment, line, perhaps, certainty) <= 0.0:
+                sure = doubts or ["unfit"]
+        kept = tuple(dict.fromkeys(sure))
         return Verdict(passed=not kept, reasons=kept, text=text.strip(), repairs=repairs)
+
+    def _faults(
+        self, text: str, moment: Moment, line: str, drafted: str
+    ) -> tuple[list[str], list[str]]:
+        """What is surely wrong with it, and what may be."""
+        sure = list(self._guard.check(text, before=drafted).reasons)
+        perhaps: list[str] = []
+        if not sure:
+            recent = [*moment.recent, moment.utterance]
+            sure += faults_of_form(text, recent, line)
+        if not sure:
+            for fault in faults_of_claims(text, moment.knowledge):
+                (perhaps if fault == "loose" else sure).append(fault)
+        sure += unfinished(text)
+        of_place, doubtful = faults_of_place(text, moment)
+        if touches_taboo(text, moment.persona):
+            sure.append("taboo")
+        return sure + of_place, perhaps + doubtful
 
 
 def check_clause(
@@ -188,5 +249,6 @@ def check_clause(
     """
     reasons = list(faults_of_form(clause, recent, line))
     if not reasons:
-        reasons += faults_of_claims(clause, knowledge)
+        found = faults_of_claims(clause, knowledge)
+        reasons += ["claim" if fault == "loose" else fault for fault in found]
     return Verdict(passed=not reasons, reasons=tuple(dict.fromkeys(reasons)), text=clause)

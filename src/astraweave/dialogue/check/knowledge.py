@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 from collections.abc import Iterable
@@ -35,6 +36,15 @@ class Knowledge:
             self.names |= known.names
         self.numbers = {n for known in (*self.sources, *self.own) for n in known.numbers}
         self.keys = frozenset().union(*(k.keys for k in (*self.sources, *self.own)))
+
+    def with_text(self, text: str) -> Knowledge:
+        """The same and one text more."""
+        more, extra = copy.copy(self), _known(text)
+        more.sources = [*self.sources, extra]
+        more.names = self.names | extra.names
+        more.numbers = self.numbers | extra.numbers
+        more.keys = self.keys | extra.keys
+        return more
 
 
 class Known:

@@ -167,14 +167,18 @@ class Lexicon:
 
     def same(self, left: str, right: str) -> bool:
         """Whether two words may mean the same: a shared lemma or a shared ring."""
-        a, b = self.keys(left), self.keys(right)
-        if a & b:
+        if not self.keys(left).isdisjoint(self.keys(right)):
             return True
-        rings_a = {r for key in a for r in self._rings.get(key, ())}
-        return any(r in rings_a for key in b for r in self._rings.get(key, ()))
+        return not self._rings_of(left).isdisjoint(self._rings_of(right))
+
+    @functools.lru_cache(maxsize=8192)  # noqa: B019 - see `keys`
+    def _rings_of(self, word: str) -> frozenset[int]:
+        return frozenset(ring for key in self.keys(word) for ring in self._rings.get(key, ()))
 
     def is_kind(self, kind: str, member: str) -> bool:
         """Whether `member` is one of `kind`: ``animal`` and ``geese``."""
+        if self.known_kinds.isdisjoint(self.keys(kind)):
+            return False
         names = self.keys(member)
         return any(names & self._kinds[key] for key in self.keys(kind) if key in self._kinds)
 
@@ -182,6 +186,7 @@ class Lexicon:
         """Whether the lexicon says of what kind the word is."""
         return bool(self.keys(word) & self._members)
 
+    @functools.lru_cache(maxsize=8192)  # noqa: B019 - see `keys`
     def known(self, word: str) -> bool:
         """Whether the lexicon says enough of the word to be trusted when it says no."""
         keys = self.keys(word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 
@@ -55,6 +56,9 @@ _GIVES_ME = frozenset(
 _THINKING = group("clauses.thinking")
 _SUBJECTS = frozenset(["i", "he", "she", "we", "they"])
 _MAX_WORDS = 120
+_KEPT_SENTENCES = 512
+"""How many stay read: an utterance is asked for its words a dozen times, a memory at each question
+that brings it back."""
 _QUOTED = re.compile(r"(?<!\w)'([^']{1,60})'(?!\w)")
 _QUOTES = frozenset('"“”‘«»()')
 
@@ -66,6 +70,9 @@ class Word:
     `can` holds one letter for each thing that it can be: N noun, V verb, J adjective, R adverb,
     D determiner, S possessive, O pronoun, P preposition, A auxiliary, C conjunction,
     B subordinator, W question word, M number, E name, G negation, ' genitive, . mark.
+
+    `can` and `forms` of a word that has been read are shared with others: replace them, never
+    change them.
     """
 
     text: str
@@ -76,9 +83,13 @@ class Word:
     lemma: str = ""
     forms: set[str] = field(default_factory=set)
 
+    def copied(self) -> Word:
+        """Another one that is the same, for whoever knows better what it is."""
+        return Word(self.text, self.low, self.start, self.end, self.can, self.lemma, self.forms)
+
     def is_(self, kinds: str) -> bool:
         """Whether it can be any of these."""
-        return any(kind in self.can for kind in kinds)
+        return not self.can.isdisjoint(kinds)
 
 
 def sentences(text: str) -> list[str]:
@@ -121,7 +132,12 @@ def number_value(low: str) -> float | None:
 
 
 def words(sentence: str) -> list[Word]:
-    """Words of one sentence (the first 120), each with what it can be."""
+    """Words of one sentence (the first 120), each with what it can be; they are the caller's."""
+    return [word.copied() for word in _read(sentence)]
+
+
+@functools.lru_cache(maxsize=_KEPT_SENTENCES)
+def _read(sentence: str) -> list[Word]:
     quoted = _QUOTED.sub(r'"\1"', sentence.replace("’", "'"))
     raw = [w for w in _raw(quoted) if w.text not in _QUOTES][:_MAX_WORDS]
     result: list[Word] = []
@@ -142,7 +158,17 @@ def words(sentence: str) -> list[Word]:
             index += 1
         result.append(word)
     _settle(result)
+    for word in result:
+        word.can, word.forms = _one(word.can), _one(word.forms)
     return result
+
+
+_SETS: dict[frozenset[str], set[str]] = {}
+
+
+def _one(letters: set[str]) -> set[str]:
+    """The one set for all that are equal: there are a few dozen among all words."""
+    return _SETS.setdefault(frozenset(letters), letters)
 
 
 def _raw(sentence: str) -> list[Word]:

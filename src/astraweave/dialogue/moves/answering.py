@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from astraweave.dialogue.acts import act_of
 from astraweave.dialogue.answer import Answer
 from astraweave.dialogue.facts import Source
+from astraweave.dialogue.grammar import Grammar
 from astraweave.dialogue.knowing import known, told_then, when_told
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.moments import asked_period, asked_telling
-from astraweave.dialogue.moves.choice import Choice, Scene
+from astraweave.dialogue.moves.choice import Choice, Scene, planned
 from astraweave.dialogue.plan import PlannedFact
 from astraweave.dialogue.recall import resolved_question
+from astraweave.dialogue.retell import retell
 
-__all__ = ["answer", "found_in", "look_back", "recap"]
+__all__ = ["answer", "found_in", "look_back", "of_itself", "recap", "summary"]
 
 
 def answer(scene: Scene) -> Choice | None:
@@ -39,7 +42,12 @@ def look_back(scene: Scene) -> Choice | None:
     return _said(when_told(telling, scene.situation, scene.answerer), scene)
 
 
+_ASKS_FOR_OWN = re.compile(r"\b(?:do|did) you (?:have|own|keep)\b", re.IGNORECASE)
+
+
 def _said(found: Answer, scene: Scene) -> Choice:
+    if found.kind == "denied" and found.teller == "self" and _ASKS_FOR_OWN.search(scene.text):
+        found = Answer("unknown", teller="self")  # who owns a knife may yet own a dog
     if found.kind == "unknown":
         return Choice(
             "unknown",
@@ -59,8 +67,62 @@ def _said(found: Answer, scene: Scene) -> Choice:
     )
 
 
+_ASKS_OF_ITSELF = re.compile(
+    r"^(?:(?:so|well|please|and|now)[\s,]+)*(?:(?:can|could|will|would) you )?tell me (?:something|"
+    r"a (?:bit|little)|more|anything|all)?(?: (?:more|else))? ?(?:about|of) (?:you|yourself)\b"
+    r"|^who are you\b|^what is your story\b",
+    re.IGNORECASE,
+)
+
+
+def of_itself(scene: Scene) -> Choice | None:
+    """Tell something of itself that it has not said lately."""
+    facts = scene.persona.facts
+    if not facts or not _ASKS_OF_ITSELF.match(scene.text):
+        return None
+    ages = [scene.lines_since(fact) for fact in facts]
+    unsaid = [fact for fact, age in zip(facts, ages, strict=True) if age == max(ages)]
+    fact = unsaid[scene.rng.randrange(len(unsaid))]
+    return Choice(
+        "answer",
+        ("asked about itself: this it has not said for longest",),
+        facts=(PlannedFact(text=fact, retold=fact.rstrip(".!"), teller=scene.persona.id),),
+        answer=Answer("known", retold=(fact,), teller="self", texts=(fact,)),
+        model_clauses=1,
+        whole=True,
+    )
+
+
+_ASKS_SUMMARY = re.compile(
+    r"\b(?:what (?:did|have|were) we (?:talk|talked|talking|speak|spoke|spoken|discuss|discussed)|"
+    r"(?:sum|summed) (?:it|that|this|us)? ?up|where were we|what was all that about)\b",
+    re.IGNORECASE,
+)
+_MOST_SUMMED_UP = 3
+
+
+def summary(scene: Scene, *, most: int = _MOST_SUMMED_UP) -> Choice | None:
+    """Put in one sentence what the two have talked about; None: too little."""
+    told = sorted(scene.tellings[:most], key=lambda pair: pair[1].order)
+    if len(told) < 2:
+        return None
+    said = [retell(fact, swap=True).rstrip(".!?,;: ") for fact, _ in told]
+    facts = tuple(planned(source, retold) for (_, source), retold in zip(told, said, strict=True))
+    joined = Grammar.named(scene.persona.language).joined(list(dict.fromkeys(said)))
+    return Choice(
+        "summary_of_talk",
+        (f"{len(facts)} things were told that it remembers",),
+        facts=facts,
+        fields={"retold": joined},
+        model_clauses=0,
+        whole=True,
+    )
+
+
 def recap(scene: Scene) -> Choice:
-    """Say what is remembered of the speaker."""
+    """Say what is remembered of the speaker, or of what the two talked about."""
+    if _ASKS_SUMMARY.search(scene.text) and (found := summary(scene)) is not None:
+        return found.because("asked what the two have talked about")
     told = scene.tellings[:3]
     texts = tuple(
         PlannedFact(text=s.text, memory=s.memory_id, teller=s.speaker) for _, s in told[:2]

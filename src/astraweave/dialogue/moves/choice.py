@@ -20,13 +20,13 @@ from astraweave.rag.memory import Memory
 __all__ = ["LINE_ACTS", "Choice", "Scene", "planned"]
 
 LINE_ACTS: tuple[str, ...] = (
-    "answer", "unknown", "recap", "summary_of_talk", "telling", "surprise", "comfort",
-    "congratulate", "greeting", "greeting_again", "greeting_recall", "greet_friend", "greet_rival",
-    "greet_feared", "introduce", "farewell", "thanks", "wellbeing", "feeling", "because",
-    "request", "offer", "accept", "decline", "refuse", "promise", "taboo", "secret", "seek_help",
-    "insult", "warn", "threaten", "tease", "praise", "complain", "boast", "apology", "agreement",
-    "agree_with", "disagree_with", "gossip", "hand_over", "interrupted", "resume", "smalltalk",
-    "opener",
+    "answer", "unknown", "recap", "recap_nothing", "summary_of_talk", "telling", "surprise",
+    "comfort", "congratulate", "greeting", "greeting_again", "greeting_recall", "greet_friend",
+    "greet_rival", "greet_feared", "introduce", "farewell", "thanks", "wellbeing", "feeling",
+    "because", "request", "offer", "accept", "decline", "refuse", "promise", "taboo", "secret",
+    "seek_help", "insult", "warn", "threaten", "tease", "praise", "complain", "boast", "apology",
+    "agreement", "agree_with", "disagree_with", "gossip", "hand_over", "interrupted", "resume",
+    "smalltalk", "opener",
 )  # fmt: skip
 """Everything that a planned line may do."""
 
@@ -144,19 +144,26 @@ class Scene:
 
     @cached_property
     def away_s(self) -> float:
-        """Game seconds since the two last talked before this sitting; 0: they just did, or never."""  # noqa: E501
+        """Since the two last talked before this sitting, in seconds of days of 24 hours; 0: never."""  # noqa: E501
         last = self.situation.last_met
         gap = 0.0 if last is None else self.situation.now - last
-        return gap if math.isfinite(gap) and gap > 0 else 0.0
+        return self.situation.calendar.plain(gap) if math.isfinite(gap) else 0.0
 
     @cached_property
     def tellings(self) -> list[tuple[Fact, Source]]:
         """What the speaker told, most telling first, each in a clause short enough to say back."""
         found: list[tuple[Fact, Source]] = []
+        if self.persona.language.split("-")[0] != "en":
+            return found  # these are read by the parser, which reads English
+        situation = self.situation
+        memories = (*situation.lately, *(r.memory for r in situation.memories))
+        gone = {memory.text for memory in memories if memory.superseded_by}
         importance = {r.memory.id: r.memory.importance for r in self.situation.memories}
         for source in self.sources:
             if source.speaker != self.situation.speaker or act_of(source.text).kind != "telling":
                 continue
+            if source.text in gone:
+                continue  # it is so no longer
             if (fact := short_fact(source, swap=True)) is not None:
                 found.append((fact, source))
         found.sort(key=lambda pair: (-importance.get(pair[1].memory_id, 0.0), -pair[1].order))

@@ -37,10 +37,24 @@ _ASKS_HOW = re.compile(
 )
 
 
+_ASKS_OPINION = re.compile(
+    r"\bwhat do you think of me\b|\bdo you (?:like|trust|hate|fear) me\b", re.IGNORECASE
+)
+
+
+def _unmoved(scene: Scene) -> bool:
+    relation = scene.relation
+    felt = (relation.affinity, relation.trust, relation.respect, relation.fear)
+    return max(map(abs, felt)) < _NOTABLE and moved_by(scene) is None
+
+
 def ask_why(scene: Scene) -> Choice | None:
     """Say how it feels, and what made it so, to somebody who asks."""
     if not (_ASKS_WHY.search(scene.text) or _ASKS_HOW.search(scene.text)):
         return None
+    if _ASKS_OPINION.search(scene.text) and _unmoved(scene):
+        reason = "asked what it thinks of somebody whom it hardly knows"
+        return Choice("recap_nothing", (reason,), model_clauses=0, whole=True)
     why = explained(scene)
     fields = {"feeling": why.word}
     reason = f"asked about its feelings: {why.asked or why.word} at {why.value:.2f}"
@@ -151,6 +165,7 @@ def retold_event(text: str, scene: Scene) -> str:
         listener=situation.speaker,
         names=situation.spoken_names(),
         language=scene.persona.language,
+        rng=scene.rng,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from astraweave.dialogue.answer import Answer
 from astraweave.dialogue.grammar import language_of
+from astraweave.dialogue.moves.by_tables import read_by_tables
 from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.rag.salience import is_question
 
@@ -12,7 +13,7 @@ __all__ = ["hear_foreign", "is_foreign"]
 
 def hear_foreign(scene: Scene) -> Choice | None:
     """Claim nothing about what was not understood; it is remembered word for word."""
-    if not is_foreign(scene.text):
+    if not is_foreign(scene.text) or read_by_tables(scene.text, scene.persona) is not None:
         return None
     if is_question(scene.text) or scene.text.rstrip().endswith((";", "՞", "፧", "⸮")):
         return Choice(

@@ -8,9 +8,12 @@ from astraweave.dialogue.acts import act_of
 from astraweave.dialogue.answer import spoken
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import words
+from astraweave.dialogue.moves import by_tables
+from astraweave.dialogue.moves.answering import summary
 from astraweave.dialogue.moves.choice import Choice, Scene, planned, short_fact
 from astraweave.dialogue.moves.news import heard_of_speaker
 from astraweave.dialogue.retell import retell
+from astraweave.rag import DAY_S
 
 __all__ = ["go_on", "greet", "part"]
 
@@ -26,9 +29,10 @@ _PROMISING = re.compile(
 )
 PROMISE = "promise"
 """Tag of a memory of something that was promised and is not done yet."""
-_DAY_S = 86_400.0
-LONG_S = 2 * _DAY_S
+LONG_S = 2 * DAY_S
 """After so long a greeting says how long it was."""
+VERY_LONG_S = 14 * DAY_S
+"""After so long it also says what the two talked of."""
 
 
 def greet(scene: Scene) -> Choice:
@@ -48,6 +52,10 @@ def greet(scene: Scene) -> Choice:
         return promised.because(*reasons)
     if (news := heard_of_speaker(scene)) is not None:
         return news.because(*reasons)
+    if scene.away_s >= VERY_LONG_S and (back := summary(scene, most=2)) is not None:
+        return _after_long(back, fields, reasons, friend=relation.affinity >= _CLOSE)
+    if (known := by_tables.recall_in_greeting(scene)) is not None:
+        return known.because(*reasons)
     told = scene.tellings
     if told and scene.rng.random() < _RECALL_CHANCE:
         fact, source = told[scene.rng.randrange(min(3, len(told)))]
@@ -63,6 +71,20 @@ def greet(scene: Scene) -> Choice:
     if relation.affinity >= _CLOSE:
         return Choice("greet_friend", ("it likes them", *reasons), fields=fields)
     return Choice("greeting_again", ("they have met before", *reasons), fields=fields)
+
+
+def _after_long(
+    back: Choice, fields: dict[str, str], reasons: tuple[str, ...], *, friend: bool
+) -> Choice:
+    """A greeting after a long absence: what the two talked of is worth a word."""
+    return Choice(
+        "greet_friend" if friend else "greeting_again",
+        ("they have not met for long", *reasons),
+        fields=fields,
+        model_clauses=0,
+        whole=True,
+        after=(back,),
+    )
 
 
 def _first_meeting(scene: Scene, fields: dict[str, str]) -> Choice:
@@ -150,10 +172,10 @@ def span_of(seconds: float) -> str:
 
 
 _SPANS = (
-    ("year", 365 * _DAY_S),
-    ("month", 30 * _DAY_S),
-    ("week", 7 * _DAY_S),
-    ("day", _DAY_S),
+    ("year", 365 * DAY_S),
+    ("month", 30 * DAY_S),
+    ("week", 7 * DAY_S),
+    ("day", DAY_S),
     ("hour", 3600.0),
 )
 _NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from astraweave.dialogue.moves import (
     answering,
+    by_tables,
     company,
     feelings,
     meeting,
     news,
     reserve,
+    sympathy,
     telling,
     wishes,
 )
@@ -29,12 +31,15 @@ _FIRST: Sequence[Rule] = (
     reserve.refuse_taboo,
     feelings.ask_why,
     answering.look_back,
+    answering.of_itself,
+    wishes.give_word,
+    sympathy.notice_change,
 )
 """Asked before all others, whatever was heard."""
 
 _TABLE: Mapping[str, Sequence[Rule]] = {
-    "question": (reserve.keep_secret, company.hand_over, answering.answer),
-    "recap": (answering.recap,),
+    "question": (reserve.keep_secret, by_tables.answer, company.hand_over, answering.answer),
+    "recap": (by_tables.sum_up, answering.recap),
     "telling": (reserve.promise_silence, telling.take_note),
     "greeting": (meeting.greet,),
     "farewell": (meeting.part,),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from astraweave.dialogue.moves.choice import Choice, Scene
 
-__all__ = ["meet_offer", "meet_request", "seek_help"]
+__all__ = ["give_word", "meet_offer", "meet_request", "seek_help"]
 
 SEEK_HELP_EVERY = 12
 """Lines between two in which a character speaks of what it wants."""
@@ -12,6 +14,26 @@ _SEEK_CHANCE = 0.4
 _LIKED = 0.3
 _DISLIKED = -0.3
 _AFRAID = 0.5
+
+
+_ASKS_WORD = re.compile(
+    r"^(?:(?:please|then|but|and)[\s,]+)*(?:(?:can|will|would|do) you )?(?:promise(?: me)?\b|"
+    r"give me your word|swear(?: it)?(?: to me)?\b)",
+    re.IGNORECASE,
+)
+
+
+def give_word(scene: Scene) -> Choice | None:
+    """Give its word to somebody who asks for it, or not."""
+    if not _ASKS_WORD.match(scene.text):
+        return None
+    relation = scene.relation
+    if relation.affinity <= _DISLIKED or relation.trust <= _DISLIKED:
+        return Choice("refuse", ("asked for its word by somebody whom it does not trust",))
+    if relation.trust + relation.affinity >= _LIKED or relation.fear >= _AFRAID:
+        why = "likes or trusts" if relation.fear < _AFRAID else "fears"
+        return Choice("promise", (f"asked for its word by somebody whom it {why}",))
+    return Choice("request", ("asked for its word by somebody whom it hardly knows",))
 
 
 def meet_request(scene: Scene) -> Choice:

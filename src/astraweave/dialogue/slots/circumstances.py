@@ -105,7 +105,6 @@ def find_place(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # 
             "upstream",
             "downstream",
             "here",
-            "there",
         }:
             return Slot(text=word.low, trust=0.9)
     if going and told.verb == "leave":
