@@ -498,4 +498,7 @@ def _closed(text: str) -> str:
 
 def _echoes(short: str, retold: str) -> bool:
     """Whether the short form says nearly all that the whole says."""
-    return len(short.split()) >= len(retold.split()) - 1
+    said = re.findall(r"[\w'-]+", retold.lower())
+    return len(short.split()) >= len(said) - 1 and any(
+        word in said for word in short.lower().split()
+    )

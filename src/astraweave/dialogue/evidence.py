@@ -135,17 +135,18 @@ def supported(need: Need, text: Text, question: str, memory: str) -> bool:
     if need.number is not None:
         return any(number_value(word) == need.number for word in text.low)
     lex = lexicon()
-    if need.words & text.words:
+    told = text.words - ({"got", "get", "gets"} if "rid" in text.words else set())
+    if need.words & told:
         return True
-    for word in text.words:
+    for word in told:
         if lex.same(need.low, word) or lex.is_kind(need.low, word):
             return True
         if lex.keys(word) & need.words:
             return True
-    low, told = question.lower(), memory.lower()
+    low, said_low = question.lower(), memory.lower()
     patterns = [*side_patterns(), *((asked, said) for _, asked, said in attribute_patterns())]
     return not need.thing and any(
-        need.low in spoken.group() and said.search(told) is not None
+        need.low in spoken.group() and said.search(said_low) is not None
         for asked, said in patterns
         for spoken in asked.finditer(low)
     )

@@ -138,6 +138,8 @@ def _has_place(sought: Sought, text: Text) -> bool:
         at = index + (2 if text.low[index + 1] in {"to", "of"} else 1)
         if at + 1 >= len(text.low) or text.low[at] not in vocabulary["articles"]:
             continue
+        if set(text.low[at : at + 4]) & sought.names:
+            continue  # "at Mira's house" says nothing of where Mira lives
         if not set(text.low[at + 1 : at + 3]) & (vocabulary["calendar"] | vocabulary["no_place"]):
             return True
     return False

@@ -41,6 +41,7 @@ _DISOWNING = frozenset(["can't", "cannot", "doesn't", "don't", "never", "not", "
 _WHENCE = re.compile(
     r"\b(?:am|is|are) [\w' ]+ from\W*$|\b(?:come|comes|hail) from\W*$", re.IGNORECASE
 )
+_WHITHER = re.compile(r"\b(?:travel(?:s|ling)?|going|off to|heading|bound)\b", re.IGNORECASE)
 _CLEAR_SCORE = 6.0
 _CLEAR_LEAD = 1.5
 _MAX_HOLDERS = 3
@@ -212,11 +213,11 @@ def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence
 
 
 def _beside_it(sought: Sought, question: str, text: Text, memory: str) -> bool:
-    """Whether a memory that names a place, or an animal, does not say whence, or whose it is."""
+    """Whether a memory names a place or an animal, but not whence, whither or whose it is."""
     if sought.kind == "animal":
         return bool(text.words & _DISOWNING)
-    whence = sought.kind == "place" and _WHENCE.search(question) is not None
-    return whence and not of_that_side(question, memory)
+    moving = _WHENCE.search(question) or _WHITHER.search(question)
+    return sought.kind == "place" and bool(moving) and not of_that_side(question, memory)
 
 
 def _of_theirs(text: Text, sought: Sought) -> bool:

@@ -65,13 +65,22 @@ _ASKS_UNMARKED = re.compile(
 """A question whose mark was left out: "where's the camp"."""
 
 
+_ASKS_FIRST = re.compile(
+    r"\W*(?:(?:in|on|at|by|to|from|with|for|since) )?"
+    rf"(?:(?:who|whom|when|where|why)|(?:which|what|whose) \w+|how(?: \w+){{0,2}}) {_AUX}\b",
+    re.IGNORECASE,
+)
+"""What asks from its first word on asks, whatever follows: "When did she leave, was it today?"."""
+
+
 @functools.lru_cache(maxsize=256)  # each line is asked for by several in a row
 def is_question(text: str) -> bool:
     """Whether a line asks, and so tells little itself; "..., can you imagine?" tells."""
     text = text.rstrip("\"'”’) ")
     if text[-1:] not in ".!…" and _ASKS_UNMARKED.match(text):
         return True
-    return text.endswith(("?", "？", "؟")) and not TAG_QUESTION.search(text)
+    asks = _ASKS_FIRST.match(text) is not None or not TAG_QUESTION.search(text)
+    return text.endswith(("?", "？", "؟")) and asks
 
 
 def importance_of(text: str, entities: Collection[str] = ()) -> float:

@@ -95,6 +95,8 @@ def find_place(question: Question, fact: Fact, judge: Judge) -> Slot | None:  # 
     if best is not None:
         return best
     for word in told.extras:
+        if word.low == "there" and word is fact.words[told.start]:
+            continue  # "There will be a wedding" says nothing of where
         if word.low in {
             "home",
             "abroad",
