@@ -18,6 +18,7 @@ of Numba's thread pools ends the process when two Python threads (two worlds) us
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,10 +26,15 @@ __all__ = ["fade", "halved", "sweep_with_numba", "sweep_with_numpy"]
 
 _BLOCK = 8192
 """Rows at a time in NumPy: what lies between two steps is 64 kB and stays in the cache."""
+Value: TypeAlias = Any
+"""A number, or an array of numbers: a rule takes either."""
+Rule: TypeAlias = Callable[[Value, Value, Value, Value], Value]
+Sweep: TypeAlias = Callable[..., None]
+
 _SIGNATURE = "void(f8, f8[::1], f4[::1], f4[::1], u2[::1], f4[::1], f4[::1])"
 
 
-def halved(x):
+def halved(x: Value) -> Value:
     """``2 ** -x`` for x from 0 up, by arithmetic alone; relative error 1e-9 up to 32, then 1e-6.
 
     Library functions differ in the last bit from one processor and compiler to the next; what is
@@ -52,7 +58,7 @@ def halved(x):
     return y * y
 
 
-def fade(age, half_life, importance, recalls):
+def fade(age: Value, half_life: Value, importance: Value, recalls: Value) -> Value:
     """The rule of the house: half is left after each half-life.
 
     Ebbinghaus (1885) measured such a fall over the first days. How fast it falls, the half-life, is
@@ -67,7 +73,7 @@ def fade(age, half_life, importance, recalls):
     return halved(age / half_life)
 
 
-def sweep_with_numpy(rule: Callable = fade) -> Callable:
+def sweep_with_numpy(rule: Rule = fade) -> Sweep:
     """The sweep of a rule in NumPy.
 
     Parameters
@@ -84,7 +90,15 @@ def sweep_with_numpy(rule: Callable = fade) -> Callable:
         memory is never weaker than its floor; what is NaN counts as its floor.
     """
 
-    def sweep(now, last, half_life, importance, recalls, floor, strength):
+    def sweep(
+        now: Value,
+        last: Value,
+        half_life: Value,
+        importance: Value,
+        recalls: Value,
+        floor: Value,
+        strength: Value,
+    ) -> None:
         for low in range(0, len(last), _BLOCK):
             rows = slice(low, low + _BLOCK)
             age = np.maximum(now - last[rows], 0.0)
@@ -100,7 +114,7 @@ def sweep_with_numpy(rule: Callable = fade) -> Callable:
     return sweep
 
 
-def sweep_with_numba(rule: Callable = fade) -> Callable:
+def sweep_with_numba(rule: Rule = fade) -> Sweep:
     """The same sweep, compiled; takes about a second, or less where it was compiled before.
 
     Only the rule of the house is kept on the disk: another one is the game's, and compiled anew.
@@ -115,22 +129,41 @@ def sweep_with_numba(rule: Callable = fade) -> Callable:
     import numba
     from numba.extending import register_jitable
 
+    compiler: Any = numba.njit  # its own types do not know how it may be called
     register_jitable(halved)
     register_jitable(fade)
     if rule is fade:
-        return numba.njit(_SIGNATURE, nogil=True, cache=True, error_model="numpy")(_fade_rows)
-    inner = numba.njit(rule, error_model="numpy")
+        kept: Sweep = compiler(_SIGNATURE, nogil=True, cache=True, error_model="numpy")(_fade_rows)
+        return kept
+    inner = compiler(rule, error_model="numpy")
 
-    def rows(now, last, half_life, importance, recalls, floor, strength):
+    def rows(
+        now: Value,
+        last: Value,
+        half_life: Value,
+        importance: Value,
+        recalls: Value,
+        floor: Value,
+        strength: Value,
+    ) -> None:
         for row in range(len(last)):
             age = np.maximum(now - last[row], 0.0)
             value = inner(age, float(half_life[row]), float(importance[row]), float(recalls[row]))
             strength[row] = np.minimum(np.fmax(value, floor[row]), 1.0)
 
-    return numba.njit(_SIGNATURE, nogil=True, error_model="numpy")(rows)
+    compiled: Sweep = compiler(_SIGNATURE, nogil=True, error_model="numpy")(rows)
+    return compiled
 
 
-def _fade_rows(now, last, half_life, importance, recalls, floor, strength):
+def _fade_rows(
+    now: Value,
+    last: Value,
+    half_life: Value,
+    importance: Value,
+    recalls: Value,
+    floor: Value,
+    strength: Value,
+) -> None:
     # Apart from the one above, since only a function without a closure is kept on the disk.
     for row in range(len(last)):
         age = np.maximum(now - last[row], 0.0)
