@@ -98,6 +98,8 @@ class _Told(msgspec.Struct):
             self.loading = False
             if len(more) > 1:
                 self.saves[more[1]] = more[0]
+        elif what == "deleting":
+            self.saves.pop(more[0] if more else "", None)
         elif what == "flushed":
             self.flushed, self.loading = step, False
         elif what == "loading":  # what no save has is given up
@@ -157,7 +159,6 @@ def _run_and_kill(slot: Path, told: _Told, draw: random.Random, seed: int) -> No
         heard += child.stdout.read()
     for line in heard.decode().split("\n")[:-1]:
         told.hear(line)
-    told.saves = dict(list(told.saves.items())[1 - _NAMED :])  # the child deletes older ones
 
 
 def _check(slot: Path, copy: Path, told: _Told, draw: random.Random, figures: KillFigures) -> _Told:
@@ -263,6 +264,7 @@ def _child(slot: Path, seed: int) -> None:
                 tell("saved", step, info.state_hash, name)
                 named = [save for save in world.saves() if save.name]
                 if len(named) > _NAMED:
+                    tell("deleting", step, named[0].name)
                     world.delete_save(named[0].id)
             elif what < 0.7:
                 world.flush()
