@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from astraweave.cli.console import Console
 from astraweave.core.settings import DEFAULT_EMBEDDER, Settings
+from astraweave.embeddings.protocol import EmbeddingClient
 from astraweave.errors import InputError
 from astraweave.evaluation.check_eval import report_check
 from astraweave.evaluation.conversation import CATEGORIES, read_conversations
@@ -19,6 +21,8 @@ from astraweave.evaluation.game_memory import GameReport, evaluate_game
 from astraweave.evaluation.memory import MemoryReport, Scores, evaluate_memory
 
 __all__ = ["run"]
+
+Report = TypeVar("Report", MemoryReport, GameReport)
 
 _WAYS = (("ours", "ours"), ("bm25", "BM25 alone"), ("minilm", "MiniLM alone"))
 
@@ -31,48 +35,52 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _game(arguments: argparse.Namespace) -> int:
     """The characters of a small country."""
-    from astraweave.embeddings import OnnxEmbedder
-    from astraweave.models import ModelStore
-
     console = Console(quiet=arguments.json)
-    embedder = OnnxEmbedder(ModelStore(Settings.from_environment()).ensure(DEFAULT_EMBEDDER))
+    embedder = _embedder()
     with console.progress() as progress:
         report = evaluate_game(
             embedder, progress=lambda done, total, what: progress("questions", done, total, what)
         )
-    if arguments.per_question is not None:
-        _write_raw(report.answered, arguments.per_question)
-    if arguments.json:
-        print(json.dumps(report.as_document(), indent=2))
-        return 0
-    _print_game(console, report)
-    if arguments.per_question is not None:
-        console.say(f"each question: {arguments.per_question}")
-    return 0
+    return _told(arguments, console, report, _print_game)
 
 
 def _memory(arguments: argparse.Namespace) -> int:
     """Long conversations, from a file of the user's."""
-    from astraweave.embeddings import OnnxEmbedder
-    from astraweave.models import ModelStore
-
     console = Console(quiet=arguments.json)
     conversations = read_conversations(arguments.data)
     if not any(question.evidence for one in conversations for question in one.questions):
         raise InputError(f"no question in {arguments.data} names turns as its evidence")
-    embedder = OnnxEmbedder(ModelStore(Settings.from_environment()).ensure(DEFAULT_EMBEDDER))
+    embedder = _embedder()
     with console.progress() as progress:
         report = evaluate_memory(
             conversations,
             embedder,
             progress=lambda done, total, what: progress("questions", done, total, what),
         )
+    return _told(arguments, console, report, _print)
+
+
+def _embedder() -> EmbeddingClient:
+    """The default embedding model, fetched where it is not there yet."""
+    from astraweave.embeddings import OnnxEmbedder
+    from astraweave.models import ModelStore
+
+    return OnnxEmbedder(ModelStore(Settings.from_environment()).ensure(DEFAULT_EMBEDDER))
+
+
+def _told(
+    arguments: argparse.Namespace,
+    console: Console,
+    report: Report,
+    show: Callable[[Console, Report], None],
+) -> int:
+    """Say what was found, as a table or one object, and write each question where that is asked."""
     if arguments.per_question is not None:
         _write_raw(report.answered, arguments.per_question)
     if arguments.json:
         print(json.dumps(report.as_document(), indent=2))
         return 0
-    _print(console, report)
+    show(console, report)
     if arguments.per_question is not None:
         console.say(f"each question: {arguments.per_question}")
     return 0

@@ -7,9 +7,9 @@ from typing import Protocol
 import msgspec
 
 from astraweave.dialogue import LinePlan
-from astraweave.persona import Outcome, Persona, PersonaState, initial_state
+from astraweave.persona import Outcome, Persona, PersonaState
 
-__all__ = ["AtRest", "Exchange", "Minds"]
+__all__ = ["Exchange", "Minds"]
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,15 +55,3 @@ class Minds(Protocol):
         Called on the second thread, which may block.
         """
         ...
-
-
-class AtRest:
-    """Minds that nothing moves: everybody feels as their persona says."""
-
-    def state(self, persona: Persona, now: float) -> PersonaState:
-        """The state to which nothing has happened."""
-        return initial_state(persona, now)
-
-    def after(self, exchange: Exchange) -> Outcome | None:
-        """Nothing."""
-        return None
