@@ -200,9 +200,12 @@ def _recollected(
         memory = retrieved[source.memory_id]
         text = (said - owners) | also
         own = source.speaker in {situation.speaker, persona.id}
-        meant = all(somebody.in_(text, source.speaker) for somebody in wanted)
-        if not meant or (mine and not own) or (yours and not _of_listener(source, persona.id)):
+        said_by_another = any(s.teller not in {"", source.speaker} for s in wanted)
+        if said_by_another or (mine and not own):
             continue
+        if yours and not _of_listener(source, persona.id):
+            continue
+        met = sum(somebody.in_(text, source.speaker) for somebody in wanted)
         kept.append(source)
         candidates.append(
             Candidate(
@@ -212,6 +215,8 @@ def _recollected(
                 frozenset(also),
                 source.order,
                 source.speaker == persona.id and bool((talkers & said) - about),
+                met,
+                len(wanted) - met,
             )
         )
     best = recollect(

@@ -20,12 +20,14 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from astraweave.dialogue.bearing import bearing
 from astraweave.dialogue.evidence import needs_of, of_that_side, supported
 from astraweave.dialogue.holding import holds, speaks_of
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.lexicon import lexicon, singular
 from astraweave.dialogue.language.words import sentences, words
 from astraweave.dialogue.memory_words import Text, word_groups
+from astraweave.dialogue.signs import Told
 from astraweave.dialogue.sought import Sought, sought_in
 from astraweave.rag.salience import TELLING_TAG, is_question
 
@@ -44,6 +46,8 @@ _WHENCE = re.compile(
 _WHITHER = re.compile(r"\b(?:travel(?:s|ling)?|going|off to|heading|bound)\b", re.IGNORECASE)
 _CLEAR_SCORE = 6.0
 _CLEAR_LEAD = 1.5
+_LIKELY = 0.5
+"""The share of a question that a memory counts as speaking of when it is only likely to answer."""
 _MAX_HOLDERS = 3
 """A word that more memories than this share is no topic."""
 _INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
@@ -72,6 +76,8 @@ class Candidate:
         Its place in time.
     somebody : bool
         It names one of those who talk, which only who knows them can tell.
+    met, missed : int
+        People of the question whom it speaks of, and whom it does not.
     """
 
     text: str
@@ -80,6 +86,8 @@ class Candidate:
     also: frozenset[str] = frozenset()
     order: int = 0
     somebody: bool = False
+    met: int = 0
+    missed: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -101,6 +109,9 @@ def recollect(
 ) -> Recollected | None:
     """The memory that answers a question; None when none does.
 
+    Where strict rules take no memory, what is likely counts: how much the signs of a memory say
+    that it answers (`astraweave.dialogue.bearing`).
+
     Parameters
     ----------
     question : str
@@ -109,21 +120,52 @@ def recollect(
         What was told by others, best first; questions among them tell nothing.
     ignore : sequence of str
         Names that only address the listener.
-
     people : collection of str
-        Words of the question that mean somebody of whom every candidate speaks.
+        Words of the question that mean somebody of whom a candidate may speak.
     mine : bool
         The question is about the one who asks, whose words all candidates are.
     least : float
         The share of the question that a memory has to speak of.
     """
     telling = [i for i, c in enumerate(candidates) if _tells(c.text)]
+    if not telling:
+        return None
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
+    taken = _taken(question, candidates, telling, sought, people, mine=mine, least=least)
+    if (best := _best(taken, candidates, sought, people, question, telling)) is not None:
+        return best
+    told = [
+        Told(
+            text=(each := candidates[i]).text,
+            score=each.score,
+            similarity=each.similarity,
+            words=Text.of(each.text).words | each.also,
+            met=each.met,
+            missed=each.missed,
+            somebody=each.somebody,
+            rules=any(t.index == i for t in taken),
+        )
+        for i in telling
+    ]
+    likeliest = bearing(question, told, sought, people)
+    return None if likeliest is None else Recollected(telling[likeliest], _LIKELY)
+
+
+def _taken(
+    question: str,
+    candidates: Sequence[Candidate],
+    telling: Sequence[int],
+    sought: Sought,
+    people: Collection[str],
+    *,
+    mine: bool,
+    least: float,
+) -> list[Recollected]:
+    """What the strict rules take."""
+    telling = [i for i in telling if not candidates[i].missed]
     texts = [Text.of(candidates[i].text) for i in telling]
     topics = _topics(sought, texts)
-    deeds: list[frozenset[str]] = []
-    if sought.kind == "thing" and not topics:
-        deeds = _deeds(question, texts)
+    deeds = _deeds(question, texts) if sought.kind == "thing" and not topics else []
     described = _described(sought, question, texts, people)
     needs = needs_of(question, sought, people)
     named = sought.names - set(people)
@@ -133,9 +175,7 @@ def recollect(
     for index in telling:
         candidate, text = candidates[index], Text.of(candidates[index].text)
         told = text.words | candidate.also
-        if not sought.names - set(people) <= told or any(
-            not p & told for p in [*described, *deeds]
-        ):
+        if not named <= told or any(not p & told for p in [*described, *deeds]):
             continue
         missing = sum(not t & text.words for t in topics)
         # "Gran gave me a penny for it": the tooth was named in the line before.
@@ -163,6 +203,18 @@ def recollect(
             continue
         if share >= least or near or (stands_in and told_of and not all(strict)):
             found.append(Recollected(index, share))
+    return found
+
+
+def _best(
+    found: list[Recollected],
+    candidates: Sequence[Candidate],
+    sought: Sought,
+    people: Collection[str],
+    question: str,
+    telling: Sequence[int],
+) -> Recollected | None:
+    """Of what the rules take, what answers best; None where nothing stands out."""
     if not found:
         return None
     most = max(each.share for each in found)
@@ -171,7 +223,8 @@ def recollect(
         return max(found, key=lambda each: candidates[each.index].order)
     found.sort(key=lambda each: -candidates[each.index].score)
     best = candidates[found[0].index]
-    if sought.names or people or topics or best.similarity >= _MIN_SIMILARITY:
+    texts = [Text.of(candidates[i].text) for i in telling if not candidates[i].missed]
+    if sought.names or people or _topics(sought, texts) or best.similarity >= _MIN_SIMILARITY:
         return found[0]
     # Nothing is named: only a memory that stands out from all others is meant.
     second = candidates[found[1].index].score if len(found) > 1 else 0.0
