@@ -47,12 +47,17 @@ class Fact:
     sitting: int = -1
     said: str = ""
 
+    @property
+    def telling(self) -> Telling:
+        """The frame of a fact that has one: links and what the companion is have none."""
+        assert self.frame is not None
+        return self.frame
+
     def changed(self, cast: Cast) -> Fact:
         """The same with another value, to be told later."""
-        assert self.frame is not None
-        key = self.frame.changing
+        key = self.telling.changing
         beside = {name: slot for name, slot in self.slots.items() if name != key}
-        new = cast.slots_of({key: self.frame.slots[key]}, None, beside)
+        new = cast.slots_of({key: self.telling.slots[key]}, None, beside)
         slots = {**beside, **new}
         return Fact(self.frame, self.held_out, self.teller, self.person, slots, anew=True)
 
@@ -110,7 +115,6 @@ class Cast:
 
     def stand_in(self, fact: Fact, asker: str) -> Slot | None:
         """Somebody else of whom the same is asked; None when there is nobody."""
-        assert fact.frame is not None
         assert fact.person is not None
         if asker != PLAYER:
             taken = {p.relation for p in self._people[asker]}
@@ -120,7 +124,7 @@ class Cast:
         others = [
             p
             for p in self._people[PLAYER]
-            if fact.frame.name not in p.known and "apart" not in p.known
+            if fact.telling.name not in p.known and "apart" not in p.known
         ]
         if not others:
             return None
@@ -157,11 +161,12 @@ class Cast:
             fact.slots = {"b": _slot(person.name, person)}
             person.introduced = True
             return
-        assert fact.frame is not None
         slots = dict(fact.slots)
         if person is not None:
             slots["p"] = self._spoken(person)
-        fact.said = fill(rng.choice(fact.frame.changes if fact.anew else fact.frame.says), slots)
+        fact.said = fill(
+            rng.choice(fact.telling.changes if fact.anew else fact.telling.says), slots
+        )
 
     def _spoken(self, person: Person) -> Slot:
         full = f"my {person.relation} {person.name}"

@@ -21,7 +21,8 @@ import msgspec
 
 from astraweave.bench._cast import BREN, NAMES, PLAYER
 from astraweave.bench._corpus import corpus
-from astraweave.bench._saga import COMPANION, ELSEWHERE, Item, Saga, Sitting, Step, draw_saga
+from astraweave.bench._saga import draw_saga
+from astraweave.bench._saga_parts import COMPANION, ELSEWHERE, Item, Saga, Sitting, Step
 from astraweave.bench._scoring import canonical, is_ignorant, score_line
 from astraweave.bench.bars import Bar
 from astraweave.core.clock import ManualClock
