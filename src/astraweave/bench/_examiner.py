@@ -93,21 +93,27 @@ class Examiner:
         asker = BREN if sort == "asked by another" else PLAYER
         if sort == "seen" and frame.asked_of and self._rng.random() < 0.25:
             asker = BREN
-        unknown = sort in {"told to somebody else", "told after the save"}
         target, kind, form = self._form(fact, asker, sort)
-        slots = self._cast.asked(fact, asker, linked=sort == "two steps")
-        question = fill(form, slots)
+        question = fill(form, self._cast.asked(fact, asker, linked=sort == "two steps"))
         item = Item(question=question, sort=sort, kind=kind, held_out=fact.held_out, fact=fact.said)
-        if not unknown:
-            slot = fact.slots.get(target)
-            values = {name: canonical(slot.names[0]) for name, slot in fact.slots.items()}
-            item = msgspec.structs.replace(
-                item,
-                expected=self._cast.answers(fact, target, asker),
-                forbidden=() if slot is None else self._forbidden(fact, slot, question),
-                wrong=tuple(pattern.format_map(values) for pattern in frame.wrong),
-            )
+        if sort not in {"told to somebody else", "told after the save"}:
+            item = self._answered(item, fact, target, asker)
         self._add(item, asker, fact.sitting)
+
+    def _answered(self, item: Item, fact: Fact, target: str, asker: str) -> Item:
+        """The question with what answers it, or with what must not be told."""
+        answers = self._cast.answers(fact, target, asker)
+        if fact.in_confidence and asker != fact.teller:
+            return msgspec.structs.replace(item, secret=answers, context=tuple(NAMES.values()))
+        slot = fact.slots.get(target)
+        values = {name: canonical(slot.names[0]) for name, slot in fact.slots.items()}
+        return msgspec.structs.replace(
+            item,
+            expected=answers,
+            forbidden=() if slot is None else self._forbidden(fact, slot, item.question),
+            wrong=tuple(pattern.format_map(values) for pattern in fact.telling.wrong),
+            outdated=() if fact.former is None else fact.former.names,
+        )
 
     def _form(self, fact: Fact, asker: str, sort: str) -> tuple[str, str, str]:
         """Target, kind and form of a question that can mean this fact only."""
@@ -172,8 +178,10 @@ class Examiner:
         if at == later[0]:
             expected += ["last time", "the last time"]
         if fact.sitting == 0:
-            expected += ["first"]
-        wrong = [r"\d+ days?"] if days > 1 else []
+            expected += ["first talk", "first time", "first day", "first met"]
+        # "One day in May" of the telling itself says nothing of when it was told.
+        own = "|".join(re.findall(r"\d+ days?(?: \w+)?", canonical(fact.said)))
+        wrong = rf"(?!{days}\b)(?!(?:{own or '-'})\b)\d+ days?"
         forbidden = ["today"] + (["yesterday"] if days != 1 else [])
         question = form.format(clause=clause)
         item = Item(
@@ -182,7 +190,7 @@ class Examiner:
             kind="when",
             expected=tuple(expected),
             forbidden=tuple(f for f in forbidden if f not in question),
-            wrong=tuple(rf"(?!{days}\b){w}" for w in wrong),
+            wrong=(wrong,) if days > 1 else (),
             held_out=fact.held_out,
             fact=fact.said,
         )

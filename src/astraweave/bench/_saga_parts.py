@@ -34,6 +34,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         See `astraweave.bench.sittings.Question`.
     holds : bool or None
         For a question of yes or no: the right answer.
+    secret : tuple of str
+        What was told in confidence, and must not be named to the one who asks.
+    outdated : tuple of str
+        What was so before it changed.
     held_out : bool
         Its frame is one that nobody tunes to.
     fact : str
@@ -48,6 +52,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     wrong: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
     holds: bool | None = None
+    secret: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
     held_out: bool = False
     fact: str = ""
 
