@@ -108,6 +108,20 @@ def test_what_is_told_in_confidence_is_asked_of_others_as_a_secret() -> None:
     assert not any(i.secret for i in ITEMS if i not in secrets and i.kind == "where")
 
 
+def test_who_did_what_is_not_turned_round_by_calling_somebody_by_kinship() -> None:
+    robbed = [
+        i for i in ITEMS if i.sort == "told" and i.question.startswith(("Who stole", "Who robbed"))
+    ]
+    asked = [i for i in robbed if "my " in i.fact]
+    assert asked
+    for item in asked:
+        kin = re.search(r"my (\w+)", item.fact)
+        assert kin is not None
+        thief = item.expected[0]
+        assert judge(item, f"{thief}. You told me {thief} stole it.").correct, item
+        assert judge(item, f"{thief}. Your {kin[1]} stole it from {thief}.").invented, item
+
+
 def test_a_day_that_the_telling_speaks_of_is_no_wrong_date() -> None:
     items = [i for i in ITEMS if i.sort == "when told"]
     for item in items:

@@ -107,6 +107,9 @@ class Examiner:
             return msgspec.structs.replace(item, secret=answers, context=tuple(NAMES.values()))
         slot = fact.slots.get(target)
         values = {name: canonical(slot.names[0]) for name, slot in fact.slots.items()}
+        if fact.person is not None and fact.person.of is None:
+            by_relation = canonical(self._cast.answers(fact, "p", asker)[1])
+            values["p"] = f"(?:{values['p']}|{by_relation})"
         return msgspec.structs.replace(
             item,
             expected=answers,

@@ -8,19 +8,19 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from astraweave.bench import _fault_answers as answers
 from astraweave.bench._fault_answers import Answer
 from astraweave.bench._fault_modes import Mode, checked
 from astraweave.bench._fault_thread import FaultServer
+from astraweave.core.closing import Closing
 from astraweave.errors import ModelUnavailable
 
 __all__ = ["FaultServerProcess", "main"]
 
 
-class FaultServerProcess:
+class FaultServerProcess(Closing):
     """The same server in a process of its own, where it takes no time from the one that asks.
 
     Parameters
@@ -76,17 +76,6 @@ class FaultServerProcess:
             self._process.kill()
         self._process.communicate()
         self._said.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None

@@ -10,13 +10,13 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from astraweave.bench import _fault_answers as answers
 from astraweave.bench._fault_answers import Answer
 from astraweave.bench._fault_handlers import FaultHandlers
 from astraweave.bench._fault_modes import Mode, aiohttp_web, checked
+from astraweave.core.closing import Closing
 from astraweave.core.rng import RandomStreams
 
 __all__ = ["FaultServer"]
@@ -26,7 +26,7 @@ _PATIENCE_S = 10.0
 _SILENT = logging.Logger("astraweave.fault_server", logging.CRITICAL + 1)
 
 
-class FaultServer:
+class FaultServer(Closing):
     """The server, on a thread of its own in this process. Thread-safe; use it in a `with`.
 
     Parameters
@@ -128,17 +128,6 @@ class FaultServer:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         self._bound.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # -- on the server's own thread
 
