@@ -37,6 +37,7 @@ from astraweave.serving._asking import Asker
 from astraweave.serving._endings import Endings
 from astraweave.serving._order import ReadyQueue
 from astraweave.serving._refusals import driven_out, forked, never_begun, queue_full
+from astraweave.serving._sharing import SharedRuns
 from astraweave.serving._ticket import (
     LEVEL,
     Run,
@@ -118,8 +119,7 @@ class LlmScheduler:
         self._ended = threading.Condition(self._lock)
         self._queue: ReadyQueue[Run] = ReadyQueue(per_owner=per_owner, ageing_s=ageing_s)
         self._running: set[Run] = set()
-        self._shared: dict[str, Run] = {}
-        """Runs that an equal request may join, by digest."""
+        self._shared = SharedRuns(self._queue, ends_early=self._asker.keeps_deadlines)
         self._starting = threading.local()
         self._crew = Crew("astraweave-llm", patience_s=60.0)
         self._timers = Timers(self._clock, resolution_s=_PUNCTUAL_S, name="astraweave-deadlines")
@@ -291,19 +291,9 @@ class LlmScheduler:
 
     def _join(self, run: Run, ticket: Ticket) -> bool:
         """Let a ticket share the run of an equal request, if there is one."""
-        shared = self._shared.get(run.key)
-        if shared is None or (
-            shared.running and self._asker.keeps_deadlines and shared.until < run.deadline
-        ):
-            self._shared[run.key] = run  # a model that was told when to stop stops for all
+        shared = self._shared.join(run, ticket)
+        if shared is None:
             return False
-        ticket._run = shared
-        level, deadline = min(run.level, shared.level), min(run.deadline, shared.deadline)
-        if (level, deadline) != (shared.level, shared.deadline) and self._queue.remove(shared):
-            shared.level, shared.deadline = level, deadline
-            self._queue.add(shared)
-        ticket._append(shared.chunks)
-        shared.tickets.append(ticket)
         self._telemetry.count("llm.coalesced")
         if shared.running:
             self._telemetry.count("llm.started")
@@ -330,7 +320,7 @@ class LlmScheduler:
         if len(self._queue) >= self._max_queue:
             shed = self._queue.shed(run.level)
             if shed is None and run.level > 0:
-                self._unshare(run)
+                self._shared.forget(run)
                 self._telemetry.count("llm.rejected")
                 raise queue_full(len(self._queue), self._max_queue)
         self._queue.add(run)
@@ -385,7 +375,7 @@ class LlmScheduler:
         ended = error is not None or chunks[-1].finish_reason is not None
         with self._lock:
             if ended:
-                self._unshare(run)
+                self._shared.forget(run)
             elif run.key:
                 run.chunks += chunks
             tickets = tuple(run.tickets)
@@ -466,13 +456,9 @@ class LlmScheduler:
             if run.tickets or run.abandoned:
                 return
             run.abandoned = True
-            self._unshare(run)
+            self._shared.forget(run)
             if not run.running:
                 self._queue.remove(run)
             generation = run.generation  # None: `_attach` looks once it has one
         if generation is not None:
             generation.cancel()
-
-    def _unshare(self, run: Run) -> None:
-        if run.key and self._shared.get(run.key) is run:
-            del self._shared[run.key]
