@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from astraweave.bench._saga import ASKED, draw_saga
+from astraweave.bench._saga import draw_saga
+from astraweave.bench._saga_parts import ASKED
 from astraweave.bench.companion import CompanionFigures, figures_of, judge, play
 from astraweave.core.settings import Settings
 

@@ -12,15 +12,10 @@ from astraweave.llm import GenerationRequest, Message, ScriptedModel
 from astraweave.observability import Telemetry
 from astraweave.serving import PromptCache
 from astraweave.serving.latency import QuantileSketch
-from astraweave.serving.policies import (
-    BreakerSettings,
-    RoadSettings,
-    SettingsFile,
-    TimeoutSettings,
-    read_road_settings,
-)
+from astraweave.serving.policies import BreakerSettings, RoadSettings, TimeoutSettings
 from astraweave.serving.responders import CallableResponder
 from astraweave.serving.road import open_road
+from astraweave.serving.settings_file import SettingsFile, read_road_settings
 
 
 def ask(text: str = "Where is the inn?") -> GenerationRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ __all__ = ["BREN", "NAMES", "PLAYER", "Cast", "Fact", "Person"]
 PLAYER, BREN = "player", "bren"
 NAMES = {PLAYER: "Robin", BREN: "Bren", "tam": "Tam"}
 _CAST = {PLAYER: 14, BREN: 4}
+_IN_CONFIDENCE = re.compile(r"\bbetween us\b", re.IGNORECASE)
 
 
 @dataclass(eq=False)
@@ -46,15 +48,35 @@ class Fact:
     elsewhere: bool = False
     sitting: int = -1
     said: str = ""
+    former: Slot | None = None
+    """What has changed, as it was before."""
+
+    @property
+    def in_confidence(self) -> bool:
+        """Whether its teller bound the hearer to silence."""
+        return _IN_CONFIDENCE.search(self.said) is not None
+
+    @property
+    def telling(self) -> Telling:
+        """The frame of a fact that has one: links and what the companion is have none."""
+        assert self.frame is not None
+        return self.frame
 
     def changed(self, cast: Cast) -> Fact:
         """The same with another value, to be told later."""
-        assert self.frame is not None
-        key = self.frame.changing
+        key = self.telling.changing
         beside = {name: slot for name, slot in self.slots.items() if name != key}
-        new = cast.slots_of({key: self.frame.slots[key]}, None, beside)
+        new = cast.slots_of({key: self.telling.slots[key]}, None, beside)
         slots = {**beside, **new}
-        return Fact(self.frame, self.held_out, self.teller, self.person, slots, anew=True)
+        return Fact(
+            self.frame,
+            self.held_out,
+            self.teller,
+            self.person,
+            slots,
+            anew=True,
+            former=self.slots[key],
+        )
 
 
 class Cast:
@@ -98,35 +120,34 @@ class Cast:
             of = self._rng.choice([p for p in people if p.of is None and "apart" not in p.known])
             name = self._name(woman=link.woman)
             return Person(name, link.relation, link.woman, teller, of, link)
-        usable = [p for p in people if frame not in p.known and "apart" not in p.known]
+        akin = self._more.kin_of(frame)
+        usable = [p for p in people if not p.known & {frame, "apart"}]
         if apart:
             usable = [p for p in usable if not p.known]
         self._rng.shuffle(usable)
         if apart and not usable:
             return Person(self._name(woman=True), "teacher", True, teller, known={frame, "apart"})
-        chosen = min(usable, key=lambda p: len(p.known))
+        chosen = min(usable, key=lambda p: (not akin.isdisjoint(p.known), len(p.known)))
         chosen.known |= {frame, "apart"} if apart else {frame}
         return chosen
 
     def stand_in(self, fact: Fact, asker: str) -> Slot | None:
         """Somebody else of whom the same is asked; None when there is nobody."""
-        assert fact.frame is not None
         assert fact.person is not None
         if asker != PLAYER:
             taken = {p.relation for p in self._people[asker]}
             if fact.person.of is not None or fact.person.relation in taken:
                 return None
             return _slot(f"my {fact.person.relation}", fact.person)
-        others = [
-            p
-            for p in self._people[PLAYER]
-            if fact.frame.name not in p.known and "apart" not in p.known
-        ]
-        if not others:
-            return None
-        other = self._rng.choice(others)
-        named = other.introduced and self._rng.random() < 0.5
-        return _slot(other.name if named else f"my {other.relation}", other)
+        akin = self._more.kin_of(fact.telling.name)
+        others = [p for p in self._people[PLAYER] if not p.known & {fact.telling.name, "apart"}]
+        while others:
+            other = self._rng.choice(others)
+            if akin.isdisjoint(other.known):
+                named = other.introduced and self._rng.random() < 0.5
+                return _slot(other.name if named else f"my {other.relation}", other)
+            others.remove(other)
+        return None
 
     # -- words -------------------------------------------------------------------------------------
 
@@ -157,11 +178,12 @@ class Cast:
             fact.slots = {"b": _slot(person.name, person)}
             person.introduced = True
             return
-        assert fact.frame is not None
         slots = dict(fact.slots)
         if person is not None:
             slots["p"] = self._spoken(person)
-        fact.said = fill(rng.choice(fact.frame.changes if fact.anew else fact.frame.says), slots)
+        fact.said = fill(
+            rng.choice(fact.telling.changes if fact.anew else fact.telling.says), slots
+        )
 
     def _spoken(self, person: Person) -> Slot:
         full = f"my {person.relation} {person.name}"

@@ -91,6 +91,7 @@ class _Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class CompanionCorpus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything of ``companion.toml``."""
 
+    akin: tuple[tuple[str, ...], ...]
     words: _Words
     frames: tuple[Telling, ...]
     held_out: tuple[Telling, ...]
@@ -98,6 +99,10 @@ class CompanionCorpus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     own: tuple[Own, ...]
     own_unknown: Ask
     times: Times
+
+    def kin_of(self, frame: str) -> frozenset[str]:
+        """A sort of fact, and those that answer the same questions."""
+        return frozenset((frame,)).union(*(group for group in self.akin if frame in group))
 
 
 @cache

@@ -10,7 +10,16 @@ import msgspec
 
 from astraweave.bench._corpus import corpus
 
-__all__ = ["DONT_KNOW", "Verdict", "canonical", "is_ignorant", "number_words", "score_line"]
+__all__ = [
+    "DONT_KNOW",
+    "Verdict",
+    "canonical",
+    "holds_slot",
+    "invented_in",
+    "is_ignorant",
+    "number_words",
+    "score_line",
+]
 
 DONT_KNOW = (
     r"\b(?:do not|don't|didn't|wouldn't|cannot|can't|couldn't) (?:\w+ ){0,2}?(?:know|recall|say)\b",
@@ -39,10 +48,11 @@ _NEGATION = r"\b(?:not|never|wasn't|isn't|weren't|neither|nor) (?:(?:your \w+|th
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a line is right, and why."""
+    """Whether a line is right, and why; `claims`: it claims what is not so."""
 
     correct: bool
     why: str
+    claims: bool = False
 
 
 def number_words(number: int) -> str:
@@ -106,37 +116,41 @@ def score_line(
     ignorant = is_ignorant(line)
     if not expected:
         if not ignorant:
-            return Verdict(correct=False, why="it should have said that it does not know")
-        allowed = canonical(" ".join((question, *context)))
-        if invented := _invented(line, said, allowed):
-            return Verdict(correct=False, why=f"invented: {invented}")
+            return _false("it should have said that it does not know")
+        if invented := invented_in(line, " ".join((question, *context))):
+            return _false(f"invented: {invented}")
         return Verdict(correct=True, why="an honest don't-know")
-    found = next((slot for slot in expected if _holds(said, slot)), None)
-    if found is None:
-        why = "says that it does not know" if ignorant else f"does not name {expected[0]!r}"
-        return Verdict(correct=False, why=why)
+    found = next((slot for slot in expected if holds_slot(said, slot)), None)
     if ignorant:
         return Verdict(correct=False, why="says that it does not know")
-    if slot := next((slot for slot in forbidden if _holds(said, slot)), None):
-        return Verdict(correct=False, why=f"names {slot!r}, which belongs to something else")
+    if found is None:
+        return Verdict(correct=False, why=f"does not name {expected[0]!r}")
+    if slot := next((slot for slot in forbidden if holds_slot(said, slot)), None):
+        return _false(f"names {slot!r}, which belongs to something else")
     if any(re.search(rf"\b(?:{pattern})\b", said) for pattern in wrong):
-        return Verdict(correct=False, why="reverses who did what")
+        return _false("reverses who did what")
     denial = re.compile(_NEGATION + re.escape(canonical(found)) + r"\b")
     if any(denial.search(canonical(s)) for s in re.split(r"(?<=[.!?:;])\s+", line)):
-        return Verdict(correct=False, why=f"denies {found!r}")
+        return _false(f"denies {found!r}")
     return Verdict(correct=True, why=f"names {found!r}")
+
+
+def _false(why: str) -> Verdict:
+    return Verdict(correct=False, why=why, claims=True)
 
 
 def _plain(text: str) -> str:
     return text.lower().replace("\u2019", "'").replace("\u2018", "'")
 
 
-def _holds(said: str, slot: str) -> bool:
+def holds_slot(said: str, slot: str) -> bool:
+    """Whether a canonical line names a slot."""
     return f" {canonical(slot)} " in f" {said} "
 
 
-def _invented(line: str, said: str, allowed: str) -> str | None:
-    """The first slot in the line that neither the question nor its fact holds."""
+def invented_in(line: str, context: str) -> str | None:
+    """The first name, number or value in a line that its context does not hold."""
+    said, allowed = canonical(line), canonical(context)
     for slot in _vocabulary():
         if f" {slot} " in f" {said} " and f" {slot} " not in f" {allowed} ":
             return slot

@@ -8,21 +8,21 @@ an older save is loaded, and what was said there must be unknown. Everything is 
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from astraweave.bench._cast import BREN, NAMES, PLAYER
 from astraweave.bench._corpus import corpus
-from astraweave.bench._saga import COMPANION, ELSEWHERE, Item, Saga, Sitting, Step, draw_saga
-from astraweave.bench._scoring import canonical, is_ignorant, score_line
+from astraweave.bench._judging import Answered, judge
+from astraweave.bench._saga import draw_saga
+from astraweave.bench._saga_parts import COMPANION, ELSEWHERE, Item, Saga, Sitting, Step
+from astraweave.bench._scoring import canonical
 from astraweave.bench.bars import Bar
 from astraweave.core.clock import ManualClock
 from astraweave.core.settings import Settings
@@ -33,29 +33,6 @@ from astraweave.world import Npc, World
 __all__ = ["Answered", "CompanionFigures", "judge", "measure_companion", "play"]
 
 _DAY_S, _MORNING_S, _MINUTE_S = 86_400.0, 9 * 3600.0, 60.0
-_AFFIRMS = re.compile(
-    r"^(?:yes|aye|yea|right|true|indeed|just so|so you (?:said|told)|that's right|certainly|sure)\b"
-    r"|\b(?:that's right|so you (?:said|told)|that is right|true as)\b",
-    re.IGNORECASE,
-)
-_DENIES = re.compile(
-    r"^(?:no|nay|not)\b|\b(?:isn't|is not|doesn't|does not|didn't|did not)\b", re.IGNORECASE
-)
-
-
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """One question, what was answered, and whether that is right.
-
-    ``invented``: it names something of the type asked for that is not so, or claims what nothing
-    supports. A wrong "I don't know" invents nothing.
-    """
-
-    item: Item
-    line: str
-    tier: str
-    correct: bool
-    invented: bool
-    why: str
 
 
 class Spoken(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,15 +45,21 @@ class Spoken(msgspec.Struct, frozen=True, kw_only=True):
     tiers: tuple[str, ...]
     stray: str = ""
     """A name or a place in the line that the companion cannot know."""
+    answered: Answered | None = None
+    """Where a question was asked."""
 
 
 class Play(msgspec.Struct, frozen=True, kw_only=True):
     """A whole saga as it was played."""
 
     seed: int
-    answered: tuple[Answered, ...]
     spoken: tuple[Spoken, ...]
     model: str
+
+    @property
+    def answered(self) -> list[Answered]:
+        """Every question and its answer, in order."""
+        return [spoken.answered for spoken in self.spoken if spoken.answered is not None]
 
     @property
     def invented(self) -> int:
@@ -207,7 +190,6 @@ def play(
             on_sitting(number + 1)
     return Play(
         seed=saga.seed,
-        answered=tuple(player.answered),
         spoken=tuple(player.spoken),
         model=player.model,
     )
@@ -219,7 +201,6 @@ class _Player:
     def __init__(self, saga: Saga, settings: Settings, persona: Persona) -> None:
         self._saga, self._settings, self._persona = saga, settings, persona
         self._heard = canonical(" ".join(saga.facts))
-        self.answered: list[Answered] = []
         self.spoken: list[Spoken] = []
         self.model = "none"
 
@@ -255,6 +236,7 @@ class _Player:
         if step.to != COMPANION:
             return
         stray = _stray(reply.text, self._heard)
+        answered = None
         if step.item is not None:
             clauses = [(clause.text, clause.tier) for clause in reply.clauses]
             answered = judge(step.item, reply.text, _answering_tier(step.item, clauses))
@@ -262,7 +244,6 @@ class _Player:
                 answered = msgspec.structs.replace(
                     answered, correct=False, invented=True, why=f"nobody told of {stray}"
                 )
-            self.answered.append(answered)
             stray = ""
         self.spoken.append(
             Spoken(
@@ -272,54 +253,9 @@ class _Player:
                 line=reply.text,
                 tiers=reply.tiers,
                 stray=stray,
+                answered=answered,
             )
         )
-
-
-def judge(item: Item, line: str, tier: str = "composed") -> Answered:
-    """Whether a line answers a question, and whether it claims what is not so.
-
-    Examples
-    --------
-    >>> item = next(i for i in draw_saga(3).items if i.sort == "told" and i.kind == "where")
-    >>> judge(item, f"That was {item.expected[0]}.").correct
-    True
-    >>> judge(item, "I don't know.").invented
-    False
-    """
-    verdict = _yes_or_no(item, line) if item.holds is not None else None
-    if verdict is None:
-        scored = score_line(
-            line,
-            question=item.question,
-            expected=item.expected,
-            forbidden=item.forbidden,
-            wrong=item.wrong,
-            context=item.context,
-        )
-        verdict = scored.correct, scored.why
-    correct, why = verdict
-    invented = not correct and not is_ignorant(line) and why.split(" ")[0] != "does"
-    if why.startswith(("invented", "denies", "reverses")):
-        invented = True
-    return Answered(item=item, line=line, tier=tier, correct=correct, invented=invented, why=why)
-
-
-def _yes_or_no(item: Item, line: str) -> tuple[bool, str]:
-    line = line.replace("Not as I heard it", "No")
-    if is_ignorant(line):
-        return False, "says that it does not know"
-    said = f" {canonical(line)} "
-    named = any(f" {canonical(slot)} " in said for slot in item.expected)
-    if slot := next((s for s in item.forbidden if f" {canonical(s)} " in said), None):
-        return False, f"names {slot!r}, which belongs to something else"
-    if item.holds:
-        if _DENIES.search(line):
-            return False, "denies what is so"
-        return bool(_AFFIRMS.search(line)) or named, "does not confirm it"
-    if _AFFIRMS.search(line):
-        return False, "affirms what is not so"
-    return bool(_DENIES.search(line)) or named, "does not deny it"
 
 
 def _answering_tier(item: Item, clauses: Sequence[tuple[str, str]]) -> str:
@@ -360,14 +296,11 @@ def _counted(pairs: Iterable[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
 def _transcript(plays: Sequence[Play]) -> Iterable[str]:
     for each in plays:
         yield f"=== seed {each.seed}: {_share(each.answered):.1%} right, {each.invented} invented"
-        verdicts = {a.item.question: a for a in each.answered}
         for spoken in each.spoken:
             yield f"[{spoken.sitting + 1:2}] {spoken.speaker}: {spoken.said}"
-            mark: Literal["", "  ?"] = "  ?" if spoken.stray else ""
+            mark = "  ?" if spoken.stray else ""
             yield f"     Tam ({', '.join(spoken.tiers)}): {spoken.line}{mark}"
-            answered = verdicts.get(spoken.said)
-            if answered is not None:
-                state = (
-                    "right" if answered.correct else "INVENTED" if answered.invented else "missed"
-                )
+            if (answered := spoken.answered) is not None:
+                wrong = "INVENTED" if answered.invented else "missed"
+                state = "right" if answered.correct else wrong
                 yield f"     {state}: {answered.why} [{answered.item.sort}]"

@@ -11,10 +11,10 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from astraweave.core.clock import monotonic_ns
+from astraweave.core.closing import Closing
 from astraweave.errors import ConfigError, ModelUnavailable
 from astraweave.inference.http import HttpClient, HttpTimeouts, decode
 
@@ -23,7 +23,7 @@ __all__ = ["LlamaServer", "measure"]
 _WAIT_S = 60.0
 
 
-class LlamaServer:
+class LlamaServer(Closing):
     """llama.cpp's server on loopback, in a process of its own; use it in a `with`.
 
     Parameters
@@ -91,17 +91,6 @@ class LlamaServer:
             self._process.kill()
         self._process.wait()
         self._log.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _wait(self, port: int) -> None:
         until = monotonic_ns() + _WAIT_S * 1e9

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from astraweave.core.closing import Closing
 from astraweave.embeddings.protocol import EmbedderInfo
 from astraweave.errors import ConfigError, InputError, InvalidResponse
 from astraweave.inference.event_loop import EventLoop
@@ -33,7 +33,7 @@ class _Vectors(msgspec.Struct):
     data: list[_Vector]
 
 
-class OpenAIEmbedder:
+class OpenAIEmbedder(Closing):
     """Texts to unit vectors on llama.cpp's server, Ollama, LM Studio, vLLM, or a hosted one.
 
     Long lists go in batches, several at once; vectors come back in the order of the texts, whatever
@@ -186,17 +186,6 @@ class OpenAIEmbedder:
     def close(self) -> None:
         """Close all connections; who waits gets UsageError. Closing twice is allowed."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     async def _ask_all(self, batches: list[list[str]]) -> list[NDArray[np.float32]]:
         import asyncio

@@ -19,12 +19,11 @@ import msgspec
 
 from astraweave.core.rng import RandomStreams
 from astraweave.errors import CorruptDataError
-from astraweave.evaluation.conversation import EPOCH, Conversation, Question, Turn
+from astraweave.evaluation.conversation import Conversation, Question, Turn, since_epoch, turn_at
 
 __all__ = ["authored_conversations", "parse_conversation", "varied"]
 
 _LINE = re.compile(r"(\d+) ([A-Z]): (.+)")
-_TURN_SECONDS = 30.0
 _DAY = 86_400.0
 
 
@@ -73,7 +72,7 @@ def varied(conversation: Conversation, others: Sequence[Conversation], seed: int
     """
     draw = RandomStreams(seed)[f"variation/{conversation.id}"]
     own = [(session, number) for number, session in _sessions_of(conversation)]
-    strange = [
+    strange = [  # 0: nobody asks about these
         (_Session(session.when, _renamed(session, other, renaming)), 0)
         for other in others
         for renaming in [_renaming(other, conversation, draw)]
@@ -110,9 +109,7 @@ def _session(entry: Mapping[str, str], people: Mapping[str, str], number: int) -
         if match is None or int(match[1]) != at or match[2] not in people:
             raise CorruptDataError(f"session {number}, turn {at} cannot be read: {line!r}")
         lines.append((people[match[2]], match[3]))
-    when = dt.datetime.fromisoformat(f"{entry['when']}+00:00")
-    start = dt.datetime.fromisoformat(f"{EPOCH}T00:00+00:00")
-    return _Session((when - start).total_seconds(), tuple(lines))
+    return _Session(since_epoch(dt.datetime.fromisoformat(entry["when"])), tuple(lines))
 
 
 def _question(line: str, session: int, there: set[str]) -> Question:
@@ -131,16 +128,7 @@ def _question(line: str, session: int, there: set[str]) -> Question:
 
 def _turns(sessions: Sequence[_Session], speakers: Sequence[str]) -> tuple[Turn, ...]:
     return tuple(
-        Turn(
-            id=f"D{n}:{at}",
-            session=n,
-            speaker=speaker,
-            addressee=next(name for name in speakers if name != speaker)
-            if len(speakers) == 2
-            else "",
-            text=text,
-            game_time=session.when + _TURN_SECONDS * (at - 1),
-        )
+        turn_at(n, at, speaker, text, speakers=speakers, began=session.when)
         for n, session in enumerate(sessions, start=1)
         for at, (speaker, text) in enumerate(session.turns, start=1)
     )

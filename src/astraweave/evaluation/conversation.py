@@ -21,7 +21,16 @@ import msgspec
 
 from astraweave.errors import CorruptDataError, InputError
 
-__all__ = ["CATEGORIES", "EPOCH", "Conversation", "Question", "Turn", "read_conversations"]
+__all__ = [
+    "CATEGORIES",
+    "EPOCH",
+    "Conversation",
+    "Question",
+    "Turn",
+    "read_conversations",
+    "since_epoch",
+    "turn_at",
+]
 
 EPOCH = "1970-01-01"
 """The date of second 0 in `Turn.game_time`."""
@@ -85,6 +94,39 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[Question, ...]
 
 
+def turn_at(
+    session: int, place: int, speaker: str, text: str, *, speakers: Sequence[str], began: float
+) -> Turn:
+    """A line by its place in a session, both counted from 1; lines follow each other evenly.
+
+    Parameters
+    ----------
+    session, place : int
+        Which line.
+    speaker, text : str
+        Who said what.
+    speakers : sequence of str
+        All who talk; of two, the other one is spoken to.
+    began : float
+        When the session began, in seconds since `EPOCH`.
+    """
+    others = [name for name in speakers if name != speaker]
+    return Turn(
+        id=f"D{session}:{place}",
+        session=session,
+        speaker=speaker,
+        addressee=others[0] if len(others) == 1 else "",
+        text=text,
+        game_time=began + _TURN_SECONDS * (place - 1),
+    )
+
+
+def since_epoch(when: dt.datetime) -> float:
+    """Seconds since `EPOCH`; a time without a zone is in UTC."""
+    when = when.replace(tzinfo=when.tzinfo or dt.UTC)
+    return (when - dt.datetime.fromisoformat(f"{EPOCH}T00:00+00:00")).total_seconds()
+
+
 def read_conversations(path: str | PathLike[str]) -> list[Conversation]:
     """All conversations of a file.
 
@@ -145,17 +187,8 @@ def _conversation(entry: object, number: int) -> Conversation:
         caption = line.get("blip_caption")
         if isinstance(caption, str) and caption.strip():
             text = f"{text} [{caption.strip()}]"
-        others = [name for name in speakers if name != speaker]
-        turns.append(
-            Turn(
-                id=_turn_id(line.get("dia_id"), f"D{n}:{at}"),
-                session=n,
-                speaker=speaker,
-                addressee=others[0] if len(others) == 1 else "",
-                text=text.strip() or "...",
-                game_time=began[n] + _TURN_SECONDS * (at - 1),
-            )
-        )
+        turn = turn_at(n, at, speaker, text.strip() or "...", speakers=speakers, began=began[n])
+        turns.append(msgspec.structs.replace(turn, id=_turn_id(line.get("dia_id"), turn.id)))
     there = frozenset(turn.id for turn in turns)
     qa = _list(entry["qa"], f"'qa' of {here}")
     return Conversation(
@@ -210,12 +243,11 @@ def _seconds(told: object, here: str) -> float:
             )
         else:
             when = dt.datetime.fromisoformat(str(told))
-            when = when.replace(tzinfo=when.tzinfo or dt.UTC)
     except (ValueError, OverflowError):
         raise _Malformed(
             f"{told!r}, the date of {here}, is none like '1:56 pm on 8 May, 2023'"
         ) from None
-    return (when - dt.datetime.fromisoformat(f"{EPOCH}T00:00+00:00")).total_seconds()
+    return since_epoch(when)
 
 
 def _turn_id(told: object, otherwise: str) -> str:

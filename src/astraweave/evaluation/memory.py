@@ -37,7 +37,7 @@ from astraweave.rag._reranker import Reranker
 from astraweave.rag.salience import importance_of
 from astraweave.rag.store import create_memory_tables
 
-__all__ = ["Answered", "MemoryReport", "Scores", "evaluate_memory", "told"]
+__all__ = ["Answered", "Found", "Listener", "MemoryReport", "Scores", "evaluate_memory", "told"]
 
 _LISTENER = "listener"
 _DEPTH = 150
@@ -114,7 +114,7 @@ class MemoryReport(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_document(self) -> dict[str, Any]:
         """What ``astraweave eval memory --json`` prints."""
-        times = [one.ms for one in self.answered]
+        times = [one.ms for one in self.answered] or [float("nan")]
         document: dict[str, Any] = dict(msgspec.to_builtins(self.scores()))
         document["by_category"] = {
             CATEGORIES.get(category, str(category)): {

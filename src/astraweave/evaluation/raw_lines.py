@@ -6,6 +6,7 @@ labelled ones that the check is measured on stand in ``data/labelled_lines.jsonl
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 import tomllib
@@ -20,6 +21,7 @@ from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import Settings
 from astraweave.core.text import sanitize
 from astraweave.dialogue import ClauseSplitter, DialogueGenerator, Situation
+from astraweave.llm import LanguageModel
 from astraweave.observability import Telemetry
 from astraweave.persona import Persona
 from astraweave.rag import Memory, Retrieved
@@ -29,8 +31,10 @@ from astraweave.world.brains import load_brains
 __all__ = [
     "RawLine",
     "Scene",
+    "draft",
     "draw_lines",
     "labelled_lines",
+    "pieces_of",
     "scenes",
     "situation_of",
     "tuning_lines",
@@ -184,45 +188,83 @@ def draw_lines(
     assert brains.model is not None, "there is no language model to draw from"
     road = open_road(brains.model, clock=clock, telemetry=telemetry)
     generator = DialogueGenerator(road.scheduler, embedder=brains.embedder)
+    moments = (
+        (scene, utterance, draw)
+        for scene in (scenes() if chosen is None else chosen)
+        for utterance in scene.utterances
+        for draw in range(_DRAWS)
+    )
+    number = itertools.count(1)
     try:
-        number = 0
-        for scene in scenes() if chosen is None else chosen:
-            for utterance in scene.utterances:
-                for draw in range(_DRAWS):
-                    rng = RandomStreams(seed)[f"{scene.persona.id}/{utterance}/{draw}"]
-                    situation = situation_of(scene, utterance, rng)
-                    plan = generator.planner(scene.persona).plan(situation)
-                    bare = draw % 3 == 2
-                    request = generator.request(situation, plan)
-                    temperature = _TEMPERATURES[draw % len(_TEMPERATURES)]
-                    sampling = msgspec.structs.replace(request.sampling, temperature=temperature)
-                    request = msgspec.structs.replace(
-                        request, sampling=sampling, prefix="" if bare else request.prefix
-                    )
-                    opening = begun = "" if bare else plan.opening
-                    for piece in pieces_of(brains.model.generate(request).result(), opening)[:2]:
-                        number += 1
-                        yield RawLine(
-                            id=f"{mark}{number:04d}",
-                            character=scene.persona.id,
-                            utterance=utterance,
-                            opening=opening,
-                            piece=piece,
-                            temperature=temperature,
-                            begun=begun,
-                        )
-                        opening = f"{opening} {piece}".strip()
+        for scene, utterance, draw in moments:
+            for line in draft(generator, brains.model, scene, utterance, draw, seed=seed):
+                yield msgspec.structs.replace(line, id=f"{mark}{next(number):04d}")
     finally:
         road.close()
         brains.close()
 
 
-def pieces_of(draft: str, opening: str) -> list[str]:
-    """A draft as the pieces that are judged one by one (see `Line`)."""
-    text = draft.removeprefix(opening)
+def draft(
+    generator: DialogueGenerator,
+    model: LanguageModel,
+    scene: Scene,
+    utterance: str,
+    draw: int,
+    *,
+    seed: int,
+) -> Iterator[RawLine]:
+    """The first two pieces of one draft, without ids.
+
+    Parameters
+    ----------
+    generator : DialogueGenerator
+        Plans the line and asks for it.
+    model : LanguageModel
+        Says it.
+    scene, utterance : Scene, str
+        The moment.
+    draw : int
+        Which of several drafts: it decides the temperature, and every third one begins without an
+        opening of ours.
+    seed : int
+        Equal seeds give equal requests.
+    """
+    rng = RandomStreams(seed)[f"{scene.persona.id}/{utterance}/{draw}"]
+    situation = situation_of(scene, utterance, rng)
+    plan = generator.planner(scene.persona).plan(situation)
+    bare = draw % 3 == 2
+    request = generator.request(situation, plan)
+    temperature = _TEMPERATURES[draw % len(_TEMPERATURES)]
+    request = msgspec.structs.replace(
+        request,
+        sampling=msgspec.structs.replace(request.sampling, temperature=temperature),
+        prefix="" if bare else request.prefix,
+    )
+    opening = begun = "" if bare else plan.opening
+    for piece in pieces_of(model.generate(request).result(), opening)[:2]:
+        yield RawLine(
+            id="",
+            character=scene.persona.id,
+            utterance=utterance,
+            opening=opening,
+            piece=piece,
+            temperature=temperature,
+            begun=begun,
+        )
+        opening = f"{opening} {piece}".strip()
+
+
+def pieces_of(text: str, opening: str) -> list[str]:
+    """A draft as the pieces that are judged one by one: clauses, those of few words joined.
+
+    Examples
+    --------
+    >>> pieces_of("Aye. Come in, the fire is warm. Sit down by it, friend.", "Aye.")
+    ['Come in, the fire is warm.', 'Sit down by it, friend.']
+    """
     splitter = ClauseSplitter()
     pieces, begun = [], ""
-    for piece in [*splitter.push(text), *splitter.flush()]:
+    for piece in [*splitter.push(text.removeprefix(opening)), *splitter.flush()]:
         begun += piece
         if len(begun.split()) >= _FEWEST_WORDS:
             pieces.append(begun.strip())

@@ -16,11 +16,12 @@ from astraweave.core.clock import ManualClock
 from astraweave.core.protocols import Clock
 from astraweave.core.worldview import WorldSnapshot, WorldView
 from astraweave.errors import InputError
+from astraweave.guard._finding import find_legal
 from astraweave.guard.actions import Action, ActionContext, Requires
 from astraweave.guard.audit import AuditLog
 from astraweave.guard.calls import CallLike, read_call, read_json
 from astraweave.guard.ledger import Ledger, LedgerEntry
-from astraweave.guard.legal import LegalActions, find_legal
+from astraweave.guard.legal import LegalActions
 from astraweave.guard.refusal import Outcome, Refusal, Refused
 from astraweave.guard.registry import ActionRegistry
 from astraweave.guard.trust import Origin, TrustPolicy

@@ -14,11 +14,11 @@ import os
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from astraweave.core.closing import Closing
 from astraweave.errors import (
     AstraweaveError,
     InputError,
@@ -56,7 +56,7 @@ _ERROR_BYTES = 8192
 _numbers = itertools.count()
 
 
-class HttpClient:
+class HttpClient(Closing):
     """Asks one server. Thread-safe; its requests run on an `EventLoop`.
 
     Parameters
@@ -326,17 +326,6 @@ class HttpClient:
     def close(self) -> None:
         """Cancel what runs and close all connections. Closing twice is allowed."""
         self._finish()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _finish(loop: EventLoop, connections: Connections, running: set[Work], *, alone: bool) -> None:

@@ -7,12 +7,12 @@ import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import msgspec
 from numpy.typing import NDArray
 
+from astraweave.core.closing import Closing
 from astraweave.core.settings import Settings
 from astraweave.errors import ModelError, ModelUnavailable, UsageError
 from astraweave.inference._onnxruntime import first_line, load_onnxruntime
@@ -157,7 +157,7 @@ class Session:
         return ModelError(f"model '{self.graph}' failed: {first_line(error)}", path=str(self.graph))
 
 
-class Sessions:
+class Sessions(Closing):
     """Opens the sessions of one world under one budget of threads and memory. Thread-safe.
 
     Parameters
@@ -299,17 +299,6 @@ class Sessions:
             self._closed = True
             for session in list(self._open):
                 session.close()
-
-    def __enter__(self) -> Sessions:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _load(self, onnxruntime: Any, graph: Path, wish: _Wish) -> tuple[Any, MemoryShare]:
         providers = choose_providers(self._requested, onnxruntime.get_available_providers())

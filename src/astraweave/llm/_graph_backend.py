@@ -87,13 +87,7 @@ class GraphBackend:
 
     def fork(self, sequence: int, tokens: int) -> int:
         """A new sequence that begins with a copy of the first `tokens` of another."""
-        self._check_open(sequence)
-        if not 0 <= tokens <= self._kv.lengths[sequence]:
-            raise InputError(
-                f"sequence {sequence} has {self._kv.lengths[sequence]} tokens, not {tokens}",
-                sequence=sequence,
-                tokens=tokens,
-            )
+        self._check_holds(sequence, tokens)
         self._check_room(tokens)
         child = self._kv.open()
         self._kv.copy(sequence, child, tokens)
@@ -101,13 +95,7 @@ class GraphBackend:
 
     def truncate(self, sequence: int, tokens: int) -> None:
         """Keep the first `tokens` only."""
-        self._check_open(sequence)
-        if not 0 <= tokens <= self._kv.lengths[sequence]:
-            raise InputError(
-                f"sequence {sequence} has {self._kv.lengths[sequence]} tokens, not {tokens}",
-                sequence=sequence,
-                tokens=tokens,
-            )
+        self._check_holds(sequence, tokens)
         self._kv.grow(sequence, tokens)
 
     def release(self, sequence: int) -> None:
@@ -243,6 +231,15 @@ class GraphBackend:
             )
         if self._kv.touched_tokens + tokens > self._capacity:
             self._kv.give_back()
+
+    def _check_holds(self, sequence: int, tokens: int) -> None:
+        self._check_open(sequence)
+        if not 0 <= tokens <= self._kv.lengths[sequence]:
+            raise InputError(
+                f"sequence {sequence} has {self._kv.lengths[sequence]} tokens, not {tokens}",
+                sequence=sequence,
+                tokens=tokens,
+            )
 
     def _check_open(self, sequence: int) -> None:
         if sequence not in self._kv.lengths:

@@ -6,11 +6,11 @@ import hashlib
 import random
 import weakref
 from collections.abc import Sequence
-from types import TracebackType
 
 import msgspec
 
 from astraweave.core.clock import SystemClock
+from astraweave.core.closing import Closing
 from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
 from astraweave.errors import CapacityError, ConfigError, InputError
@@ -44,7 +44,7 @@ _GRID = 64
 """Tokens of a piece where the graph has to compute a sequence always in the same ones."""
 
 
-class LocalLanguageModel:
+class LocalLanguageModel(Closing):
     """A converted decoder, run in this process by a thread of its own. Thread-safe.
 
     Requests are answered together, the more urgent ones first: they share every pass through the
@@ -279,17 +279,6 @@ class LocalLanguageModel:
     def close(self) -> None:
         """Stop cleanly; running generations end as cancelled. Closing twice is allowed."""
         self._stop()
-
-    def __enter__(self) -> LocalLanguageModel:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_room(self, tokens: int) -> None:
         room = self._context_tokens

@@ -8,12 +8,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import msgspec
 
 from astraweave.core.clock import SystemClock
+from astraweave.core.closing import Closing
 from astraweave.core.protocols import Clock, TokenCounter
 from astraweave.errors import (
     AstraweaveError,
@@ -66,7 +66,7 @@ class _Server(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int
 
 
-class OpenAILanguageModel:
+class OpenAILanguageModel(Closing):
     """A model on llama.cpp's server, Ollama, LM Studio, vLLM, or a hosted one. Thread-safe.
 
     Answers are streamed, on one thread for all of them. Connections are used again; a cancelled
@@ -261,17 +261,6 @@ class OpenAILanguageModel:
     def close(self) -> None:
         """Stop cleanly; running generations end as cancelled. Closing twice is allowed."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # -- on the loop's thread
 

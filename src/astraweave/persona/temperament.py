@@ -1,11 +1,15 @@
 """What a temperament does: the mood it rests in, and how strongly things move it.
 
-The resting mood is the published regression of the three mood axes on the Big Five: Mehrabian, A.
-(1996), "Analysis of the Big-five personality factors in terms of the PAD temperament model",
-Australian Journal of Psychology 48, 86-92. That extraverts are moved more by what is pleasant and
-the neurotic more by what is not: Larsen, R. and Ketelaar, T. (1991), "Personality and
-susceptibility to positive and negative emotional states", Journal of Personality and Social
-Psychology 61, 132-140.
+The resting mood is the regression of the three mood axes on the Big Five from Mehrabian, A. (1996),
+"Analysis of the Big-five personality factors in terms of the PAD temperament model", Australian
+Journal of Psychology 48, 86-92 (doi 10.1080/00049539608259510), as Gebhard, P. (2005), "ALMA: a
+layered model of affect", AAMAS '05, 29-36 (doi 10.1145/1082473.1082478), made it known among
+programs. The paper itself was not at hand: the coefficients were compared with other programs that
+cite it, and the signs with its abstract (the emotionally stable are pleasant and hard to rouse).
+Some programs put neuroticism where the paper has emotional stability, which turns two signs round.
+That extraverts are moved more by what is pleasant and the neurotic more by what is not: Larsen, R.
+and Ketelaar, T. (1991), "Personality and susceptibility to positive and negative emotional states",
+Journal of Personality and Social Psychology 61, 132-140.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from astraweave.serving.policies import (
     RetrySettings,
     RoadSettings,
     TimeoutSettings,
-    read_road_settings,
 )
 from astraweave.serving.prompt_cache import (
     CacheStats,
@@ -40,6 +39,7 @@ from astraweave.serving.retry import Budget
 from astraweave.serving.road import Road, RoadReport, open_road
 from astraweave.serving.scheduler import LlmScheduler, ScoreTicket, Ticket, request_digest
 from astraweave.serving.semantic_cache import SemanticCache, SemanticStats
+from astraweave.serving.settings_file import read_road_settings
 from astraweave.serving.timers import Timers
 
 __all__ = [

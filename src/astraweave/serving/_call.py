@@ -17,9 +17,10 @@ from astraweave.errors import (
     ModelError,
     ModelTimeout,
 )
-from astraweave.llm import Chunk, ChunkStream, Generation, GenerationRequest, LanguageModel
+from astraweave.llm import Chunk, ChunkStream, Generation, GenerationRequest
 from astraweave.serving._actor import Actor
-from astraweave.serving.breaker import BreakerOpen, Permit
+from astraweave.serving._attempt import Attempt
+from astraweave.serving.breaker import BreakerOpen
 from astraweave.serving.bulkhead import Berth
 from astraweave.serving.limits import RateLimited, Reservation
 from astraweave.serving.retry import backoff_s, judge
@@ -29,36 +30,6 @@ if TYPE_CHECKING:
     from astraweave.serving.resilient import Resilient
 
 __all__ = ["Call"]
-
-
-class _Attempt:
-    """The model was asked once."""
-
-    __slots__ = (
-        "alarm", "berth", "dropped", "generation", "heard", "model", "permit", "place", "spoke",
-        "started", "waits",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        model: LanguageModel,
-        permit: Permit,
-        place: Reservation,
-        berth: Berth,
-        now: float,
-        waits: tuple[float, float],
-    ) -> None:
-        self.model = model
-        self.permit = permit
-        self.place = place
-        self.berth = berth
-        self.started = now
-        self.heard = now
-        self.waits = waits
-        self.spoke = False
-        self.dropped = False
-        self.alarm: Alarm | None = None
-        self.generation: Generation | None = None
 
 
 class Call(ChunkStream):
@@ -77,7 +48,7 @@ class Call(ChunkStream):
         self._settings = road.settings
         self._patience = road.latencies[request.use]
         self._actor = Actor()
-        self._attempts: list[_Attempt] = []
+        self._attempts: list[Attempt] = []
         self._tries = 0
         self._shown: list[str] = []
         self._place: Reservation | None = None
@@ -167,9 +138,7 @@ class Call(ChunkStream):
         except BreakerOpen as refusal:
             self._fail(refusal)
             return
-        attempt = _Attempt(
-            road.model, permit, self._place, self._berth, now, self._patience.waits()
-        )
+        attempt = Attempt(road.model, permit, self._place, self._berth, now, self._patience.waits())
         self._place = self._berth = None
         self._ask(attempt)
         hedge = self._settings.hedge
@@ -182,19 +151,19 @@ class Call(ChunkStream):
                     now + delay, partial(self._actor.post, self._hedge)
                 )
 
-    def _ask(self, attempt: _Attempt) -> None:
+    def _ask(self, attempt: Attempt) -> None:
         self._attempts.append(attempt)
         if not self._road.is_instant:
             self._arm(attempt)
         self._actor.outside(partial(self._generate, attempt, self._current_request()))
 
-    def _arm(self, attempt: _Attempt) -> None:
+    def _arm(self, attempt: Attempt) -> None:
         if not attempt.dropped:
             due = min(attempt.started + min(attempt.waits), self._deadline)
             look = partial(self._look, attempt)
             attempt.alarm = self._road.timers.at(due, partial(self._actor.post, look))
 
-    def _generate(self, attempt: _Attempt, request: GenerationRequest) -> None:
+    def _generate(self, attempt: Attempt, request: GenerationRequest) -> None:
         """Not a step: the model may take its time to begin."""
         try:
             generation = attempt.model.generate(request)
@@ -211,7 +180,7 @@ class Call(ChunkStream):
         if self._road.is_instant and not attempt.dropped:
             self._actor.post(partial(self._arm, attempt))
 
-    def _read(self, attempt: _Attempt, generation: Generation) -> None:
+    def _read(self, attempt: Attempt, generation: Generation) -> None:
         """Not a step: a model that knows no listeners is read by a thread."""
         try:
             for chunk in generation:
@@ -234,13 +203,11 @@ class Call(ChunkStream):
     # -- what comes of it
 
     def _on_news(
-        self, attempt: _Attempt, chunks: Sequence[Chunk], error: BaseException | None
+        self, attempt: Attempt, chunks: Sequence[Chunk], error: BaseException | None
     ) -> None:
         self._actor.post(partial(self._news, attempt, chunks, error))
 
-    def _news(
-        self, attempt: _Attempt, chunks: Sequence[Chunk], error: BaseException | None
-    ) -> None:
+    def _news(self, attempt: Attempt, chunks: Sequence[Chunk], error: BaseException | None) -> None:
         if attempt.dropped or self._over:
             return
         if chunks:
@@ -260,7 +227,7 @@ class Call(ChunkStream):
         if error is not None:
             self._failed(attempt, error)
 
-    def _answered(self, attempt: _Attempt, last: Chunk, now: float) -> None:
+    def _answered(self, attempt: Attempt, last: Chunk, now: float) -> None:
         road = self._road
         if last.finish_reason == "error":
             self._failed(attempt, InvalidResponse("the model's answer ended with an error"))
@@ -278,7 +245,7 @@ class Call(ChunkStream):
         self._end()
         self._append((last,), done=True)
 
-    def _failed(self, attempt: _Attempt, error: BaseException) -> None:
+    def _failed(self, attempt: Attempt, error: BaseException) -> None:
         if attempt.dropped or self._over:
             return
         verdict = judge(error)
@@ -304,21 +271,14 @@ class Call(ChunkStream):
 
     # -- time
 
-    def _look(self, attempt: _Attempt) -> None:
+    def _look(self, attempt: Attempt) -> None:
         """An attempt's alarm rang: whether it is really too late, or words came meanwhile."""
         if attempt.dropped or self._over:
             return
         now = self._road.now()
-        first, total = attempt.waits
-        stall = self._settings.all_timeouts.get(
-            self._request.use, self._settings.other_timeouts
-        ).stall_s
-        if not attempt.spoke:
-            due, what = attempt.started + min(first, total), "say a word"
-        else:
-            due, what = attempt.heard + stall, "go on"
-            if attempt.started + total < due:
-                due, what = attempt.started + total, "come to an end"
+        timeouts = self._settings.all_timeouts
+        stall_s = timeouts.get(self._request.use, self._settings.other_timeouts).stall_s
+        due, what = attempt.next_due(stall_s)
         if now < min(due, self._deadline):
             attempt.alarm = self._road.timers.at(
                 min(due, self._deadline), partial(self._actor.post, partial(self._look, attempt))
@@ -337,7 +297,7 @@ class Call(ChunkStream):
             self._actor.outside(attempt.generation.cancel)
         self._failed(attempt, error)
 
-    def _is_slow(self, attempt: _Attempt, now: float) -> bool:
+    def _is_slow(self, attempt: Attempt, now: float) -> bool:
         """Whether a silence until the deadline says something about the model."""
         if attempt.spoke:
             return False
@@ -376,9 +336,9 @@ class Call(ChunkStream):
             return
         road.telemetry.count("resilient.hedged")
         waits = self._patience.waits()
-        self._ask(_Attempt(model, permit, place, berth, road.now(), waits))
+        self._ask(Attempt(model, permit, place, berth, road.now(), waits))
 
-    def _won(self, winner: _Attempt) -> None:
+    def _won(self, winner: Attempt) -> None:
         for other in tuple(self._attempts):
             if other is not winner:
                 if other.started < winner.started:
@@ -423,29 +383,18 @@ class Call(ChunkStream):
             self._berth = None
         self._road.ended(self)
 
-    def _drop(self, attempt: _Attempt, ok: bool | None = None) -> None:
+    def _drop(self, attempt: Attempt, ok: bool | None = None) -> None:
         """Nobody listens to it any more."""
         self._release(attempt, ok)
         generation = attempt.generation
         if generation is not None:
             self._actor.outside(generation.cancel)
 
-    def _release(self, attempt: _Attempt, ok: bool | None) -> None:
+    def _release(self, attempt: Attempt, ok: bool | None) -> None:
         """It is over: give back what it held, and say how it went."""
-        if attempt.dropped:
-            return
-        attempt.dropped = True
-        self._attempts.remove(attempt)
-        if attempt.alarm is not None:
-            attempt.alarm.cancel()
-            attempt.alarm = None
-        attempt.berth.leave()
-        if ok is None:
-            attempt.permit.ignore()
-        elif ok:
-            attempt.permit.success()
-        else:
-            attempt.permit.failure()
+        if not attempt.dropped:
+            self._attempts.remove(attempt)
+            attempt.release(ok)
 
     def _forget_alarm(self) -> None:
         if self._alarm is not None:

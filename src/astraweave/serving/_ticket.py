@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import msgspec
 
-from astraweave.errors import Cancelled, InputError
+from astraweave.errors import Cancelled, InputError, UsageError
 from astraweave.llm import (
     PRIORITIES,
     Chunk,
@@ -31,6 +31,7 @@ __all__ = [
     "Ticket",
     "TicketState",
     "addressed",
+    "condition",
     "request_digest",
 ]
 
@@ -59,6 +60,27 @@ def addressed(request: R, owner: str, priority: Priority | None) -> R:
             priority=request.priority,
         )
     return request
+
+
+def condition(
+    valid_while: Callable[[], bool] | None,
+    asked_about: int | None,
+    world_version: Callable[[], int] | None,
+) -> Callable[[], bool] | None:
+    """Whether an answer is still wanted, as a question that can be asked any time; None: always.
+
+    Raises
+    ------
+    UsageError
+        It depends on the world's version, and nobody said how to learn that.
+    """
+    if asked_about is None:
+        return valid_while
+    if world_version is None:
+        raise UsageError("this scheduler was not told how to learn the world's version")
+    if valid_while is None:
+        return lambda: world_version() <= asked_about
+    return lambda: world_version() <= asked_about and valid_while()
 
 
 def request_digest(request: GenerationRequest | ScoreRequest) -> str:

@@ -17,12 +17,13 @@ from astraweave.serving.breaker import BreakerState, CircuitBreakers
 from astraweave.serving.fallback import Answering, FallbackChain
 from astraweave.serving.health import HealthCheck
 from astraweave.serving.limits import RateLimiter
-from astraweave.serving.policies import IN_PROCESS, RoadSettings, SettingsFile
+from astraweave.serving.policies import IN_PROCESS, RoadSettings
 from astraweave.serving.prompt_cache import PromptCache
 from astraweave.serving.resilient import Resilient
 from astraweave.serving.responders import CacheResponder, ModelResponder, TemplateResponder
 from astraweave.serving.scheduler import LlmScheduler
 from astraweave.serving.semantic_cache import SemanticCache
+from astraweave.serving.settings_file import SettingsFile
 from astraweave.serving.timers import Timers
 
 __all__ = ["Road", "RoadReport", "open_road"]

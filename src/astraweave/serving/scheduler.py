@@ -21,27 +21,23 @@ from astraweave.core.clock import SystemClock
 from astraweave.core.protocols import Clock, Journal
 from astraweave.core.threads import Crew
 from astraweave.errors import (
-    CapacityError,
-    DeadlineExceeded,
     InputError,
-    InvalidResponse,
     UsageError,
 )
 from astraweave.llm import (
     Chunk,
-    ChunkStream,
-    DeadlineModel,
-    Generation,
     GenerationRequest,
     LanguageModel,
     Priority,
     ScoreRequest,
-    Scoring,
     ScoringModel,
 )
 from astraweave.observability import NULL_TELEMETRY, Telemetry
+from astraweave.serving._asking import Asker
 from astraweave.serving._endings import Endings
 from astraweave.serving._order import ReadyQueue
+from astraweave.serving._refusals import driven_out, forked, never_begun, queue_full
+from astraweave.serving._sharing import SharedRuns
 from astraweave.serving._ticket import (
     LEVEL,
     Run,
@@ -49,6 +45,7 @@ from astraweave.serving._ticket import (
     Ticket,
     TicketState,
     addressed,
+    condition,
     request_digest,
 )
 from astraweave.serving.timers import Timers
@@ -110,7 +107,6 @@ class LlmScheduler:
                 f"{concurrency} and {per_owner}"
             )
         self._model = model
-        self._punctual = model if isinstance(model, DeadlineModel) else None
         self._instant = model.info.instant
         self._clock = clock or SystemClock()
         self._endings = Endings(self._clock, journal, telemetry)
@@ -119,11 +115,11 @@ class LlmScheduler:
         self._concurrency = concurrency
         self._world_version = world_version
         self._lock = threading.Lock()
+        self._asker = Asker(model, self._lock, self._deliver)
         self._ended = threading.Condition(self._lock)
         self._queue: ReadyQueue[Run] = ReadyQueue(per_owner=per_owner, ageing_s=ageing_s)
         self._running: set[Run] = set()
-        self._shared: dict[str, Run] = {}
-        """Runs that an equal request may join, by digest."""
+        self._shared = SharedRuns(self._queue, ends_early=self._asker.keeps_deadlines)
         self._starting = threading.local()
         self._crew = Crew("astraweave-llm", patience_s=60.0)
         self._timers = Timers(self._clock, resolution_s=_PUNCTUAL_S, name="astraweave-deadlines")
@@ -198,7 +194,7 @@ class LlmScheduler:
         if coalesce is None:
             coalesce = request.sampling.seed is not None or not request.sampling.temperature
         key = request_digest(request) if coalesce else ""
-        is_valid = self._validity(valid_while, world_version)
+        is_valid = condition(valid_while, world_version, self._world_version)
         return self._submit(request, deadline, key, recorded, is_valid)
 
     def score(
@@ -225,7 +221,7 @@ class LlmScheduler:
         if not isinstance(self._model, ScoringModel):
             raise UsageError(f"the model {self._model.info.id!r} cannot score texts")
         request = addressed(request, owner, priority)
-        is_valid = self._validity(valid_while, world_version)
+        is_valid = condition(valid_while, world_version, self._world_version)
         return ScoreTicket(self._submit(request, deadline, "", False, is_valid))
 
     def close(self, timeout: float | None = 10.0) -> None:
@@ -262,11 +258,7 @@ class LlmScheduler:
         is_valid: Callable[[], bool] | None,
     ) -> Ticket:
         if os.getpid() != self._pid:
-            raise UsageError(
-                "this process was forked after the scheduler was made, and its threads did not "
-                "come along; make one in the child",
-                made_in=self._pid,
-            )
+            raise forked(self._pid)
         now = self._clock.monotonic()
         run = Run(
             request,
@@ -299,17 +291,9 @@ class LlmScheduler:
 
     def _join(self, run: Run, ticket: Ticket) -> bool:
         """Let a ticket share the run of an equal request, if there is one."""
-        shared = self._shared.get(run.key)
-        if shared is None or (shared.running and self._punctual and shared.until < run.deadline):
-            self._shared[run.key] = run  # a model that was told when to stop stops for all
+        shared = self._shared.join(run, ticket)
+        if shared is None:
             return False
-        ticket._run = shared
-        level, deadline = min(run.level, shared.level), min(run.deadline, shared.deadline)
-        if (level, deadline) != (shared.level, shared.deadline) and self._queue.remove(shared):
-            shared.level, shared.deadline = level, deadline
-            self._queue.add(shared)
-        ticket._append(shared.chunks)
-        shared.tickets.append(ticket)
         self._telemetry.count("llm.coalesced")
         if shared.running:
             self._telemetry.count("llm.started")
@@ -336,19 +320,11 @@ class LlmScheduler:
         if len(self._queue) >= self._max_queue:
             shed = self._queue.shed(run.level)
             if shed is None and run.level > 0:
-                self._unshare(run)
+                self._shared.forget(run)
                 self._telemetry.count("llm.rejected")
-                raise self._full()
+                raise queue_full(len(self._queue), self._max_queue)
         self._queue.add(run)
         return shed
-
-    def _full(self) -> CapacityError:
-        return CapacityError(
-            f"{len(self._queue)} requests wait for the model already (max_queue); "
-            "ask less often, or use what can be composed without it",
-            waiting=len(self._queue),
-            max_queue=self._max_queue,
-        )
 
     # -- out of the queue
 
@@ -388,58 +364,9 @@ class LlmScheduler:
         if run.abandoned:
             self._finished(run)
         elif self._instant and isinstance(run.request, GenerationRequest):
-            self._begin(run)
+            self._asker.begin(run)
         else:
-            self._crew.run(partial(self._begin, run))
-
-    def _begin(self, run: Run) -> None:
-        """Ask the model."""
-        try:
-            if isinstance(run.request, ScoreRequest):
-                self._score(run, run.request)
-                return
-            generation = self._generate(run.request, run.until)
-        except BaseException as error:
-            self._deliver(run, (), error)
-            if not isinstance(error, Exception):
-                raise  # Ctrl-C in the thread that asked
-            return
-        self._attach(run, generation)
-        if isinstance(generation, ChunkStream):
-            generation.listen(partial(self._deliver, run))
-        else:
-            self._read(run, generation)
-
-    def _generate(self, request: GenerationRequest, until: float) -> Generation:
-        if self._punctual is None or until == math.inf:
-            return self._model.generate(request)
-        return self._punctual.generate(request, deadline=until)
-
-    def _attach(self, run: Run, answer: Generation | Scoring) -> None:
-        with self._lock:
-            run.generation = answer
-            abandoned = run.abandoned
-        if abandoned and not (isinstance(answer, ChunkStream) and answer.done):
-            answer.cancel()
-
-    def _read(self, run: Run, generation: Generation) -> None:
-        """Read an answer that knows no listeners, in this thread."""
-        try:
-            for chunk in generation:
-                self._deliver(run, (chunk,), None)
-                if chunk.finish_reason is not None:
-                    return
-            error: Exception = InvalidResponse("the model's answer has no end")
-        except Exception as problem:  # noqa: BLE001 - it is raised again where the ticket is read
-            error = problem
-        self._deliver(run, (), error)
-
-    def _score(self, run: Run, request: ScoreRequest) -> None:
-        assert isinstance(self._model, ScoringModel), "`score` has seen to it"
-        scoring = self._model.score(request)
-        self._attach(run, scoring)
-        run.scores = scoring.result()
-        self._deliver(run, (Chunk(finish_reason="stop"),), None)
+            self._crew.run(partial(self._asker.begin, run))
 
     # -- from the model
 
@@ -448,7 +375,7 @@ class LlmScheduler:
         ended = error is not None or chunks[-1].finish_reason is not None
         with self._lock:
             if ended:
-                self._unshare(run)
+                self._shared.forget(run)
             elif run.key:
                 run.chunks += chunks
             tickets = tuple(run.tickets)
@@ -469,7 +396,7 @@ class LlmScheduler:
 
     def _is_over(self, ticket: Ticket) -> bool:
         """Whether a model that keeps deadlines gave a ticket up when it was over anyway."""
-        if self._punctual is None or ticket.deadline is None:
+        if not self._asker.keeps_deadlines or ticket.deadline is None:
             return False
         return self._clock.monotonic() >= ticket.deadline
 
@@ -499,18 +426,6 @@ class LlmScheduler:
         self._leave(ticket)
         return False
 
-    def _validity(
-        self, valid_while: Callable[[], bool] | None, asked_about: int | None
-    ) -> Callable[[], bool] | None:
-        if asked_about is None:
-            return valid_while
-        version = self._world_version
-        if version is None:
-            raise UsageError("this scheduler was not told how to learn the world's version")
-        if valid_while is None:
-            return lambda: version() <= asked_about
-        return lambda: version() <= asked_about and valid_while()
-
     # -- ways to end
 
     def _cancel(self, ticket: Ticket) -> None:
@@ -522,24 +437,13 @@ class LlmScheduler:
             self._endings.end(ticket, "late")
         else:
             late_ms = (self._clock.monotonic() - ticket.submitted) * 1e3
-            error = DeadlineExceeded(
-                f"the request waited {late_ms:.0f} ms for the model and was not begun by its "
-                "deadline",
-                waited_ms=late_ms,
-                deadline=ticket.deadline,
-            )
-            self._endings.end(ticket, "expired", error=error)
+            self._endings.end(ticket, "expired", error=never_begun(late_ms, ticket.deadline))
         self._leave(ticket)
 
     def _drop(self, run: Run) -> None:
         """End what more urgent requests have driven out of the queue."""
         for ticket in tuple(run.tickets):
-            error = CapacityError(
-                f"{self._max_queue} requests wait for the model (max_queue), and a more urgent one "
-                f"came; this one was {ticket.priority!r}",
-                priority=ticket.priority,
-                max_queue=self._max_queue,
-            )
+            error = driven_out(ticket.priority, self._max_queue)
             self._endings.end(ticket, "shed", error=error)
             self._leave(ticket)
 
@@ -552,13 +456,9 @@ class LlmScheduler:
             if run.tickets or run.abandoned:
                 return
             run.abandoned = True
-            self._unshare(run)
+            self._shared.forget(run)
             if not run.running:
                 self._queue.remove(run)
             generation = run.generation  # None: `_attach` looks once it has one
         if generation is not None:
             generation.cancel()
-
-    def _unshare(self, run: Run) -> None:
-        if run.key and self._shared.get(run.key) is run:
-            del self._shared[run.key]
