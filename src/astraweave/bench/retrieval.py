@@ -170,7 +170,8 @@ _GAP = 900.0
 def _best(words: _Scores, meaning: _Scores) -> NDArray[np.int64]:
     """As `rag._ranking.rank` chooses candidates: by both searches, with a share of neighbours."""
     window = fuse(words, meaning, _TIMES, [0, _MEMORIES], gap=_GAP)[3]
-    return largest(window, _CANDIDATES)
+    best: NDArray[np.int64] = largest(window, _CANDIDATES)
+    return best
 
 
 def _numpy_best(words: _Scores, meaning: _Scores) -> NDArray[np.intp]:
