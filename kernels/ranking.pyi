@@ -1,38 +1,54 @@
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["diversify", "fuse", "gather", "largest"]
+__all__ = ["diversify", "fuse", "largest"]
 
 def fuse(
-    scores: Iterable[NDArray[np.float32]], weights: Sequence[float], *, most: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Scores of several searches as one, and where the best stand.
-
-    Each search counts by how many standard deviations a score lies from the mean of that search.
+    words: NDArray[np.float32],
+    meaning: NDArray[np.float32],
+    game_time: NDArray[np.float64],
+    starts: Iterable[int],
+    *,
+    gap: float,
+) -> tuple[
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.int32],
+]:
+    """The scores of two searches as one, with a share of what stands around each memory.
 
     Parameters
     ----------
-    scores : iterable of ndarray of float32, shape (n,), contiguous
-        Of each search; NaN: it says nothing about this one, which then counts as its mean.
-    weights : sequence of float
-        Of each search.
-    most : int
-        How many places are wanted.
+    words, meaning : ndarray of float32, shape (n,), contiguous
+        Scores of the searches; NaN: the search says nothing about this one.
+    game_time : ndarray of float64, shape (n,), contiguous
+        Seconds.
+    starts : iterable of int
+        Where the memories of each owner begin: no sitting goes on there.
+    gap : float
+        Longest pause within a sitting in seconds.
 
     Returns
     -------
-    fused : ndarray of float32, shape (n,)
-        The weighted sums. A search whose scores do not differ adds nothing.
-    places : ndarray of int64, shape (min(most, n),)
-        Best first; of equals the later place.
+    words, meaning : ndarray of float32, shape (n,)
+        How many standard deviations each lies above the mean of its search; 0 where there is no
+        score, or no spread.
+    sums : ndarray of float32, shape (n,)
+        Both together.
+    window : ndarray of float32, shape (n,)
+        Each sum, 0.6 and 0.3 of the (positive) sums one and two before it, 0.4 and 0.2 of those
+        one and two after it, within its sitting.
+    begun : ndarray of int32, shape (n,)
+        Where the sitting of each began.
 
     Raises
     ------
     InputError
-        The arrays are of several lengths, there are not as many weights, or `most` is negative.
+        The lengths differ.
     """
 
 def largest(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:
@@ -42,22 +58,6 @@ def largest(scores: NDArray[np.float32], most: int) -> NDArray[np.int64]:
     ------
     InputError
         A score is NaN, or `most` is negative.
-    """
-
-def gather(columns: Iterable[NDArray[Any]], places: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Some places of several columns as one table, shape (places, columns).
-
-    Parameters
-    ----------
-    columns : iterable of ndarray, shape (n,), contiguous
-        Of float32, float64, int8, int32, int64 or bool.
-    places : ndarray of int64
-        Which; in any order.
-
-    Raises
-    ------
-    InputError
-        A place is outside a column, or a column is of another kind.
     """
 
 def diversify(

@@ -1,10 +1,10 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ROWS", "reasons", "surroundings"]
+__all__ = ["ROWS", "reasons"]
 
 ROWS: int
 """Numbers a candidate."""
@@ -36,36 +36,6 @@ class _Columns(Protocol):
     def length(self) -> NDArray[np.int32]: ...
     @property
     def traits(self) -> NDArray[np.int16]: ...
-
-def surroundings(
-    sums: NDArray[np.float32], game_time: NDArray[np.float64], starts: Iterable[int], gap: float
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Scores with a share of what stands around each memory, and its sitting.
-
-    Parameters
-    ----------
-    sums : ndarray of float32, shape (n,), contiguous
-        Scores.
-    game_time : ndarray of float64, shape (n,), contiguous
-        Seconds.
-    starts : iterable of int
-        Where the memories of each owner begin: no sitting goes on there.
-    gap : float
-        Longest pause within a sitting in seconds.
-
-    Returns
-    -------
-    window : ndarray of float32, shape (n,)
-        Each score, 0.6 and 0.3 of the (positive) scores one and two before it, 0.4 and 0.2 of those
-        one and two after it, within its sitting.
-    begun : ndarray of int32, shape (n,)
-        Where the sitting of each began.
-
-    Raises
-    ------
-    InputError
-        The lengths differ.
-    """
 
 def reasons(
     scores: _Scores,

@@ -1,19 +1,17 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
 """What speaks for each candidate of a question: the numbers of `astraweave.rag._features`.
 
-Floors: for 10,000 memories `surroundings` reads 120 kB and writes 50 kB within the second cache,
-10 us; `reasons` makes some forty numbers of each of 150 candidates, 5 us, where NumPy's calls alone
-take 150.
+Floor: some forty numbers of each of 150 candidates, 5 us, where NumPy's calls alone take 150.
 """
 
-from libc.math cimport exp2, fabs, log1p
+from libc.math cimport exp2, log1p
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
 import numpy as np
 
 from astraweave.errors import InputError
 
-__all__ = ["ROWS", "reasons", "surroundings"]
+__all__ = ["ROWS", "reasons"]
 
 ROWS = 34
 
@@ -30,72 +28,10 @@ cdef enum:
 cdef double LONG_CHARS = 300.0
 cdef int OPENING = 2
 cdef float SITTING_BAR = 1.0
-cdef extern from *:
-    """
-    static const float BEFORE = 0.6f, BEFORE_2 = 0.3f, AFTER = 0.4f, AFTER_2 = 0.2f;
-    """
-    const float BEFORE, BEFORE_2, AFTER, AFTER_2
 
 
 cdef inline float above(float x) noexcept nogil:
     return x if x > 0 else <float> 0.0
-
-
-cdef inline float with_neighbours(
-    const float* sums, Py_ssize_t start, Py_ssize_t end, Py_ssize_t i
-) noexcept nogil:
-    cdef float score = sums[i]
-    if i - 1 >= start:
-        score += BEFORE * above(sums[i - 1])
-    if i - 2 >= start:
-        score += BEFORE_2 * above(sums[i - 2])
-    if i + 1 < end:
-        score += AFTER * above(sums[i + 1])
-    if i + 2 < end:
-        score += AFTER_2 * above(sums[i + 2])
-    return score
-
-
-cdef void round_about(
-    const float* sums, Py_ssize_t start, Py_ssize_t end, float* to
-) noexcept nogil:
-    """One sitting; what has both neighbours on both sides asks nothing, so that it runs wide."""
-    cdef Py_ssize_t i
-    for i in range(start, min(start + 2, end)):
-        to[i] = with_neighbours(sums, start, end, i)
-    for i in range(start + 2, end - 2):
-        to[i] = (
-            sums[i] + BEFORE * above(sums[i - 1]) + BEFORE_2 * above(sums[i - 2])
-            + AFTER * above(sums[i + 1]) + AFTER_2 * above(sums[i + 2])
-        )
-    for i in range(max(start + 2, end - 2), end):
-        to[i] = with_neighbours(sums, start, end, i)
-
-
-def surroundings(const float[::1] sums, const double[::1] game_time, starts, double gap):
-    cdef Py_ssize_t i, at, n = sums.shape[0]
-    cdef float[::1] to
-    cdef int32_t[::1] first
-    if game_time.shape[0] != n:
-        raise InputError(f"{n} scores and {game_time.shape[0]} times do not belong together")
-    window = np.empty(n, np.float32)
-    begun = np.zeros(n, np.int32)
-    to = window
-    first = begun
-    for start in starts:
-        if start < n:
-            first[start] = 1
-    with nogil:
-        at = 0
-        for i in range(n):
-            if i == 0 or first[i] or not fabs(game_time[i] - game_time[i - 1]) <= gap:
-                if i:
-                    round_about(&sums[0], at, i, &to[0])
-                at = i
-            first[i] = <int32_t> at
-        if n:
-            round_about(&sums[0], at, n, &to[0])
-    return window, begun
 
 
 cdef double among(int32_t code, const int64_t[::1] wanted) noexcept nogil:

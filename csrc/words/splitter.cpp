@@ -152,7 +152,9 @@ class Splitter {
         append_small(part);
       }
     }
-    letter(folded_);
+    const auto begins = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; };
+    letter(folded_,
+           static_cast<std::size_t>(std::count_if(folded_.begin(), folded_.end(), begins)));
   }
 
   // Small letters may have marks of their own (İ).
@@ -165,7 +167,8 @@ class Splitter {
     }
   }
 
-  void letter(std::string_view bytes) {
+  // Æ is two of them.
+  void letter(std::string_view bytes, std::size_t letters = 1) {
     if (run_length_ > 0) end_run();
     if (has_apostrophe_) {
       has_apostrophe_ = false;
@@ -176,7 +179,7 @@ class Splitter {
       }
     }
     add(bytes);
-    ++letters_;
+    letters_ += letters;
   }
 
   void add(std::string_view bytes) noexcept {

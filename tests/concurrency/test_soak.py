@@ -22,8 +22,10 @@ def check(figures: SoakFigures) -> None:
 
 
 def test_a_short_soak(decoder_files: ModelFiles, encoder_files: ModelFiles) -> None:
-    """Too short to say anything of memory."""
-    check(measure_soak(5.0, settings=Settings.from_environment(offline=True)))
+    """Too short to say anything of memory; longer where the machine has much else to do."""
+    settings = Settings.from_environment(offline=True)
+    figures = measure_soak(5.0, settings=settings)
+    check(figures if figures.scores else measure_soak(20.0, settings=settings))
 
 
 @pytest.mark.slow

@@ -8,94 +8,107 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from astraweave.errors import InputError
-from astraweave.kernels.ranking import diversify, fuse, gather, largest
+from astraweave.kernels.ranking import diversify, fuse, largest
 
 numbers = st.floats(-1e3, 1e3, width=32) | st.just(0.0) | st.just(1.0)
-scores = st.lists(numbers | st.just(float("nan")), max_size=40)
 
 
 def z_scores(values):
     known = values[~np.isnan(values)]
     spread = known.std() if known.size else 0.0
-    if spread < 1e-9:
+    if spread < 1e-5:
         return np.zeros(len(values))
     return np.nan_to_num((values - known.mean()) / spread)
 
 
-@given(one=scores, data=st.data(), most=st.integers(0, 50), weight=st.floats(-2, 2))
-def test_fused_scores_are_sums_of_z_scores(one, data, most, weight):
-    other = data.draw(st.lists(numbers, min_size=len(one), max_size=len(one)))
-    arrays = [np.array(one, np.float32), np.array(other, np.float32)]
-    fused, places = fuse(arrays, [1.0, weight], most=most)
-    exact = [array.astype(np.float64) for array in arrays]
+def reference(words, meaning, times, starts, gap):
+    """One memory at a time: z-scores, their sum, what stands around it, where its sitting began."""
+    ours, theirs = z_scores(words), z_scores(meaning)
+    sums = ours + theirs
+    begun = []
+    for i, time in enumerate(times):
+        apart = i == 0 or i in starts or not abs(time - times[i - 1]) <= gap
+        begun.append(i if apart else begun[-1])
+    window = sums.copy()
+    for i in range(len(times)):
+        for step, share in ((-1, 0.6), (-2, 0.3), (1, 0.4), (2, 0.2)):
+            if 0 <= i + step < len(times) and begun[i + step] == begun[i]:
+                window[i] += share * max(0.0, sums[i + step])
+    return ours, theirs, sums, window, begun
+
+
+@given(data=st.data(), n=st.integers(0, 80))
+def test_two_searches_as_one_against_one_memory_at_a_time(data, n):
+    one = data.draw(st.lists(numbers | st.just(float("nan")), min_size=n, max_size=n))
+    other = data.draw(st.lists(numbers, min_size=n, max_size=n))
+    steps = data.draw(st.lists(st.sampled_from((0.0, 5.0, 9.0, 10.0)), min_size=n, max_size=n))
+    starts = data.draw(st.lists(st.integers(0, n), max_size=3))
+    times = np.cumsum(np.array(steps, np.float64))
+    exact = [np.array(values, np.float32).astype(np.float64) for values in (one, other)]
     spreads = [a[~np.isnan(a)].std() if (~np.isnan(a)).any() else 0 for a in exact]
     sizes = [np.nanmax(np.abs(a), initial=0) for a in exact]
-    assume(all(s < 1e-9 or s > 1e-4 * size for s, size in zip(spreads, sizes, strict=True)))
-    expected = z_scores(exact[0]) + weight * z_scores(exact[1])
-    np.testing.assert_allclose(fused, expected, rtol=1e-3, atol=2e-3)
-    order = sorted(range(len(one)), key=lambda i: (-fused[i], -i))
-    assert places.tolist() == order[:most]
-    assert largest(fused, most).tolist() == order[:most]
+    assume(all(s == 0 or s > 1e-3 * max(size, 1) for s, size in zip(spreads, sizes, strict=True)))
+    found = fuse(*(a.astype(np.float32) for a in exact), times, starts, gap=9.0)
+    expected = reference(*exact, times.tolist(), starts, 9.0)
+    for ours, theirs in zip(found[:4], expected[:4], strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=4e-3)
+    assert found[4].tolist() == expected[4]
 
 
-def test_scores_without_spread_add_nothing():
+@given(
+    n=st.integers(0, 60) | st.integers(4000, 9000),
+    kinds=st.sampled_from((2, 50, 100_000)),
+    most=st.integers(0, 700),
+    seed=st.integers(0, 99),
+    endless=st.booleans(),
+)
+def test_the_largest_are_those_of_a_full_sort(n, kinds, most, seed, endless):
+    draw = np.random.default_rng(seed)
+    values = (draw.integers(0, kinds, n) / kinds - 0.5).astype(np.float32)
+    if endless and n:
+        values[draw.integers(0, n, 3)] = np.inf
+        values[draw.integers(0, n, 3)] = -np.inf
+    order = np.lexsort((-np.arange(n), -values.astype(np.float64)))
+    assert largest(values, most).tolist() == order[:most].tolist()
+
+
+def test_the_largest_of_scores_that_rise_or_fall():
+    rising = np.arange(20_000, dtype=np.float32)
+    for values in (rising, rising[::-1].copy(), np.zeros(20_000, np.float32)):
+        order = np.lexsort((-np.arange(20_000), -values))
+        assert largest(values, 150).tolist() == order[:150].tolist()
+
+
+def test_scores_without_spread_say_nothing():
     same = np.full(9, 0.1, np.float32)
     same[3] = np.nan
     other = np.arange(9, dtype=np.float32)
-    fused, places = fuse([same, other], [5.0, 1.0], most=2)
-    np.testing.assert_allclose(fused, z_scores(other.astype(float)), rtol=1e-5)
-    assert places.tolist() == [8, 7]
-    nothing = np.full(3, np.nan, np.float32)
-    assert fuse([nothing], [1.0], most=3)[0].tolist() == [0.0, 0.0, 0.0]
-    assert fuse([np.empty(0, np.float32)], [1.0], most=3)[1].size == 0
+    times = np.zeros(9)
+    words, meaning, sums, *_ = fuse(same, other, times, [0], gap=1.0)
+    assert words.tolist() == [0.0] * 9
+    np.testing.assert_allclose(meaning, z_scores(other.astype(float)), rtol=1e-5)
+    assert (sums == meaning).all()
+    nothing = np.full(9, np.nan, np.float32)
+    assert fuse(nothing, nothing, times, [0], gap=1.0)[3].tolist() == [0.0] * 9
+    assert [len(part) for part in fuse(*[np.empty(0, np.float32)] * 2, times[:0], [], gap=1.0)] == [
+        0
+    ] * 5
 
 
-@pytest.mark.parametrize(
-    ("arrays", "weights", "most", "words"),
-    [
-        ([], [], 1, "at least one"),
-        ([np.zeros(2, np.float32)], [1.0, 2.0], 1, "1 arrays of scores"),
-        ([np.zeros(2, np.float32), np.zeros(3, np.float32)], [1, 1], 1, "of 2 and of 3 scores"),
-        ([np.zeros(2, np.float32)], [1.0], -1, "at most -1"),
-    ],
-)
-def test_what_cannot_be_fused(arrays, weights, most, words):
-    with pytest.raises(InputError, match=words):
-        fuse(arrays, weights, most=most)
+def test_what_cannot_be_fused():
+    two, three = np.zeros(2, np.float32), np.zeros(3, np.float32)
+    with pytest.raises(InputError, match="2 and 3 scores and 2 times"):
+        fuse(two, three, np.zeros(2), [0], gap=1.0)
+    with pytest.raises(InputError, match="2 and 2 scores and 3 times"):
+        fuse(two, two, np.zeros(3), [0], gap=1.0)
 
 
 def test_what_has_no_largest():
-    with pytest.raises(InputError, match="place 1 is no number"):
+    with pytest.raises(InputError, match="1 of 2 scores are no numbers"):
         largest(np.array([0, np.nan], np.float32), 1)
     with pytest.raises(InputError, match="at most -1"):
         largest(np.zeros(1, np.float32), -1)
-
-
-KINDS = [np.float32, np.float64, np.int8, np.int32, np.int64, np.bool_]
-
-
-@given(n=st.integers(1, 20), places=st.lists(st.integers(0, 100), max_size=20))
-def test_gathered_columns_are_those_of_numpy(n, places):
-    draw = np.random.default_rng(n)
-    columns = [draw.integers(0, 2, n).astype(kind) for kind in KINDS]
-    columns[1] += draw.random(n)
-    wanted = np.array([place % n for place in places], np.int64)
-    found = gather(columns, wanted)
-    assert found.dtype == np.float32
-    assert found.shape == (len(places), len(columns))
-    if places:
-        expected = np.stack([column[wanted].astype(np.float32) for column in columns], axis=1)
-        assert (found == expected).all()
-        with pytest.raises(InputError, match=f"no place {n} among {n}"):
-            gather(columns, np.array([n]))
-        with pytest.raises(InputError, match="no place -1"):
-            gather(columns, np.array([-1]))
-
-
-def test_columns_of_other_kinds():
-    with pytest.raises(InputError, match="float16"):
-        gather([np.zeros(3, np.float16)], np.array([0]))
-    assert gather([], np.array([0])).shape == (1, 0)
 
 
 def reference_order(vectors, relevance, most, balance):

@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -88,6 +88,7 @@ EUROPEAN = st.text(
 
 @settings(max_examples=500)
 @given(text=EUROPEAN)
+@example(text="aÆ'a")  # three letters before the apostrophe
 def test_words_of_european_text(text):
     assert split_words(text) == reference.split_words(text, stem)
 

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from astraweave.errors import ConfigError
 from astraweave.rag import GameCalendar
-from astraweave.rag._time import anchor_in, exact_in, first_met_in, span_in, without_time
+from astraweave.rag._time import (
+    _EXACT_WORDS,
+    _may_tell_day,
+    anchor_in,
+    exact_in,
+    first_met_in,
+    span_in,
+    without_time,
+)
 
 DAY = 86_400.0
 CALENDAR = GameCalendar(epoch="2031-01-01")
@@ -151,3 +159,20 @@ def test_a_date_is_its_day(date, ago):
         (ago - 1) * DAY,
         ago * DAY,
     )
+
+
+_DAY_WORDS = (
+    "yesterday", "today", "tonight", "this", "morning", "evening", "last", "night", "three", "two",
+    "days", "ago", "earlier", "back", "when", "we", "you", "and", "i", "first", "met", "meet",
+    "our", "meeting", "the", "day", "before", "words", "said", "saw", "here", "fırst", "thıs",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_DAY_WORDS), max_size=7).map(" ".join))
+def test_no_way_to_tell_a_day_lacks_its_hint(text):
+    if text.isascii() and any(pattern.search(text) for pattern in _EXACT_WORDS):
+        assert _may_tell_day(text)
+    left = text
+    for pattern in _EXACT_WORDS:
+        left = pattern.sub("", left)
+    assert without_time(text).split() == (left if left.strip() else text).split()

@@ -72,11 +72,18 @@ class _Everywhere:
 
 
 @pytest.mark.parametrize("scoped", [False, True])
-def test_traits_are_read_where_somebody_asks(store: MemoryStore, scoped: bool) -> None:
+def test_traits_of_what_was_loaded_are_read_where_somebody_asks(scoped: bool) -> None:
+    connection = sqlite3.connect(":memory:")
+    create_memory_tables(connection)
+    store = MemoryStore(connection, MockEmbeddingClient())
     texts = ["Where is it?", "I lost two rings.", "The mill.", "We will go."]
     owners = ["tam", "tam", "@world" if scoped else "tam", "@world" if scoped else "tam"]
     for owner, text in zip(owners, texts, strict=True):
         store.add(Memory(owner=owner, text=text), embed=False)
+    known = store.readable("tam", _Everywhere())
+    assert known.columns.traits.tolist() == [traits_of(text) for text in texts]
+    store.write()
+    store = MemoryStore(connection, MockEmbeddingClient())
     known = store.readable("tam", _Everywhere())
     assert known.columns.traits.tolist() == [UNREAD] * 4
     known.read_traits(np.array([1, 3]))

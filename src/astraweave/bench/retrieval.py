@@ -14,7 +14,7 @@ from astraweave._native import Vocabulary, WordShelf, score_words, stem
 from astraweave.bench._sentences import made_sentence
 from astraweave.bench.case import Case, Figures, Pair, case
 from astraweave.embeddings import MockEmbeddingClient
-from astraweave.kernels.ranking import diversify, fuse
+from astraweave.kernels.ranking import diversify, fuse, largest
 from astraweave.observability import NULL_TELEMETRY, Telemetry
 from astraweave.rag import Memory, MemoryStore, RagPipeline
 from astraweave.rag._vectors import VectorRows
@@ -163,27 +163,40 @@ def cosines() -> Pair:
     )
 
 
-def _numpy_fused(arrays: list[_Scores]) -> NDArray[np.intp]:
-    total = np.zeros(len(arrays[0]))
-    for scores in arrays:
-        known = scores[~np.isnan(scores)]
-        total += np.nan_to_num((scores - known.mean()) / known.std())
-    best = np.argpartition(-total, _CANDIDATES)[:_CANDIDATES]
-    ordered: NDArray[np.intp] = best[np.argsort(-total[best], kind="stable")]
+_TIMES = 60.0 * np.arange(_MEMORIES)
+_GAP = 900.0
+
+
+def _best(words: _Scores, meaning: _Scores) -> NDArray[np.int64]:
+    """As `rag._ranking.rank` chooses candidates: by both searches, with a share of neighbours."""
+    window = fuse(words, meaning, _TIMES, [0, _MEMORIES], gap=_GAP)[3]
+    best: NDArray[np.int64] = largest(window, _CANDIDATES)
+    return best
+
+
+def _numpy_best(words: _Scores, meaning: _Scores) -> NDArray[np.intp]:
+    sums = sum((scores - scores.mean()) / scores.std() for scores in (words, meaning))
+    positive, near = np.maximum(sums, 0.0), np.diff(_TIMES) <= _GAP
+    two = near[1:] & near[:-1]
+    window = sums.copy()
+    window[1:] += np.float32(0.6) * positive[:-1] * near
+    window[2:] += np.float32(0.3) * positive[:-2] * two
+    window[:-1] += np.float32(0.4) * positive[1:] * near
+    window[:-2] += np.float32(0.2) * positive[2:] * two
+    best = np.argpartition(-window, _CANDIDATES)[:_CANDIDATES]
+    ordered: NDArray[np.intp] = best[np.argsort(-window[best], kind="stable")]
     return ordered
 
 
 @case("retrieval.fuse_10k", unit="us", peer_name="numpy")
 def fusion() -> Pair:
-    """The 150 best of 10,000 by the sum of two searches' z-scores, in order."""
-    arrays = [
-        score_words([_shelf()], _terms(_QUESTIONS[0])),
-        _vectors()[0].cosines(_vectors()[2][0]),
-    ]
-    ours, theirs = fuse(arrays, [1.0, 1.0], most=_CANDIDATES)[1], _numpy_fused(arrays)
+    """The 150 best of 10,000 by two searches' z-scores and what stands around each, in order."""
+    words = score_words([_shelf()], _terms(_QUESTIONS[0]))
+    meaning = _vectors()[0].cosines(_vectors()[2][0])
+    ours, theirs = _best(words, meaning), _numpy_best(words, meaning)
     return Pair(
-        ours=lambda: fuse(arrays, [1.0, 1.0], most=_CANDIDATES),
-        peer=lambda: _numpy_fused(arrays),
+        ours=lambda: _best(words, meaning),
+        peer=lambda: _numpy_best(words, meaning),
         quality={"same": len(set(ours.tolist()) & set(theirs.tolist())) / _CANDIDATES},
     )
 
@@ -197,11 +210,10 @@ def candidates() -> Pair:
     asked, asked_too = cycle(questions), cycle(questions)
 
     def find() -> object:
-        by_words = score_words([shelf], _terms(next(ours)))
-        return fuse([by_words, rows.cosines(next(asked))], [1.0, 1.0], most=_CANDIDATES)
+        return _best(score_words([shelf], _terms(next(ours))), rows.cosines(next(asked)))
 
     def find_plainly() -> object:
-        return _numpy_fused([_match(connection, next(theirs)), units @ next(asked_too)])
+        return _numpy_best(_match(connection, next(theirs)), units @ next(asked_too))
 
     return Pair(ours=find, peer=find_plainly)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import resources
 from typing import Final, Literal
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from astraweave.dialogue._sentiment_features import FEATURES, features, is_english
+from astraweave.dialogue._weight_file import pack_weights, unpack_weights
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import CorruptDataError, InputError
 from astraweave.persona.state import Outcome
@@ -127,12 +126,10 @@ class SentimentWeights(msgspec.Struct, frozen=True, kw_only=True):
     words_only: dict[str, NDArray[np.float32]]
 
     def to_bytes(self) -> bytes:
-        """As an ``.npz`` file, half precision, the same bytes for the same weights."""
-        file = io.BytesIO()
-        arrays = {f"vector_{k}": v.astype(np.float16) for k, v in self.with_vector.items()}
-        arrays |= {f"words_{k}": v.astype(np.float16) for k, v in self.words_only.items()}
-        np.savez(file, embedder=np.array(self.embedder), features=np.array(FEATURES), **arrays)  # type: ignore[arg-type]
-        return file.getvalue()
+        """As a file, half precision, the same bytes for the same weights."""
+        arrays = {f"vector_{head}": matrix for head, matrix in self.with_vector.items()}
+        arrays |= {f"words_{head}": matrix for head, matrix in self.words_only.items()}
+        return pack_weights(arrays, FEATURES, embedder=self.embedder)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SentimentWeights:
@@ -143,23 +140,20 @@ class SentimentWeights(msgspec.Struct, frozen=True, kw_only=True):
         CorruptDataError
             It is no such file, or was fitted to other features.
         """
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                if tuple(file["features"].tolist()) != FEATURES:
-                    raise CorruptDataError(
-                        "the sentiment weights were fitted to other features; train them again"
-                    )
-                found = {
-                    part: {head: file[f"{part}_{head}"].astype(np.float32) for head in HEADS}
-                    for part in ("vector", "words")
-                }
-                embedder = str(file["embedder"])
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise CorruptDataError(f"these are no sentiment weights: {error}") from error
+        arrays = [f"{part}_{head}" for part in ("vector", "words") for head in HEADS]
+        names, matrices = unpack_weights(
+            data, FEATURES, names=["embedder"], arrays=arrays, what="sentiment"
+        )
+        found = {
+            part: {head: matrices[f"{part}_{head}"] for head in HEADS}
+            for part in ("vector", "words")
+        }
         for head, classes in HEADS.items():
             if found["words"][head].shape != (classes, len(FEATURES) + 1):
-                raise CorruptDataError(f"the sentiment weights of {head!r} have another shape")
-        return cls(embedder=embedder, with_vector=found["vector"], words_only=found["words"])
+                raise CorruptDataError(f"the weights {head!r} of sentiment have another shape")
+        return cls(
+            embedder=names["embedder"], with_vector=found["vector"], words_only=found["words"]
+        )
 
 
 @functools.cache
@@ -240,10 +234,6 @@ class SentimentClassifier:
         if vector.shape != (size,):
             raise InputError(f"a vector of {size} numbers is needed, not of shape {vector.shape}")
         return _sentiment(self._heads, np.concatenate((vector, cues, _ONE)))
-
-    def read_all(self, texts: Sequence[str]) -> list[Sentiment]:
-        """What each of several lines shows."""
-        return [self.read(text) for text in texts]
 
 
 def _fused(heads: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:

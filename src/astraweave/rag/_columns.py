@@ -56,8 +56,8 @@ class Columns(NamedTuple):
     length: NDArray[np.int32]
     """Characters of the text."""
     traits: NDArray[np.int16]
-    """What the text looks like, as bits (`_traits.Trait`); `UNREAD` until somebody asks for it
-    (`Table.read`): few of the memories that are loaded are ever candidates."""
+    """What the text looks like, as bits (`_traits.Trait`); `UNREAD` until it is read (`read`):
+    few of the memories that are loaded are ever candidates."""
 
 
 _TYPES = (

@@ -36,14 +36,14 @@ event itself       the question measures time by it ('before the fire'), and ask
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from astraweave.kernels.reasons import reasons, surroundings
+from astraweave.kernels.ranking import fuse
+from astraweave.kernels.reasons import reasons
 from astraweave.rag._columns import Columns
 
 __all__ = [
@@ -55,13 +55,9 @@ __all__ = [
     "Scores",
     "features",
     "fused",
-    "standardised",
 ]
 
-Floats: TypeAlias = NDArray[np.floating[Any]]
-
 SITTING_GAP_SECONDS = 900.0
-_NO_SPREAD = 1e-5
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "words and meaning": ("meaning", "window", "words rank", "sum log rank"),
@@ -128,25 +124,6 @@ class Scores(NamedTuple):
     """Where the sitting of each memory began."""
 
 
-def standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Standard deviations above the mean; 0 where there is no score, or no spread."""
-    mean, spread = _mean_and_spread(scores)
-    if math.isnan(mean):
-        known = scores[~np.isnan(scores)]
-        mean, spread = _mean_and_spread(known) if len(known) else (0.0, 0.0)
-        scores = np.where(np.isnan(scores), np.float32(mean), scores)
-    if spread < _NO_SPREAD:
-        return np.zeros(len(scores), np.float32)
-    result: NDArray[np.float32] = (scores - np.float32(mean)) * np.float32(1.0 / spread)
-    return result
-
-
-def _mean_and_spread(scores: Floats) -> tuple[float, float]:
-    """In two passes: `ndarray.std` takes five."""
-    mean = float(scores.sum()) / len(scores)
-    return mean, math.sqrt(max(0.0, float(scores @ scores) / len(scores) - mean * mean))
-
-
 def fused(field: Field, starts: Sequence[int]) -> Scores:
     """Both searches standardised, summed, and with a share of what stands around each memory.
 
@@ -157,10 +134,8 @@ def fused(field: Field, starts: Sequence[int]) -> Scores:
     starts : sequence of int
         Where the memories of each owner begin: no sitting goes on there.
     """
-    words, meaning = standardised(field.words), standardised(field.meaning)
-    sums = words + meaning
-    window, begun = surroundings(sums, field.columns.game_time, starts, SITTING_GAP_SECONDS)
-    return Scores(words, meaning, sums, window, begun)
+    times = field.columns.game_time
+    return Scores(*fuse(field.words, field.meaning, times, starts, gap=SITTING_GAP_SECONDS))
 
 
 def features(

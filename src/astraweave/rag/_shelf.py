@@ -94,6 +94,15 @@ class Shelf:
         """What the text of a memory looks like (`Columns.traits`)."""
         return self.table.read(row, self.memories[row].text)
 
+    def read_last(self, count: int) -> None:
+        """Have the traits of the last rows: lines are written one by one, so no question need wait.
+
+        What is loaded is read when it is first a candidate; all of it at once would take as long as
+        the load itself.
+        """
+        for row in range(len(self) - count, len(self)):
+            self.traits(row)
+
     def extend(self, memories: Sequence[Memory]) -> None:
         """Add memories, with ids above those here, without vectors."""
         self.words.append(

@@ -87,6 +87,8 @@ _EXACT_WORDS = tuple(
     re.compile(pattern.pattern, re.IGNORECASE)
     for pattern in (_FIRST_MET, _DAY, _DAYS_AGO, _LAST_NIGHT)
 )
+_HINTS_OF_DAYS = ("day", "night", "this ", "ago", "back", "earlier", "met", "meet", "first")
+"""One of these stands in whatever `_EXACT_WORDS` find; to ask for them costs little."""
 _LOOSE_SPACE = re.compile(r"\s+(?=[\s?.!,;])|^\s+")
 _SEASONS = {"spring": 3, "summer": 6, "autumn": 9, "winter": 12}
 
@@ -243,7 +245,7 @@ def anchor_in(question: str) -> Anchor | None:
 def exact_in(question: str) -> bool:
     """Whether a question tells its time to the day ('yesterday', 'three days ago')."""
     text = question.casefold()
-    return any(
+    return _may_tell_day(text) and any(
         pattern.search(text) is not None for pattern in (_DAY, _DAYS_AGO, _LAST_NIGHT, _FIRST_MET)
     )
 
@@ -257,15 +259,21 @@ def without_time(question: str) -> str:
     'What did I buy for you?'
     """
     left = question
-    for pattern in _EXACT_WORDS:
-        left = pattern.sub("", left)
+    if _may_tell_day(question.casefold()) or not question.isascii():
+        for pattern in _EXACT_WORDS:
+            left = pattern.sub("", left)
     left = _LOOSE_SPACE.sub("", left).strip(" ,")
     return left if any(map(str.isalpha, left)) else question
 
 
 def first_met_in(question: str) -> bool:
     """Whether a question asks for the beginning of the acquaintance."""
-    return _FIRST_MET.search(question.casefold()) is not None
+    text = question.casefold()
+    return _may_tell_day(text) and _FIRST_MET.search(text) is not None
+
+
+def _may_tell_day(text: str) -> bool:
+    return any(map(text.__contains__, _HINTS_OF_DAYS))
 
 
 def _date(text: str, now: float, calendar: GameCalendar) -> Span | None:

@@ -6,6 +6,7 @@ The patterns read English; another language shows its numbers and question marks
 from __future__ import annotations
 
 import functools
+import operator
 import re
 from enum import IntFlag
 
@@ -58,8 +59,6 @@ _WORD = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
 _NAME = re.compile(r"[\w,;’'] [A-Z][a-z]")
 _PLANS = re.compile(r"\b(?:going to|looking forward)\b|['’]ll\b")
-_HINTS_OF_PLANS = ("going to", "looking forward", "ll")
-"""One of these stands in whatever `_PLANS` finds; to ask for them costs little."""
 _YEAR_DIGITS = 4
 
 _ASKS, _HOLDS_QUESTION = int(Trait.ASKS), int(Trait.HOLDS_QUESTION)
@@ -78,13 +77,14 @@ def traits_of(text: str) -> int:
     found = _ASKS if is_question(text) else 0
     if "?" in text:
         found |= _HOLDS_QUESTION
-    for word in _WORD.findall(low):
-        found |= _bits_of(word)
-    if _DIGIT.search(text):
+    found = functools.reduce(operator.or_, map(_bits_of, _WORD.findall(low)), found)
+    if not found & _COUNTS and _DIGIT.search(text):
         found |= _COUNTS
     if _NAME.search(text):
         found |= _NAMES
-    if any(hint in low for hint in _HINTS_OF_PLANS) and _PLANS.search(low):
+    # To ask for a part of whatever `_PLANS` finds costs little.
+    planned = "going to" in low or "forward" in low or "'ll" in low or "’ll" in low
+    if planned and not found & _PLANNED and _PLANS.search(low):
         found |= _PLANNED
     return found
 

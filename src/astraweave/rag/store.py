@@ -126,7 +126,7 @@ class MemoryStore:
             by_owner[memory.owner].append(memory)
             stored.append(memory)
         for owner, memories in by_owner.items():
-            self._put_on_shelf(owner, memories)
+            self._put_on_shelf(owner, memories).read_last(len(memories))
         if vectors is not None:
             self.set_vectors(stored, vectors)
         return stored
@@ -196,7 +196,7 @@ class MemoryStore:
                 continue
             self._next_id = memory.id + 1
             self._unwritten[memory.id] = self._pending[memory.id] = None
-            self._put_on_shelf(memory.owner, [memory])
+            self._put_on_shelf(memory.owner, [memory]).read_last(1)
         self.delete(*changes.gone)
 
     def everything(self) -> Iterator[Memory]:
