@@ -23,7 +23,7 @@ __all__ = ["Grammar", "language_of"]
 
 _KEYS = (
     "tag", "name", "quotes", "list", "keep_capital", "stopwords", "article", "contract", "expand",
-    "past", "ago", "feelings", "moods", "numbers", "swap", "conjugate", "events", "acts",
+    "past", "later", "ago", "feelings", "moods", "numbers", "swap", "conjugate", "events", "acts",
     "questions",
 )  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -87,6 +87,7 @@ class Grammar:
         moods = data.get("moods", {})
         self._moods = {name: re.compile(pattern) for name, pattern in moods.items()}
         self._past: Mapping[str, str] = data.get("past", {})
+        self._later = _replacer(data.get("later", {}), followed=False)
         self._numbers: list[str] = data.get("numbers", {}).get("words", "").split()
         swap = data.get("swap")
         self._shift = PersonShift(swap, data.get("conjugate", {})) if swap else None
@@ -199,6 +200,16 @@ class Grammar:
             if (said := self._past.get(found[0])) is not None:
                 return clause[: found.start()] + said + clause[found.end() :]
         return clause
+
+    def later(self, clause: str) -> str:
+        """What somebody said on another day, as it is said now: "today" was that day.
+
+        Examples
+        --------
+        >>> Grammar.named("en").later("you feel better today, and you will bring apples")
+        'you feel better that day, and you would bring apples'
+        """
+        return self._later(clause)
 
     def speaks_of_self(self, told: str) -> bool:
         """Whether one who says this speaks of themselves, or of what is theirs."""

@@ -13,9 +13,10 @@ from astraweave.dialogue.knowing import known, told_then, when_told
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.moments import asked_period, asked_telling
 from astraweave.dialogue.moves.choice import Choice, Scene, planned
+from astraweave.dialogue.moves.opinions import asks_view
 from astraweave.dialogue.plan import PlannedFact
 from astraweave.dialogue.recall import resolved_question
-from astraweave.dialogue.retell import retell
+from astraweave.dialogue.retell import retell, retell_text
 
 __all__ = ["answer", "found_in", "look_back", "of_itself", "recap", "summary"]
 
@@ -49,6 +50,12 @@ def _said(found: Answer, scene: Scene) -> Choice:
     if found.kind == "denied" and found.teller == "self" and _ASKS_FOR_OWN.search(scene.text):
         found = Answer("unknown", teller="self")  # who owns a knife may yet own a dog
     if found.kind == "unknown":
+        if asks_view(scene.text):
+            reason = "asked for a view of something that it has no view of"
+            return Choice(
+                "no_opinion", (reason,), fields=_topic(found), answer=found, model_clauses=0,
+                whole=True,
+            )  # fmt: skip
         return Choice(
             "unknown",
             ("a question, and nothing that is known answers it",),
@@ -87,7 +94,9 @@ def of_itself(scene: Scene) -> Choice | None:
         "answer",
         ("asked about itself: this it has not said for longest",),
         facts=(PlannedFact(text=fact, retold=fact.rstrip(".!"), teller=scene.persona.id),),
-        answer=Answer("known", retold=(fact,), teller="self", texts=(fact,)),
+        answer=Answer(
+            "known", retold=(retell_text(fact, swap=False) or fact,), teller="self", texts=(fact,)
+        ),
         model_clauses=1,
         whole=True,
     )
