@@ -34,9 +34,6 @@ _REMEMBERED = frozenset(
 """Acts that state a memory, and so say how sure and how old it is."""
 _FROM_LISTENER = _REMEMBERED - {"answer_self", "answer_other", "confirmed_self", "gossip"}
 """Acts whose wording says that it was the listener who told it."""
-_RESERVED = 0.6
-"""How often a question about itself that nothing answers is put off, and not met with "I don't
-know": who does not know whether they have children is no person."""
 _NAMES_TELLER = frozenset(["answer_other", "gossip"])
 """Acts whose wording names who told it: "by Robin's account" before that would say it twice."""
 _ANOTHER_DAY_S = 0.6 * DAY_S
@@ -78,11 +75,7 @@ class Composer:
     ) -> str:
         """Say what is known, or that nothing is."""
         if answer.kind == "unknown":
-            kind = "unknown"
-            if answer.teller == "self":
-                # Who is asked about their own life may as well not wish to say.
-                apart = self.covers("private") and rng.random() < _RESERVED
-                kind = "private" if apart else "unknown_self"
+            kind = "unknown_self" if answer.teller == "self" else "unknown"
             return self.pick(kind, {"topic": answer.topic}, rng, recent, tone=tone)
         retold = self._retold(_closed(answer.retold[0]), answer.texts[:1], answer.teller)
         # What English rules cut out of another language is no phrase of it.
@@ -295,6 +288,8 @@ class Composer:
     ) -> dict[str, str]:
         """The fields in the voice's own words, and those that the composer itself knows."""
         later = kind in _FROM_LISTENER and tone.age_s >= _ANOTHER_DAY_S
+        if later and fields.get("short") and fields["short"] not in fields.get("retold", ""):
+            later = False  # "yesterday", as the answer to when it was told, is as of now
         given = {
             name: self._voiced(self.grammar.later(text) if later else text)
             if name in _RETOLD

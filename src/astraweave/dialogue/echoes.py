@@ -111,7 +111,7 @@ def _echo(fact: Fact) -> str:
     new = next((p for p in things if p is not clause.subject), None)
     if new is None or new.words[0].low in {"the", "this", "that"} or (new.owner and not new.names):
         return ""  # "The lantern." says too little: the whole clause is said back
-    if clause.verb in _FEELING:
+    if not new.head.is_("NEM") or clause.verb in _FEELING:
         return ""  # "Turnips?" says too little of somebody who hates them
     if is_personal(new) and clause.verb not in {"be", "call", "name", "have", "get"}:
         return ""

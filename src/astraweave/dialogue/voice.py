@@ -46,7 +46,7 @@ ACTS: dict[str, str] = {
     "feeling": "feeling", "because": "retold", "wrong": "retold", "untroubled": "",
     "threatened": "", "gratitude": "", "listening": "",
     # what it thinks
-    "stance": "", "opinion": "other", "private": "topic", "no_opinion": "topic", "no_news": "",
+    "stance": "", "opinion": "other", "no_opinion": "topic", "no_news": "",
     # wanting and refusing
     "request": "topic", "refuse": "topic", "taboo": "topic", "secret": "topic", "seek_help": "goal",
     "offer": "topic", "accept": "", "decline": "", "promise": "goal topic", "warn": "topic",

@@ -69,7 +69,9 @@ class Feelings:
         outcome = read.outcome(
             exchange.speaker, game_time=exchange.game_time, memory=exchange.memory
         )
-        heard = act_of(exchange.heard, exchange.name).kind
+        # As it was heard by the one who answered: in their language, by their tables.
+        heard = exchange.plan.heard if exchange.plan is not None else ""
+        heard = heard or act_of(exchange.heard, exchange.name).kind
         if outcome is not None and not _at_odds(heard, outcome.kind):
             return outcome
         found = _OUTCOMES.get(heard)

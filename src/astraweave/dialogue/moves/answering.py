@@ -82,11 +82,16 @@ _ASKS_OF_ITSELF = re.compile(
 )
 
 
-def of_itself(scene: Scene) -> Choice | None:
-    """Tell something of itself that it has not said lately."""
+_ASKS_WHO = re.compile(r"^(?:\w+, )?(?:and |und )?(?:who are you|wer bist du)\b", re.IGNORECASE)
+
+
+def of_itself(scene: Scene, *, asked: bool = False) -> Choice | None:
+    """Tell something of itself that it has not said lately; `asked`: that is what was asked for."""
     facts = scene.persona.facts
-    if not facts or not _ASKS_OF_ITSELF.match(scene.text):
+    if not facts or not (asked or _ASKS_OF_ITSELF.match(scene.text)):
         return None
+    if _ASKS_WHO.match(scene.text):
+        facts = tuple(f for f in facts if scene.persona.name.split()[-1] in f) or facts
     ages = [scene.lines_since(fact) for fact in facts]
     unsaid = [fact for fact, age in zip(facts, ages, strict=True) if age == max(ages)]
     fact = unsaid[scene.rng.randrange(len(unsaid))]

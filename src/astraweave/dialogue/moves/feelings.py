@@ -10,7 +10,8 @@ from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.dialogue.plan import PlannedFact
 from astraweave.persona import Cause, Explanation, Mood, explain, feeling
 
-__all__ = ["ask_why", "be_well", "meet_apology", "meet_insult", "meet_praise", "meet_threat"]
+__all__ = ["ask_why", "be_well", "explained", "how_it_feels", "meet_apology", "meet_insult"]
+__all__ += ["meet_praise", "meet_threat", "with_cause"]
 
 _NOTABLE = 0.3
 """From so far from the middle on, a mood is worth a word."""
@@ -55,20 +56,21 @@ _ASKS_HOW = re.compile(
 def ask_why(scene: Scene) -> Choice | None:
     """Say how it feels, and what made it so, to somebody who asks."""
     if _ASKS_WHY.search(scene.text):
-        return _with_cause(scene, "because")
+        return with_cause(scene, "because")
     if _ASKS_WRONG.search(scene.text):
-        return _with_cause(scene, "wrong")
+        return with_cause(scene, "wrong")
     if _ASKS_WHETHER.search(scene.text):
-        return _with_cause(scene, "confirmed_self")
+        return with_cause(scene, "confirmed_self")
     if _ASKS_HOW.search(scene.text):
-        return _felt(scene)
+        return how_it_feels(scene)
     return None
 
 
-def _with_cause(scene: Scene, act: str) -> Choice:
+def with_cause(scene: Scene, act: str, question: str | None = None) -> Choice:
     """Name what made it feel so; or say that it does not feel so, or has no cause."""
-    why = explained(scene)
-    asked = re.search(rf"\b(?:{_FELT})\b", scene.text, re.IGNORECASE)
+    question = scene.text if question is None else question
+    why = explained(scene, question)
+    asked = re.search(rf"\b(?:{_FELT})\b", question, re.IGNORECASE)
     pleasant = asked is not None and asked[0].casefold() in _PLEASANT
     low = why.about or pleasant or act == "because" or scene.mood.valence < 0
     reason = f"asked about its feelings: {why.asked or why.word} at {why.value:.2f}"
@@ -110,7 +112,7 @@ def _because(scene: Scene, why: Explanation, act: str, reason: str) -> Choice:
     )
 
 
-def _felt(scene: Scene) -> Choice:
+def how_it_feels(scene: Scene) -> Choice:
     """Say how it feels, where it feels anything in particular."""
     why = explained(scene)
     reason = f"asked how it feels: {why.word}"
@@ -174,13 +176,13 @@ def meet_apology(scene: Scene) -> Choice:
     return Choice("apology", ("asked for pardon",))
 
 
-def explained(scene: Scene) -> Explanation:
-    """Why the character feels as it does, as far as the utterance asks."""
+def explained(scene: Scene, question: str | None = None) -> Explanation:
+    """Why the character feels as it does, as far as a question (or the utterance) asks."""
     situation = scene.situation
     return explain(
         scene.persona,
         situation.mind,
-        scene.text,
+        scene.text if question is None else question,
         about=situation.speaker,
         now=max(situation.now, situation.mind.at),
         names=situation.spoken_names(),

@@ -9,6 +9,7 @@ from astraweave.dialogue.moves.choice import Choice, Scene
 from astraweave.persona import Relationship, relationship_at
 
 __all__ = ["ask_agreement", "ask_forgiveness", "ask_opinion", "ask_stance", "asks_view"]
+__all__ += ["opinion_of"]
 
 _NOTABLE = 0.2
 _ASKS_STANCE = re.compile(
@@ -96,6 +97,11 @@ def ask_opinion(scene: Scene) -> Choice | None:
     if found is None:
         return None
     about = next(text for text in found.groupdict().values() if text is not None)
+    return opinion_of(scene, about)
+
+
+def opinion_of(scene: Scene, about: str) -> Choice | None:
+    """What it thinks of somebody who is named; None: of nobody that it knows."""
     known = _known(scene, about)
     if known is None:
         return None

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from astraweave.dialogue.moves import (
     answering,
+    asked_by_tables,
     by_tables,
     company,
     feelings,
@@ -30,6 +31,7 @@ _FIRST: Sequence[Rule] = (
     meeting.go_on,
     company.follow,
     reserve.refuse_taboo,
+    asked_by_tables.ask,
     opinions.ask_forgiveness,
     opinions.ask_stance,
     opinions.ask_agreement,
