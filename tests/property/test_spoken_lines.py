@@ -43,7 +43,7 @@ FILLED = {
 }
 SEAM = re.compile(
     r"  |, so so\b|\bso so [a-z]|[,;:]{2}|,\.|(?<!\.)\.\.(?!\.)| [,.;!?](?!\.)|[{}]|\bi\b(?!')"
-    r"|\(\)|\"\"|\b(?:the|an?)[.!?](?!\.)",
+    r"|[a-z,] (?:He|She|They|You|Your|His|Their)\b|\(\)|\"\"|\b(?:the|an?)[.!?](?!\.)",
 )
 ENDS = re.compile(r"[.!?…][\"'“”)]*$")
 SENTENCE_START = re.compile(r"(?:^|(?<![.…])[.!?] )[\"'“(]*([^\W\d_])")

@@ -36,10 +36,12 @@ FAREWELL = re.compile(
     r"\b(?:good ?bye|farewell|bye(?: bye)?|(?<!to )(?<!i )see you(?: later| soon| tomorrow| "
     r"around)?|take"
     r" care|good ?night|until (?:next time|tomorrow|then)|i(?:'d| should|'d better| had better|"
-    r" must| have to| need to|'ve got to)? (?:be off|be going|get going|go now|leave now|head"
+    r" must| have to| need to|'ve got to)? (?:be off|be going|get going|leaving|go now|leave now|"
+    r"head"
     r" off|go home|go to bed|go to sleep|off)|i(?:'m| am) (?:going|off) (?:home|to bed|now)|i "
     r"(?:must|have to|need to|should|ought to) (?:go|leave|run)[.!]*$|"
-    r"i(?:'m| am) off|safe travels|fare ?thee ?well|so long|that'?s all for (?:now|today))\b",
+    r"i(?:'m| am) (?:off|leaving)|safe travels|fare ?thee ?well|so long|that'?s all for (?:now|"
+    r"today))\b",
     re.IGNORECASE,
 )
 THANKS = re.compile(
@@ -63,7 +65,8 @@ INSULT = re.compile(
 )
 THREAT = re.compile(
     r"\b(?:i(?:'ll| will| shall|'m going to| am going to) (?:kill|hurt|break|burn|beat|gut|ruin|end"
-    r"|skin|hang|strangle|crush|destroy)(?: down)? (?:you|your|ye|this (?:place|forge|house))|"
+    r"|skin|hang|strangle|crush|destroy|smash|slit|rob|stab|cut)(?: down)? (?:you|your|ye|this "
+    r"(?:place|forge|house))|"
     r"(?:give|hand|tell|do)(?: it)?(?: over)? [^.?!]{0,40}\bor (?:else|i(?:'ll| will))\b|"
     r"do (?:it|as i say|what i say) or (?:else|i(?:'ll| will))\b|you(?:'ll| will) (?:regret|"
     r"be sorry"
@@ -95,7 +98,8 @@ APOLOGY = re.compile(
     r"^(?:(?:oh|please|fine|well|really|all right|alright|okay|ok|again|yes|no|look|truly)[\s,.]+)*"
     r"(?:i(?:'m| am) (?:so |very |really |truly |terribly )?sorry(?! (?:to hear|for your|about "
     r"your))"
-    r"|sorry|forgive (?:me|us)|(?:my|our) apologies|i (?:do )?(?:want to |must |wish to )?"
+    r"|(?:(?:it|that|i) was )?(?:only|just) (?:a joke|joking|kidding|teasing)|sorry|forgive "
+    r"(?:me|us)|(?:my|our) apologies|i (?:do )?(?:want to |must |wish to )?"
     r"apologi[sz]e|pardon (?:me|my)|excuse (?:me(?!,? (?:may|can|could|might|where|what|who|when|"
     r"how|do|does|is|are|have))|my)|i beg your pardon|i take (?:it|that) back|i take"
     r" back (?:what|that|my)|i did(?:n't| not) mean (?:it|to|that)|that was (?:very |so "
@@ -154,7 +158,7 @@ KINDNESS = re.compile(
     r"truly )?sorry (?:for|about|to hear (?:of|about)) your\b|i(?:'ve| have|'ll)?(?: just)? "
     r"(?:brought|bring|"
     r"made|got|bought|baked|picked) (?:you|ye) (?:a|an|some|the|these|this|those|two|three|my)\b|"
-    r"here(?:'s|"
+    r"i(?:'ve| have) (?:brought|made|baked|got) [^.?!]{1,40} for you\b|here(?:'s|"
     r" is| are)? [^.?!]{1,40} for you\b|here is your\b|here,? (?:take|have)\b|(?:this|these|it) "
     r"(?:is|are) for"
     r" you\b|take (?:this|these)\b|[^.?!]{2,40} sends? (?:you )?(?:his|her|their) (?:regards|love|"
@@ -174,7 +178,8 @@ _HOSTILE_WORDS = (
     r"filthy|rotten|"
     r"drunk|drunkard|disgrace|disgusting|stinks?|smells?|smelly|slow as|monster|witch|donkey|ass|"
     r"joke|"
-    r"make[s]? me sick|clumsy|lazy|greedy|heartless|miserable|terrible|awful"
+    r"make[s]? me sick|disgusts? me|bores? me|goat|fatso|silly hat|silly face|falls? apart|"
+    r"breaks? at once|fall to pieces|clumsy|lazy|greedy|heartless|miserable|terrible|awful"
 )
 AT_YOU = re.compile(
     rf"^(?:\w+, )?(?:i (?:think|say|believe|bet) (?:that )?)?(?:you|your|ye|yer)\b(?:(?!\b(?:not|"
@@ -187,6 +192,9 @@ AT_YOU = re.compile(
     r" like|do not like|don't trust|do not trust) (?:you|your|ye|yer)\b"
     r"|^(?:\w+, )?you (?:could|can)(?:n't| ?not) (?:even )?(?:guard|hit|beat|catch|win|fight|do|"
     r"make|bake|cook)\b"
+    r"|^i (?:couldn't|could not|don't|do not) care (?:less )?(?:about|for) (?:you|your)\b"
+    r"|^(?:oi|hey),? (?:fatso|you fool|ugly|idiot|stupid)\b|^(?:ha!? )?look at your (?:silly|"
+    r"stupid|ugly)\b"
     r"|^you don't scare me\b|^you call (?:yourself|that|this) an? "
     rf"|^(?:how |what an? )?(?:{_HOSTILE_WORDS})[.!]*$"
     r"|^(?:get )?out of my (?:way|sight)\b|^move it\b|^leave me alone\b",
@@ -196,7 +204,8 @@ AT_YOU = re.compile(
 _KIND_WORDS = (
     r"wonderful\w*|beautiful\w*|marvellous\w*|splendid\w*|brilliant\w*|excellent\w*|perfect\w*|"
     r"lovely|"
-    r"amazing\w*|delicious|clever|cleverest|wise|wisest|brave|bravest|kind|kindest|generous|"
+    r"amazing\w*|interesting|fascinating|delicious|clever|cleverest|wise|wisest|brave|bravest|"
+    r"kind|kindest|generous|"
     r"skilled|talented|"
     r"gifted|best|finest|great|good|funny|strong|sweet|charming|well|saved|healed|cured|rescued|"
     r"helped"
@@ -211,6 +220,7 @@ FOR_YOU = re.compile(
     r"|you (?:\w+ )?(?:play|sing|bake|cook|fight|dance|work|write|tell|read|paint|shoot|"
     r"ride)s?(?: \w+)?"
     rf" (?:so |very )?(?:{_KIND_WORDS})[.!]*$"
+    r"|you have (?:such )?an? (?:good|kind|big|great|warm|sharp|clever|beautiful|lovely) \w+[.!]*$"
     r"|you (?:have |'ve )?(?:just )?(?:saved|healed|cured|rescued|helped) (?:me|us|him|her|them|"
     r"my|his|our|the)\b"
     r"|your \w+ (?:has |have )?(?:saved|healed|cured|helped|rescued) (?:me|us|him|her|them|my|"

@@ -313,6 +313,8 @@ def _lowered(text: str, fact: Fact) -> str:
         return text[:1].lower() + text[1:]
     if bare.lower() in _UNCOUNTED:
         return text[:1].lower() + text[1:]
+    if not lex.known(bare.lower()) and len(fact.words) > 1 and _begins_with_name(fact.words):
+        return text
     if bare in names or any(bare in p.names for c in fact.siblings for p in c.phrases()):
         return text
     return text[:1].lower() + text[1:]
@@ -326,6 +328,14 @@ def _is_name(found: list[Word]) -> bool:
     return after.low in {"is", "was", "has", "had", "does", "did", "will", "'s"} or bool(
         after.is_("V") and after.forms & {"s", "past"} and "base" not in after.forms
     )
+
+
+def _begins_with_name(found: list[Word]) -> bool:
+    """Whether an unknown first word is a name: "Edda, the older one, ..."; no plural noun."""
+    first, after = found[0], found[1]
+    if first.low.endswith("s") or first.is_("OSDPWCBRM"):
+        return False
+    return after.low == "," or after.is_("VA")
 
 
 _UNCOUNTED = frozenset(

@@ -44,7 +44,7 @@ ACTS: dict[str, str] = {
     "smalltalk": "", "comfort": "", "congratulate": "", "tease": "", "praise": "",
     "complain": "", "boast": "",
     "feeling": "feeling", "because": "retold", "wrong": "retold", "untroubled": "",
-    "threatened": "", "gratitude": "", "listening": "",
+    "threatened": "", "gratitude": "", "listening": "", "what_next": "",
     # what it thinks
     "stance": "", "opinion": "other", "no_opinion": "topic", "no_news": "",
     # wanting and refusing

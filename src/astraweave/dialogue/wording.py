@@ -35,6 +35,7 @@ _INSTEAD: Mapping[str, tuple[str, ...]] = {
     "comfort": ("telling_sad", "telling_plain"),
     "congratulate": ("telling_glad", "telling_plain"),
     "listening": ("telling_plain",),
+    "what_next": ("listening", "telling_plain"),
     "threatened": ("insult",),
     "wrong": ("because", "feeling"),
     "untroubled": ("wellbeing",),

@@ -10,6 +10,7 @@ from astraweave.dialogue.answer import Answer
 from astraweave.dialogue.facts import Source
 from astraweave.dialogue.grammar import Grammar
 from astraweave.dialogue.knowing import known, told_then, when_told
+from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.moments import asked_period, asked_telling
 from astraweave.dialogue.moves.choice import Choice, Scene, planned
@@ -49,6 +50,8 @@ _ASKS_FOR_OWN = re.compile(r"\b(?:do|did) you (?:have|own|keep)\b", re.IGNORECAS
 def _said(found: Answer, scene: Scene) -> Choice:
     if found.kind == "denied" and found.teller == "self" and _ASKS_FOR_OWN.search(scene.text):
         found = Answer("unknown", teller="self")  # who owns a knife may yet own a dog
+    if found.teller == "self" and asks_view(scene.text) and not _touches(scene.text, found):
+        found = Answer("unknown", teller="self")  # what one wishes for is no answer to "like cake"
     if found.kind == "unknown":
         if asks_view(scene.text):
             reason = "asked for a view of something that it has no view of"
@@ -74,6 +77,22 @@ def _said(found: Answer, scene: Scene) -> Choice:
     )
 
 
+_CONTENT = re.compile(r"[^\W\d_]{4,}")
+
+
+def _touches(asked: str, found: Answer) -> bool:
+    """Whether an answer has any word of weight in common with the question."""
+    lex = lexicon()
+    wanted = {key for w in _CONTENT.findall(asked.casefold()) for key in lex.keys(w) or {w}}
+    said = {
+        k for t in found.texts for w in _CONTENT.findall(t.casefold()) for k in lex.keys(w) or {w}
+    }
+    return bool((wanted - _ASKING) & said)
+
+
+_ASKING = frozenset(
+    "what which would like want enjoy prefer love hate believe wish think most best your".split()
+)
 _ASKS_OF_ITSELF = re.compile(
     r"^(?:(?:so|well|please|and|now)[\s,]+)*(?:(?:can|could|will|would) you )?tell me (?:something|"
     r"a (?:bit|little)|more|anything|all)?(?: (?:more|else))? ?(?:about|of) (?:you|yourself)\b"

@@ -27,8 +27,8 @@ LINE_ACTS: tuple[str, ...] = (
     "because", "request", "offer", "accept", "decline", "refuse", "promise", "taboo", "secret",
     "seek_help", "insult", "warn", "threaten", "tease", "praise", "complain", "boast", "apology",
     "agreement", "agree_with", "disagree_with", "gossip", "hand_over", "interrupted", "resume",
-    "smalltalk", "opener", "listening", "threatened", "wrong", "untroubled", "confirmed_self",
-    "stance", "opinion", "no_opinion", "telling_opinion", "no_news", "gratitude",
+    "smalltalk", "opener", "listening", "what_next", "threatened", "wrong", "untroubled",
+    "confirmed_self", "stance", "opinion", "no_opinion", "telling_opinion", "no_news", "gratitude",
 )  # fmt: skip
 """Everything that a planned line may do."""
 

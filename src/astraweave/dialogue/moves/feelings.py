@@ -32,7 +32,7 @@ _ASKS_WHY = re.compile(
     re.IGNORECASE,
 )
 _ASKS_WRONG = re.compile(
-    r"\b(?:what(?:'s| is) (?:wrong|the matter)(?: with (?:you|ye))?\s*[?!.]*$"
+    r"\b(?:why the long face|what(?:'s| is) (?:wrong|the matter)(?: with (?:you|ye))?\s*[?!.]*$"
     r"|what(?:'s| is) (?:eating|troubling|bothering|upsetting) (?:you|ye)|what(?:'s| has) got into"
     r" (?:you|ye)|what (?:troubles|bothers|ails|worries) (?:you|ye)|what(?:'s| has) (?:made|upset)"
     r" (?:you|ye)|what have i done\s*[?!.]*$|what did i do(?: wrong)?\s*[?!.]*$)",
@@ -72,6 +72,8 @@ def with_cause(scene: Scene, act: str, question: str | None = None) -> Choice:
     why = explained(scene, question)
     asked = re.search(rf"\b(?:{_FELT})\b", question, re.IGNORECASE)
     pleasant = asked is not None and asked[0].casefold() in _PLEASANT
+    if pleasant and act == "wrong":
+        act = "because"
     low = why.about or pleasant or act == "because" or scene.mood.valence < 0
     reason = f"asked about its feelings: {why.asked or why.word} at {why.value:.2f}"
     answer = Answer("known" if why.reasons else "unknown", teller="self")

@@ -18,6 +18,7 @@ _ASKS_STANCE = re.compile(
     r"|\b(?:are|aren't) we (?:still |not )?(?:friends|enemies|good|even)\b"
     r"|\b(?:am i|are you) (?:still )?(?:your|my|a) (?:friend|enemy)\b"
     r"|\bcan we (?:still )?be friends\b|\bdo i (?:bore|annoy|bother|disturb) you\b"
+    r"|\bdo you find me\b|\bam i an? (?:good|bad|kind|terrible) (?:person|man|woman|friend|soul)\b"
     r"|\bdid you miss me\b",
     re.IGNORECASE,
 )
@@ -40,13 +41,15 @@ _ASKS_VIEW = re.compile(
     r"|\bdo you (?:\w+ )?(?:like|believe|enjoy|prefer|love|hate|want|wish|dream|mind|ever|often|get"
     r"|miss|fancy|feel|think)\b|\bwhich (?:\w+ )?(?:do|would) you (?:\w+ )?(?:like|prefer)\b"
     r"|\bwhat(?:'s| is| was) (?:it|your \w+) like\b|\bwould you (?:rather|like|want|prefer)\b"
+    r"|\bwhat(?:'s| is) your (?:opinion|view|favourite opinion)\b|\bdo i (?:look|sound|seem)\b"
     r"|\bhow do you (?:like|feel about)\b|\bwhat (?:makes|would make) you\b",
     re.IGNORECASE,
 )
 _ASKS_AGREEMENT = re.compile(
     r"^(?:(?:and|so|well|now|but|oh)[\s,]+)*(?:what do (?:you|ye) (?:think|say|reckon)"
     r"(?: (?:of|about|to) (?:that|it|this))?|can you (?:believe|imagine) (?:it|that|this)"
-    r"|(?:isn't|wasn't|is not) (?:it|that|this) (?:a |an )?[\w ]{2,24}|don't you (?:think|agree)"
+    r"|(?:isn't|wasn't|is not) (?:it|that|this) (?:a |an )?[\w ]{2,24}|(?:aren't|isn't|wasn't|"
+    r"weren't) (?:they|he|she|we)(?: \w+){1,3}|don't you (?:think|agree)"
     r"(?: so)?|do you (?:believe|understand|hear|follow) me|you (?:know|see)(?: what i mean)?"
     r"|(?:am i|is that|isn't that|ain't that) (?:not )?(?:right|true|so|wrong))\s*[?!.]*$",
     re.IGNORECASE,
