@@ -44,11 +44,11 @@ def test_german_is_said_back_in_the_right_person():
 @pytest.mark.parametrize("voice", ["plain", "gruff"])
 def test_a_german_persona_speaks_german(voice):
     lines = {speak(voice, "de", PAIRS[0][0], seed) for seed in range(30)}
+    retold = "deine Schwester Mira hat ihren Ring verloren"
     assert len(lines) >= 3
-    assert all(
-        "deine Schwester Mira hat ihren Ring verloren" in line.replace("Deine", "deine")
-        for line in lines
-    )
+    assert sum(retold in line.replace("Deine", "deine") for line in lines) >= 3
+    # a few say no more than that they are sorry
+    assert all(retold in line.replace("Deine", "deine") or "leid" in line for line in lines)
     assert all(language_of(line) == "de" for line in lines)
 
 

@@ -76,3 +76,93 @@ def test_a_conversation_in_german_over_two_days(tmp_path):
 )
 def test_what_a_german_line_does(said, act):
     assert act_in(said, Grammar.named("de")).kind == act
+
+
+@pytest.mark.parametrize(
+    ("said", "act"),
+    [
+        ("Du bist eine dumme Kuh!", "insult"),
+        ("Dein Brot ist scheußlich.", "insult"),
+        ("Dein Brot schmeckt wunderbar.", "praise"),
+        ("Ich habe dir einen Kuchen mitgebracht.", "praise"),
+        ("Es tut mir leid, dass ich dich beleidigt habe.", "apology"),
+        ("Mira wohnt in Lindau.", "telling"),
+        ("Meine Kuh ist krank.", "telling"),
+    ],
+)
+def test_kind_and_unkind_words_in_german(said, act):
+    assert act_in(said, Grammar.named("de")).kind == act
+
+
+def talk(world, *said):
+    greta = world.npc("greta", persona="greta")
+    return [greta.say(text).wait() for text in said]
+
+
+@pytest.mark.parametrize(
+    ("said", "act"),
+    [
+        ("Was hältst du von mir?", "recap_nothing stance"),
+        ("Magst du mich?", "recap_nothing stance"),
+        ("Was hältst du von Tam?", "opinion"),
+        ("Was hältst du vom König?", "no_opinion"),
+        ("Gibt es etwas Neues?", "no_news"),
+        ("Verzeihst du mir?", "apology"),
+        ("Was ist los?", "untroubled"),
+        ("Ich glaube, dass der Winter hart wird.", "telling_opinion"),
+        ("Kannst du dir das vorstellen?", "telling_opinion"),
+        ("Erzähl mir etwas von dir.", "answer"),
+        ("Ich bringe dich um!", "threatened threaten"),
+    ],
+)
+def test_what_is_asked_of_her_is_answered_as_such(tmp_path, said, act):
+    with World.open(tmp_path, settings=BARE, seed=3, clock=ManualClock()) as world:
+        (reply,) = talk(world, said)
+    assert reply.plan.act in act.split(), reply.text
+    assert language_of(reply.text, default="de") == "de"
+
+
+def test_german_insults_and_thanks_move_a_relationship_and_are_named(tmp_path):
+    with World.open(tmp_path, settings=BARE, seed=3, clock=ManualClock()) as world:
+        talk(world, "Danke dir!", "Du bist sehr nett.")
+        world.tick()
+        liked = world.npc("greta").state.towards("player").affinity
+        assert liked > 0
+        replies = talk(world, *["Du bist dumm!", "Ich hasse dich.", "Du bist eine Lügnerin!"] * 2)
+        assert all(reply.plan.heard == "insult" for reply in replies)
+        world.tick()
+        assert world.npc("greta").state.towards("player").affinity < liked
+        (why,) = talk(world, "Warum bist du wütend?")
+    assert why.plan.act == "because"
+    assert "du hast mich beleidigt" in why.text.replace("Du", "du")
+
+
+def test_corrections_and_names_for_kin_in_german(tmp_path):
+    with World.open(tmp_path, settings=BARE, seed=3, clock=ManualClock()) as world:
+        *_, cows, where, dog = talk(
+            world,
+            "Meine Schwester heißt Mira.",
+            "Mira wohnt in Lindau.",
+            "Miras Hund heißt Rex.",
+            "Ich habe drei Kühe.",
+            "Nein, ich habe vier Kühe.",
+            "Wie viele Kühe habe ich?",
+            "Wo wohnt meine Schwester?",
+            "Wie heißt der Hund meiner Schwester?",
+        )
+    assert "vier" in cows.text
+    assert "drei" not in cows.text
+    assert "Nein" not in cows.text
+    assert "Lindau" in where.text
+    assert "Rex" in dog.text
+
+
+def test_what_was_never_told_of_kin_stays_unknown_in_german(tmp_path):
+    with World.open(tmp_path, settings=BARE, seed=3, clock=ManualClock()) as world:
+        *_, reply = talk(
+            world,
+            "Meine Schwester heißt Mira.",
+            "Jan wohnt in Lindau.",
+            "Wo wohnt meine Schwester?",
+        )
+    assert reply.plan.act == "unknown"

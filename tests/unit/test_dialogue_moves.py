@@ -192,8 +192,9 @@ def test_why_are_you_angry_names_the_event(asked):
 
 
 def test_nobody_is_angry_without_a_cause():
-    assert plan("Why are you angry?").act == "feeling"
-    assert plan("How do you feel?").act == "feeling"
+    assert plan("Why are you angry?").act == "untroubled"
+    assert plan("What is wrong?").act == "untroubled"
+    assert plan("How do you feel?").act == "wellbeing"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_nobody_is_angry_without_a_cause():
         (Relationship(affinity=0.8), Mood(), "tease"),
         (FEARED, Mood(), "feeling"),
         (FOE, Mood(dominance=0.6), "threaten"),
-        (Relationship(), Mood(valence=-0.8, dominance=0.6), "warn"),
+        (Relationship(), Mood(valence=-0.8, dominance=0.6), "insult"),
     ],
 )
 def test_insults_are_met_by_mood_and_relationship(relation, mood, act):
@@ -213,7 +214,7 @@ def test_insults_are_met_by_mood_and_relationship(relation, mood, act):
 def test_threats_are_met_by_strength():
     assert plan("I will kill you!", mind=feeling(mood=Mood(dominance=0.8))).act == "threaten"
     assert plan("I will kill you!", mind=feeling(mood=Mood(dominance=-0.8))).act == "feeling"
-    assert plan("I will kill you!").act == "warn"
+    assert plan("I will kill you!").act == "threatened"
 
 
 @pytest.mark.parametrize(

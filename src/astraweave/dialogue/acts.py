@@ -7,6 +7,26 @@ from typing import Literal
 
 import msgspec
 
+from astraweave.dialogue.act_patterns import (
+    AGREEMENT,
+    APOLOGY,
+    AT_YOU,
+    CHAT,
+    FAREWELL,
+    FOR_YOU,
+    GREETING,
+    INDEBTED,
+    INSULT,
+    KINDNESS,
+    NEWS,
+    OFFER,
+    PRAISE,
+    RECAP,
+    REQUEST,
+    THANKS,
+    THREAT,
+    WELLBEING,
+)
 from astraweave.dialogue.language.clauses import read
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question, read_question
@@ -33,113 +53,6 @@ ActKind = Literal[
     "smalltalk",
 ]
 
-_GREETING = re.compile(
-    r"^(?:(?:well|oh|ah|why)[\s,]+)?(?:hello|hi|hey|hail|greetings|good"
-    r" (?:day|morning|afternoon|evening|morrow)|well met|howdy|hallo|salutations|"
-    r"morning|evening|(?:i'm|i am) back|it's me(?: again)?|nice to (?:see|meet) you|good to see"
-    r" you|long time no see)\b",
-    re.IGNORECASE,
-)
-_FAREWELL = re.compile(
-    r"\b(?:good ?bye|farewell|bye(?: bye)?|see you(?: later| soon| tomorrow| around)?|take"
-    r" care|good ?night|until (?:next time|tomorrow|then)|i(?:'d| should|'d better| had better|"
-    r" must| have to| need to|'ve got to)? (?:be off|be going|get going|go now|leave now|head"
-    r" off|go home|off)|"
-    r"i(?:'m| am) off|safe travels|fare ?thee ?well|so long|that'?s all for (?:now|today))\b",
-    re.IGNORECASE,
-)
-_THANKS = re.compile(
-    r"\b(?:thank you|thanks|thank ye|much obliged|i(?:'m| am) grateful|cheers|many thanks|i"
-    r" appreciate)\b",
-    re.IGNORECASE,
-)
-_INSULT = re.compile(
-    r"\b(?:you(?:'re| are)? (?:(?:a|an|such a|such an|nothing but a|just"
-    r" a|the|so|really|very|quite|too|completely)? ?(?:\w+"
-    r" )?)?(?:fool|idiot|moron|liar|coward|cheat|fraud|oaf|dolt|pig|dog|worm|rat|scoundrel|stupid|useless|worthless|ugly|pathetic|dumb|incompetent|hopeless|boring)|"  # noqa: E501
-    r"shut up|go to hell|i hate you|damn you|curse you|get lost|you stink|you smell)\b",
-    re.IGNORECASE,
-)
-_THREAT = re.compile(
-    r"\b(?:i(?:'ll| will| shall|'m going to| am going to) (?:kill|hurt|break|burn|beat|gut|ruin|end"
-    r"|skin|hang|strangle|crush|destroy) (?:you|your|ye|this (?:place|forge|house))|"
-    r"(?:give|hand|tell)(?: it)?(?: over)? [^.?!]{0,40}\bor (?:else|i(?:'ll| will))\b|"
-    r"do (?:it|as i say|what i say) or (?:else|i(?:'ll| will))\b|you(?:'ll| will) (?:regret|"
-    r"be sorry"
-    r" for|pay for|die for) (?:this|that|it)|watch your back|your (?:money|gold) or your life|"
-    r"draw your (?:sword|weapon|blade)|i(?:'ll| will) have your head)\b",
-    re.IGNORECASE,
-)
-_PRAISE = re.compile(
-    r"^(?:(?:oh|well|ah|my)[\s,]+)?(?:you(?:'re| are|'ve been| have been)"
-    r" (?:a |an |the |so |very |really |truly |always |"
-    r"such a"
-    r" )*(?:kind|good|brave|clever|wise|great|best|skilled|true|fine|generous|wonderful|amazing|"
-    r"talented|strong|funny)\b|(?:good|well|nicely|beautifully) (?:done|made|said)|(?:nice|good|"
-    r"great|fine|beautiful) (?:work|job)|i (?:really )?(?:admire|like|respect|love) (?:you|your"
-    r" work)\b)(?! at\b)",
-    re.IGNORECASE,
-)
-_OFFER = re.compile(
-    r"^(?:(?:well|hey|say|so)[\s,]+)?(?:(?:can|may|could|might|shall) i (?:help|assist|lend|"
-    r"give you"
-    r" a hand|do anything|be of)|let me help|i(?:'d| would| could| can|'ll| will) (?:gladly |"
-    r"happily"
-    r" |be glad to |like to )?(?:help|assist|lend you a hand|give you a hand)|do you need (?:any"
-    r" )?(?:help|a hand)|is there (?:anything|something) i can (?:do|help))\b",
-    re.IGNORECASE,
-)
-_APOLOGY = re.compile(
-    r"^(?:oh[\s,]+)?(?:i(?:'m| am) (?:so |very |really )?sorry|sorry|forgive me|my apologies|i"
-    r" apologi[sz]e|pardon me)\b",
-    re.IGNORECASE,
-)
-_AGREEMENT = re.compile(
-    r"^(?:yes|yeah|aye|no|nay|okay|ok|sure|right|indeed|of course|i"
-    r" see|fine|exactly|true|really|maybe|perhaps|i understand|good|great|wonderful|fair"
-    r" enough|that's (?:right|true|good|it|all))[\s,.!]*$",
-    re.IGNORECASE,
-)
-_REQUEST = re.compile(
-    r"^(?:tam[\s,]+)?(?:please\b|(?:can|could|would|will) you (?!tell"
-    r" me|remind|remember|recall|say|still)|i(?:'d| would) like (?:you to|to (?:buy|order|have))|i"
-    r" (?:need|want) (?:you to|a new|some|a)\b|make me|fix|mend|forge|sell me|give me|show me|help"
-    r" me|bring me|lend me|repair|sharpen)",
-    re.IGNORECASE,
-)
-_WELLBEING = re.compile(
-    r"\b(?:how are you|how do you do|how(?:'s| is| are) (?:it going|things|life|business|trade|the"
-    r" forge|everything|work|your day)|how have you been|how(?:'s| is) the (?:day|morning|work)|are"
-    r" you (?:well|alright|all right|busy|tired)|what'?s new|what news|any news|how fares?)\b",
-    re.IGNORECASE,
-)
-_RECAP = re.compile(
-    r"\b(?:do you remember (?:me|who i am|our (?:talk|chat|conversation)|what we"
-    r" (?:talked|spoke|said)|yesterday|anything)|remember me\b|what (?:did|have) (?:i|we)"
-    r" (?:tell|told|talk|talked|say|said|speak|spoke|discuss|discussed)(?: you| about| to you)*(?:"
-    r" yesterday| last time| before| the last time)?\s*\?*$|"
-    r"what do you (?:know|remember) about me|what else do you remember|"
-    r"(?:who am i(?! \w+ing)|do you know"
-    r" me|do you know who i am)\b)",
-    re.IGNORECASE,
-)
-_CHAT = re.compile(
-    r"\b(?:weather|rain(?:s|ing|y)?|sunny|cold today|hot today|warm today|lovely day|nice day|fine"
-    r" day|busy day|quiet today|long day|nice forge|smells? (?:good|nice)|what a"
-    r" day|windy|foggy|snow(?:s|ing)?)\b",
-    re.IGNORECASE,
-)
-
-_NEWS = re.compile(
-    r"^(?:the|our) [\w' -]{3,40}? (?:is|are|has been|have been|was|were) (?:now |all |finally |"
-    r"not |no longer )?(?:open|shut|closed|locked|barred|broken|dead|gone|empty|flooded|burnt|"
-    r"burned|burning|on fire|blocked|missing|ill|sick|wounded|stolen|lost|ruined|destroyed|free|"
-    r"cursed|haunted|finished|mended|repaired|poisoned|guarded|besieged|captured|back|safe|"
-    r"dangerous|frozen|dry)\b(?: (?:now|again|down|today|since [\w ]+))*[.!]*$",
-    re.IGNORECASE,
-)
-"""News of the world: nobody's own, and worth keeping."""
-
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """What a line does.
@@ -162,6 +75,23 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     told: str = ""
 
 
+_WHOLE: tuple[tuple[re.Pattern[str], ActKind], ...] = (
+    (INSULT, "insult"),
+    (PRAISE, "praise"),
+    (APOLOGY, "apology"),
+    (FAREWELL, "farewell"),
+    (AGREEMENT, "agreement"),
+)
+"""What outweighs everything else in a line that asks nothing, in this order."""
+_AIMED: tuple[tuple[re.Pattern[str], ActKind], ...] = (
+    (APOLOGY, "apology"),
+    (AT_YOU, "insult"),
+    (KINDNESS, "praise"),
+    (FOR_YOU, "praise"),
+)
+"""Tried on each sentence where the whole was nothing plainer."""
+
+
 def act_of(utterance: str, listener: str = "") -> Act:
     """The act of an utterance.
 
@@ -181,16 +111,18 @@ def act_of(utterance: str, listener: str = "") -> Act:
     """
     text = completed(plainly(utterance.strip()))
     said = sentences(text) or [text]
-    greets = bool(_GREETING.match(text))
-    if _RECAP.search(text):
+    greets = bool(GREETING.match(text))
+    if RECAP.search(text):
         return Act(kind="recap", greets=greets)
-    if _THREAT.search(text):
+    if THREAT.search(text):
         return Act(kind="threat")
-    if _OFFER.match(text):
+    if INDEBTED.search(text):
+        return Act(kind="thanks", greets=greets)
+    if OFFER.match(text):
         return Act(kind="offer", greets=greets)
-    if _WELLBEING.search(text):
+    if WELLBEING.search(text):
         return Act(kind="wellbeing", greets=greets)
-    if len(said) == 1 and TAG_QUESTION.search(text) and _CHAT.search(text):
+    if len(said) == 1 and TAG_QUESTION.search(text) and CHAT.search(text):
         return Act(kind="smalltalk", greets=greets)  # "Lovely weather, isn't it?"
     tagged = {s for s in said if (bare := untagged(s)) != s and is_telling(bare, listener)}
     told = " ".join(untagged(s) for s in said if s in tagged or is_telling(s, listener))
@@ -198,16 +130,8 @@ def act_of(utterance: str, listener: str = "") -> Act:
         if _wants_a(asked):
             return Act(kind="request", greets=greets, told=told)
         return Act(kind="question", question=asked, greets=greets, told=told)
-    kinds: list[tuple[re.Pattern[str], ActKind]] = [
-        (_INSULT, "insult"), (_PRAISE, "praise"), (_APOLOGY, "apology"), (_FAREWELL, "farewell"), (_AGREEMENT, "agreement"),  # noqa: E501
-    ]  # fmt: skip
-    for pattern, kind in kinds:
-        if pattern.search(text):
-            return Act(kind=kind, greets=greets, told=told)
-    if _THANKS.search(text) and len(text.split()) < 12:
-        return Act(kind="thanks", greets=greets, told=told)
-    if any(_REQUEST.match(s) for s in said):
-        return Act(kind="request", greets=greets, told=told)
+    if (kind := _plain_kind(text, said)) is not None:
+        return Act(kind=kind, greets=greets, told=told)
     if told:
         return Act(kind="telling", greets=greets, told=told)
     if greets:
@@ -215,10 +139,24 @@ def act_of(utterance: str, listener: str = "") -> Act:
     return Act(kind="smalltalk")
 
 
+def _plain_kind(text: str, said: list[str]) -> ActKind | None:
+    """What a line without a question plainly does; None: it tells something, or nothing much."""
+    for pattern, kind in _WHOLE:
+        if pattern.search(text):
+            return kind
+    for sentence in said:
+        for pattern, kind in _AIMED:
+            if pattern.match(sentence):
+                return kind
+    if THANKS.search(text) and len(text.split()) < 12:
+        return "thanks"
+    return "request" if any(REQUEST.match(s) for s in said) else None
+
+
 def _asked(said: list[str], tagged: set[str], listener: str) -> Question | None:
     """The last question among sentences, unless something is begged for after it."""
     for sentence in reversed(said):
-        if _REQUEST.match(sentence) and not sentence.lower().startswith(
+        if REQUEST.match(sentence) and not sentence.lower().startswith(
             ("please tell", "please remind")
         ):
             return None
@@ -238,7 +176,7 @@ def _wants_a(question: Question) -> bool:
 
 _DID_YOU_KNOW = re.compile(
     r"^(?:did|do) you know[\s,]+(?:that )?"
-    r"(?!who|what|where|when|how|which|whose|if|whether|why|the name|about|of|me\b)",
+    r"(?!any|some|who|what|where|when|how|which|whose|if|whether|why|the name|about|of|me\b)",
     re.IGNORECASE,
 )
 
@@ -301,14 +239,14 @@ def untagged(sentence: str) -> str:
 
 def is_news(sentence: str) -> bool:
     """Whether a sentence says how something of the world is now: "The bridge is broken."."""
-    return _NEWS.match(sentence.strip()) is not None
+    return NEWS.match(sentence.strip()) is not None
 
 
 def is_telling(sentence: str, listener: str = "") -> bool:
     """Whether a sentence tells something that is worth keeping: a clause about somebody or something."""  # noqa: E501
     if sentence.rstrip().endswith("?") and not _tells_in_question(sentence):
         return False
-    if _GREETING.match(sentence) and len(sentence.split()) < 6:
+    if GREETING.match(sentence) and len(sentence.split()) < 6:
         return False
     if _EXCLAIMING.match(sentence):
         return False
@@ -338,7 +276,7 @@ def is_telling(sentence: str, listener: str = "") -> bool:
             w for p in clause.phrases() for w in p.content() if not w.is_("O")
         ] + clause.extras
         things = [w for w in content if w.is_("NEM")]
-        if _CHAT.search(sentence) and not anchored:
+        if CHAT.search(sentence) and not anchored:
             continue
         if things and (
             anchored

@@ -8,22 +8,23 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from astraweave.dialogue.answer import Answer, spoken
 from astraweave.dialogue.conditions import DAY_S, UNSURE
-from astraweave.dialogue.facts import Fact, Source, facts_of, is_personal, roles_of
+from astraweave.dialogue.echoes import MAX_ECHO_WORDS, echo_of, opines, passing
+from astraweave.dialogue.facts import Fact
 from astraweave.dialogue.grammar import Grammar, language_of
-from astraweave.dialogue.language.clauses import Phrase, read
-from astraweave.dialogue.language.lexicon import lexicon
-from astraweave.dialogue.language.words import sentences, words
-from astraweave.dialogue.retell import retell, retell_phrase
+from astraweave.dialogue.language.words import sentences
+from astraweave.dialogue.recent import RecentLines
+from astraweave.dialogue.retell import retell
 from astraweave.dialogue.tone import Tone
 from astraweave.dialogue.voice import FIELD, Variant, VoiceLibrary
 from astraweave.errors import ConfigError
 from astraweave.persona import Persona
 
-__all__ = ["Composer", "opines"]
+__all__ = ["Composer"]
 
-_MAX_ECHO_WORDS = 16
 _NEUTRAL = Tone()
 _LONG_AGO_S = 30 * DAY_S
+_OWN_FIELDS = frozenset(["me", "role", "feeling"])
+"""Fields that the composer fills by itself, whatever the choice brings."""
 _RETOLD = frozenset(["retold", "short", "echo"])
 """Fields that hold others' words, and are put into the voice's own."""
 _REMEMBERED = frozenset(
@@ -33,6 +34,10 @@ _REMEMBERED = frozenset(
 """Acts that state a memory, and so say how sure and how old it is."""
 _FROM_LISTENER = _REMEMBERED - {"answer_self", "answer_other", "confirmed_self", "gossip"}
 """Acts whose wording says that it was the listener who told it."""
+_NAMES_TELLER = frozenset(["answer_other", "gossip"])
+"""Acts whose wording names who told it: "by Robin's account" before that would say it twice."""
+_ANOTHER_DAY_S = 0.6 * DAY_S
+"""From then on "today" is no longer the day on which somebody said "today"."""
 
 
 class Composer:
@@ -107,12 +112,12 @@ class Composer:
         elif self.voice.language != "en":
             fields = {}
         else:
-            if not takes and _passing(told):
+            if not takes and passing(told):
                 mood = "telling_mild"
             if opines(told):
                 return self.pick("telling_opinion", {}, rng, recent, tone=tone)
             fields = echo_of(told, speaker, self._persona.id)
-        if not fields:
+        if not fields and not (takes and self.covers(mood, fields)):
             return self.pick("telling_plain", {}, rng, recent, tone=tone)
         return self.pick(mood, fields, rng, recent, tone=tone)
 
@@ -143,9 +148,12 @@ class Composer:
         options = [v.text for v in fitting if v.text.split(".")[0] not in lately]
         return rng.choice(options or [v.text for v in fitting])
 
-    def covers(self, kind: str) -> bool:
-        """Whether the voice has lines for an act."""
-        return bool(self._acts.get(kind))
+    def covers(self, kind: str, fields: Mapping[str, str] | None = None) -> bool:
+        """Whether the voice has lines for an act; with `fields`, one that these can fill."""
+        if fields is None:
+            return bool(self._acts.get(kind))
+        given = _OWN_FIELDS | {name for name, text in fields.items() if text}
+        return any(given.issuperset(v.fields) for v in self._acts.get(kind, ()))
 
     def lines(self, kind: str) -> tuple[str, ...]:
         """The variants of an act that have no places to fill."""
@@ -193,7 +201,7 @@ class Composer:
             raise ConfigError(
                 f"the voice {self.voice.name!r} has no lines for the act {kind!r}", kind=kind
             )
-        said = _Recent(recent)
+        said = RecentLines(recent)
         hedge = self._hedge(kind, fields, rng, said, tone)
         filled = {**self._given(kind, fields, rng, tone), "hedge": hedge}
         order = list(self._ordered(kind, filled, rng, said, tone))
@@ -214,7 +222,7 @@ class Composer:
         kind: str,
         fields: Mapping[str, str],
         rng: random.Random,
-        said: _Recent,
+        said: RecentLines,
         tone: Tone,
     ) -> Iterator[Variant]:
         """Variants that can be filled: the best fit first, then what was said longest ago."""
@@ -258,11 +266,11 @@ class Composer:
         kind: str,
         fields: Mapping[str, str],
         rng: random.Random,
-        said: _Recent,
+        said: RecentLines,
         tone: Tone,
     ) -> str:
         """Words in front of a memory that is uncertain, long past, or another's; mostly none."""
-        if kind not in _REMEMBERED:
+        if kind not in _REMEMBERED or kind in _NAMES_TELLER:
             return ""
         wanted = "hedge" if tone.certainty < UNSURE or tone.source else ""
         if not wanted and tone.age_s >= _LONG_AGO_S:
@@ -279,8 +287,14 @@ class Composer:
         self, kind: str, fields: Mapping[str, str], rng: random.Random, tone: Tone
     ) -> dict[str, str]:
         """The fields in the voice's own words, and those that the composer itself knows."""
+        later = kind in _FROM_LISTENER and tone.age_s >= _ANOTHER_DAY_S
+        if later and fields.get("short") and fields["short"] not in fields.get("retold", ""):
+            later = False  # "yesterday", as the answer to when it was told, is as of now
         given = {
-            name: self._voiced(text) if name in _RETOLD else text for name, text in fields.items()
+            name: self._voiced(self.grammar.later(text) if later else text)
+            if name in _RETOLD
+            else text
+            for name, text in fields.items()
         }
         given.setdefault("me", self._persona.name)
         given.setdefault("role", self._persona.role)
@@ -305,7 +319,14 @@ class Composer:
         if not self.voice.words:
             return text
         table = self.voice.words
-        return re.sub(r"[^\W\d_]+(?:'[^\W\d_]+)*", lambda m: table.get(m[0], m[0]), text)
+
+        def own(match: re.Match[str]) -> str:
+            word = match[0]
+            if word in table or match.start() or word[:1].islower():
+                return table.get(word, word)
+            return spoken(table.get(word[:1].lower() + word[1:], word))
+
+        return re.sub(r"[^\W\d_]+(?:'[^\W\d_]+)*", own, text)
 
     def _fill(self, pattern: str, fields: Mapping[str, str]) -> str:
         """The pattern with its fields, articles and capitals set right where they meet."""
@@ -358,138 +379,7 @@ class Composer:
         if not self.grammar.retells or len(said) != 1 or told.rstrip().endswith("?"):
             return {}
         retold = _closed(self.grammar.shifted(said[0]))
-        return {"retold": retold} if len(retold.split()) <= _MAX_ECHO_WORDS else {}
-
-
-class _Recent:
-    """Lines said lately, compared by their words alone."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        self._lines = [f" {_plain(line)} " for line in lines]
-
-    def holds(self, line: str) -> bool:
-        """Whether a line, or all but a few words of one, was said."""
-        plain = f" {_plain(line)} "
-        return any(plain in said for said in self._lines)
-
-    def last(self, pattern: str) -> int:
-        """How lately a pattern was used: 0 never, larger the more lately."""
-        key = max((_plain(part) for part in FIELD.split(pattern)[::2]), key=len)
-        if len(key) > 3:
-            for age, line in enumerate(reversed(self._lines)):
-                if f" {key} " in line:
-                    return len(self._lines) - age
-        return 0
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+", text.casefold().replace("’", "").replace("'", "")))
-
-
-_PASSING = re.compile(
-    r"\b(?:last night|today|this morning|this evening|tonight|again|now|here|tired|hungry|thirsty|sleepy|"  # noqa: E501
-    r"badly|breakfast|could use|thinking of)\b",
-    re.IGNORECASE,
-)
-
-
-def _passing(told: str) -> bool:
-    """Whether what was told will not matter tomorrow: nobody is named, and it is of the day."""
-    if not _PASSING.search(told):
-        return False
-    lex = lexicon()
-    found = [w for s in sentences(told) for w in words(s)]
-    return not any(w.is_("EM") or lex.keys(w.low) & lex.persons for w in found)
-
-
-_OPINING = frozenset("think believe suppose trust suspect reckon guess presume hope wish".split())
-_MODAL = frozenset("should would could must might may shall gotta".split())
-
-
-def opines(told: str) -> bool:
-    """Whether what was told is a thought, and no news: nothing in particular is in it."""
-    lex = lexicon()
-    found = [w for s in sentences(told) for w in words(s)]
-    if any(w.is_("M") or lex.keys(w.low) & lex.persons for w in found[1:]):
-        return False
-    if any(w.is_("E") and w.start > 0 for w in found) or len(sentences(told)) > 1:
-        return False
-    clauses = [c for c in read(told) if c.subject is not None and not c.relative]
-    if not clauses:
-        return False
-    clause, subject = clauses[0], clauses[0].subject
-    if subject is not None and subject.head.low == "i":
-        supposed = any(a.low in _MODAL for a in clause.auxiliaries)
-        return clause.verb in _OPINING or (supposed and not clause.objects)
-    mine = any(w.low in {"i", "me", "my", "we", "us", "our"} for w in found)
-    past = any(w.forms & {"past"} and "base" not in w.forms for c in clauses for w in c.verbs)
-    bare = subject is not None and not subject.words[0].is_("DSO") and subject.owner is None
-    known = subject is not None and (not subject.head.is_("E") or lex.known(subject.head.low))
-    settled = all(p == "of" for p, _ in clause.places)
-    return bare and known and settled and not mine and not past
-
-
-def echo_of(told: str, speaker: str, listener: str) -> dict[str, str]:
-    """Fields that name what was told: ``echo`` (the thing) and ``retold`` (the whole clause)."""
-    facts = [
-        f
-        for f in facts_of(Source(told, speaker, listener))
-        if f.clause.verbs or f.clause.auxiliaries
-    ]
-    mains = [
-        f
-        for f in facts
-        if not f.clause.relative and not f.clause.link and f.clause.subject is not None
-    ]
-    if not mains:
-        return {}
-    fact = mains[0]
-    if any(word.low in _ABOUT_ME for word in fact.words):
-        return {}  # what others say about the character is theirs to say, not the character's
-    retold = _closed(retell(fact, swap=True))
-    if len(retold.split()) > _MAX_ECHO_WORDS or not retold:
-        retold = ""
-    echo = _echo(fact)
-    if not echo and not retold:
-        return {}
-    return {"retold": retold, "echo": echo or spoken(retold)}
-
-
-_ABOUT_ME = frozenset(["you", "your", "yours", "yourself"])
-
-
-_FEELING = frozenset("hate love like miss fear find trust believe".split())
-
-
-def _echo(fact: Fact) -> str:
-    """The new thing in a clause, said back: "A silver ring under the old mill"."""
-    clause = fact.clause
-    if clause.negated:
-        return ""
-    roles = roles_of(clause)
-    things = [p for p in (*roles.theme, *roles.complement) if not p.head.is_("O")]
-    new = next((p for p in things if p is not clause.subject), None)
-    if new is None or new.words[0].low in {"the", "this", "that"} or (new.owner and not new.names):
-        return ""  # "The lantern." says too little: the whole clause is said back
-    if clause.verb in _FEELING:
-        return ""  # "Turnips?" says too little of somebody who hates them
-    if is_personal(new) and clause.verb not in {"be", "call", "name", "have", "get"}:
-        return ""
-    text = _said(new, fact)
-    if len(text.split()) <= 4:
-        for prep, phrase in clause.places:
-            behind = new.end <= phrase.start <= new.end + 1
-            if behind and prep not in {"@time", "by", "to", "for", "as"}:
-                text += f" {prep.replace('_', ' ')} {_said(phrase, fact)}"
-                break
-    if len(text.split()) < 2 and not new.names:
-        return ""
-    return text if len(text.split()) <= 9 else ""
-
-
-def _said(phrase: Phrase, fact: Fact) -> str:
-    meant = fact.meant(phrase)
-    return retell_phrase(meant, swap=True)
+        return {"retold": retold} if len(retold.split()) <= MAX_ECHO_WORDS else {}
 
 
 def _closed(text: str) -> str:

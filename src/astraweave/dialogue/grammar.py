@@ -22,9 +22,10 @@ from astraweave.errors import ConfigError
 __all__ = ["Grammar", "language_of"]
 
 _KEYS = (
-    "tag", "name", "quotes", "list", "keep_capital", "stopwords", "article", "contract", "expand",
-    "past", "ago", "feelings", "moods", "numbers", "swap", "conjugate", "events", "acts",
-    "questions",
+    "tag", "name", "quotes", "list", "openers", "keep_capital", "stopwords", "article", "contract",
+    "expand",
+    "past", "later", "ago", "feelings", "moods", "numbers", "swap", "conjugate", "events", "acts",
+    "questions", "asked", "happened",
 )  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
@@ -70,6 +71,7 @@ class Grammar:
         self._comma, self._and = str(comma), str(last)
         self.keep_capital = frozenset(data.get("keep_capital", ()))
         self.stopwords = frozenset(data.get("stopwords", "").split())
+        self._openers = re.compile(data.get("openers", "(?!)"), re.IGNORECASE)
         article = data.get("article", {})
         self._article: dict[str, str] = dict(article.get("before_vowel", {}))
         self._vowels: str = article.get("vowels", "")
@@ -87,6 +89,7 @@ class Grammar:
         moods = data.get("moods", {})
         self._moods = {name: re.compile(pattern) for name, pattern in moods.items()}
         self._past: Mapping[str, str] = data.get("past", {})
+        self._later = _replacer(data.get("later", {}), followed=False)
         self._numbers: list[str] = data.get("numbers", {}).get("words", "").split()
         swap = data.get("swap")
         self._shift = PersonShift(swap, data.get("conjugate", {})) if swap else None
@@ -100,6 +103,12 @@ class Grammar:
             (re.compile(asks, re.IGNORECASE), re.compile(needs, re.IGNORECASE))
             for asks, needs in data.get("questions", {}).get("needs", ())
         ]
+        asked = dict(data.get("asked", {}))
+        self.feeling_words: Mapping[str, str] = asked.pop("feelings", {})
+        self.asked = {kind: re.compile(text, re.IGNORECASE) for kind, text in asked.items()}
+        self.happened: Mapping[str, Mapping[str, str]] = data.get("happened", {})
+        naming = data.get("questions", {}).get("naming", "")
+        self.naming = re.compile(naming) if naming else None
         self.question_words = frozenset(data.get("questions", {}).get("words", "").split())
 
     @classmethod
@@ -200,6 +209,16 @@ class Grammar:
                 return clause[: found.start()] + said + clause[found.end() :]
         return clause
 
+    def later(self, clause: str) -> str:
+        """What somebody said on another day, as it is said now: "today" was that day.
+
+        Examples
+        --------
+        >>> Grammar.named("en").later("you feel better today, and you will bring apples")
+        'you feel better that day, and you would bring apples'
+        """
+        return self._later(clause)
+
     def speaks_of_self(self, told: str) -> bool:
         """Whether one who says this speaks of themselves, or of what is theirs."""
         mine = self.swap.get("first", {})
@@ -221,7 +240,10 @@ class Grammar:
 
     def shifted(self, text: str) -> str:
         """A text with first and second person traded by the language's tables."""
-        return self._shift(text) if self._shift is not None else text
+        if self._shift is None:
+            return text
+        bare = self._openers.sub("", text)  # "No, I have four cows": the "no" was for the listener
+        return self._shift(bare[:1].upper() + bare[1:] if bare != text else text)
 
 
 def _replacer(table: Mapping[str, str], *, followed: bool) -> Callable[[str], str]:

@@ -75,7 +75,7 @@ def _line_plan(scene: Scene, choice: Choice) -> LinePlan:
 
 def _tone(scene: Scene, choice: Choice) -> Tone:
     """How sure it is of what it says, how long ago it learned that, and from whom."""
-    plain = Tone(mood=scene.mood, relationship=scene.relation)
+    plain = Tone(mood=scene.mood, relationship=choice.towards or scene.relation)
     known = {r.memory.id: r.memory for r in scene.situation.memories}
     known |= {memory.id: memory for memory in scene.situation.lately}
     known |= {memory.id: memory for memory in scene.situation.overturned}

@@ -7,7 +7,7 @@ import re
 from astraweave.dialogue.events import retell_event
 from astraweave.dialogue.facts import Fact
 from astraweave.dialogue.grammar import Grammar, language_of
-from astraweave.dialogue.language.clauses import THINKING, Clause, Phrase
+from astraweave.dialogue.language.clauses import Clause, Phrase
 from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.words import Word, sentences, words
 from astraweave.rag.salience import TAG_QUESTION, TELLING_TAG, is_question
@@ -82,22 +82,21 @@ def _swapped(word: Word, before: Word | None, after: Word | None, found: list[Wo
 
 def segment(fact: Fact) -> tuple[int, int, Clause]:
     """The stretch of the sentence that holds the fact's clause, and the clause that rules it."""
-    mains = sorted(
+    said = sorted(
         (c for c in fact.sentence_clauses if not c.relative and not c.link and _says(c)),
         key=lambda c: c.start,
     )
+    # A noun that was taken for a verb ("the great flood") begins no clause of its own.
+    mains = [c for i, c in enumerate(said) if not i or _parted(fact.words, c.start)]
     ruler = next((c for c in reversed(mains) if c.start <= fact.clause.start), None)
     if ruler is None:
         # "Once, when I was seven, I fell ...": what comes first belongs to the first main clause
         ruler = mains[0] if mains else fact.clause
-    end, at = len(fact.words), ruler
+    end = len(fact.words)
     for clause in mains:
-        if clause.start <= ruler.start:
-            continue
-        if at.verb not in THINKING or at.objects or fact.words[clause.start - 1].is_("C."):
+        if clause.start > ruler.start:
             end = clause.start
             break
-        at = clause  # "My mum says I mustn't touch it": one thing is said
     start = ruler.start if mains and ruler is not mains[0] else 0
     while end > start and (
         fact.words[end - 1].is_("C.")
@@ -105,6 +104,13 @@ def segment(fact: Fact) -> tuple[int, int, Clause]:
     ):
         end -= 1
     return start, end, ruler
+
+
+def _parted(found: list[Word], at: int) -> bool:
+    """Whether a clause of its own may begin here: behind a mark or an "and", not in mid-phrase."""
+    if found[at - 1].is_("C.") or found[at].is_("C") or found[at - 1].low in {"then", "so"}:
+        return not (at >= 2 and found[at - 1].low in {"then", "so"} and not found[at - 2].is_("C."))
+    return False
 
 
 def _says(clause: Clause) -> bool:
@@ -116,11 +122,15 @@ def _says(clause: Clause) -> bool:
 # taken away only where a comma says that it is none.
 _OPENERS = re.compile(
     r"^(?:(?:[a-z]+(?=, (?:you|let) )|well|so|oh|ah|yes|no|hey|alas|truly|arr|aye|nay|gosh|"
-    r"right|listen|look|sorry|wait|smith|friend|"
+    r"right|listen|look|sorry|wait|smith|friend|sir|madam|sergeant|master|fine|really|actually|"
+    r"hello|hi|hey|ahoy|(?:hello|hi|hey|ahoy) [a-z]+|good (?:day|morning|evening)(?: [a-z]+)?|"
+    r"(?:my|your|dear|good|old) (?:friend|lady|lord|dear|man|sir)|fancy that|mind you|"
     r"I know|I see|you mean|remember|fun fact|in fact|honestly|anyway|guess what|as it happens|"
     r"to tell the truth|truth be told|believe it or not|for what it's worth|between (?:us|you)|"
     r"between me and you|as I know|just so I know)\s*[,:!.…—]+\s*"
-    r"|(?:oh and|oh|and|but|also|actually|by the way|did I know(?: that)?|remember that|"
+    r"|so\s+(?=(?:my|your|the|our|his|her|their|I|you|we)\b)|if (?:I|you) must know,?\s+"
+    r"|(?:bad|good|sad|great) news[:,]\s+|(?:oh and|oh|and|but|also|actually|by the way|did I "
+    r"know(?: that)?|remember that|"
     r"(?:allow|permit|let) (?:you|me) to introduce (?:yourself|myself)[,:;]|"
     r"let (?:you|me) tell me(?: that)?|you (?:told|said to) me(?: that)?|"
     r"you think you (?:said|told me)(?: that)?|"
@@ -131,8 +141,10 @@ _OPENERS = re.compile(
 
 
 _CLOSERS = re.compile(
-    r"(?:[\s,]+(?:by the way|by the by|you know|you see|i think|i believe|i suppose|mind you|"
-    r"tam|smith|friend|my friend|if you must know|as it happens|too))+$",
+    r"(?:,\s*(?:by the way|by the by|(?:you|I) know|(?:you|I) see|(?:you|i) think|"
+    r"(?:you|i) believe|(?:you|i) suppose|mind you|please|thank (?:goodness|heavens?|god|the gods)|"
+    r"smith|friend|(?:my|your|dear|good|old) (?:friend|lady|lord|dear|man|sir)|sir|madam|sergeant|"
+    r"master|if (?:you|I) must know|as it happens|though))+$",
     re.IGNORECASE,
 )
 
@@ -151,7 +163,7 @@ def retell(fact: Fact, *, swap: bool) -> str:
         if (
             start <= position < end
             and not any(id(w) in inside for w in meant.words)
-            and not meant.head.is_("O")
+            and meant.head.is_("NEM")
         ):
             pronoun = fact.words[position]
             said = retell_phrase(meant, swap=swap)
@@ -165,13 +177,22 @@ def retell(fact: Fact, *, swap: bool) -> str:
                 pass
             replaced[position] = said
     text = _spliced(fact, start, end, replaced, swap=swap)
-    if ruler.subject_shared and ruler.subject is not None:
+    if start:
+        text = _JOINED.sub("", text)
+    inside_it = ruler.subject is not None and start <= ruler.subject.start < end
+    if ruler.subject_shared and ruler.subject is not None and not inside_it:
         subject = fact.meant(ruler.subject)
         text = f"{retell_phrase(subject, swap=swap)} {text}"
     if start == 0:
         text = _OPENERS.sub("", text) or text
     text = _CLOSERS.sub("", text.strip(" ,.;:!")) or text
     return _lowered(text.strip(" ,.;:!"), fact)
+
+
+_JOINED = re.compile(
+    r"^(?:so|then|also|yet)\s+(?=(?:i|you|he|she|it|we|they|the|an?|my|your|his|her|our|their)\b)",
+    re.IGNORECASE,
+)
 
 
 def _spliced(fact: Fact, start: int, end: int, replaced: dict[int, str], *, swap: bool) -> str:
@@ -202,7 +223,7 @@ def retell_text(text: str, *, swap: bool) -> str:
     told = []
     for sentence in sentences(text):
         sentence = TELLING_TAG.sub("", sentence.strip())
-        if is_question(sentence):
+        if is_question(sentence) or _GREETS.match(sentence):
             continue
         sentence = TAG_QUESTION.sub("", sentence.strip())
         found = words(sentence)
@@ -219,6 +240,11 @@ def retell_text(text: str, *, swap: bool) -> str:
     return ", and ".join(told)
 
 
+_GREETS = re.compile(
+    r"(?:hello|hi|hey|ahoy|greetings|good (?:day|morning|afternoon|evening))(?: [\w' "
+    r"]{1,24})?[.!]*$",
+    re.IGNORECASE,
+)
 _OF_MINE = re.compile(r"\bmy\b", re.IGNORECASE)
 _SPEAKING = re.compile(r"\b(?:I|I'm|I've|I'd|I'll|me|mine|myself|we|us|our|you|your)\b")
 
@@ -247,7 +273,9 @@ def retell_phrase(phrase: Phrase, *, swap: bool) -> str:
         if phrase.owner.head.is_("S"):
             said = f"{phrase.owner.head.text} {said}"
         else:
-            said = f"{retell_phrase(phrase.owner, swap=False)}'s {said}"
+            owner = retell_phrase(phrase.owner, swap=False)
+            several = owner.endswith("s") and not phrase.owner.names
+            said = f"{owner}' {said}" if several else f"{owner}'s {said}"
     if phrase.of is not None:
         said += " of " + retell_phrase(phrase.of, swap=False)
     if phrase.others:
@@ -277,10 +305,41 @@ def _lowered(text: str, fact: Fact) -> str:
     second = text[len(first) :].lstrip()[:1]
     if lex.keys(bare.lower()) & lex.persons and second.isupper():
         return text  # "Captain Voss"
+    if _is_name(fact.words):
+        return text
     if lex.known(bare.lower()) and bare not in {
         n for p in fact.clause.phrases() for n in p.names[1:]
     }:
         return text[:1].lower() + text[1:]
+    if bare.lower() in _UNCOUNTED:
+        return text[:1].lower() + text[1:]
+    if not lex.known(bare.lower()) and len(fact.words) > 1 and _begins_with_name(fact.words):
+        return text
     if bare in names or any(bare in p.names for c in fact.siblings for p in c.phrases()):
         return text
     return text[:1].lower() + text[1:]
+
+
+def _is_name(found: list[Word]) -> bool:
+    """Whether the first word names somebody though it could be another: "Will is a soldier"."""
+    if len(found) < 2 or not found[0].is_("AV") or not found[0].text[:1].isupper():
+        return False
+    after = found[1]
+    return after.low in {"is", "was", "has", "had", "does", "did", "will", "'s"} or bool(
+        after.is_("V") and after.forms & {"s", "past"} and "base" not in after.forms
+    )
+
+
+def _begins_with_name(found: list[Word]) -> bool:
+    """Whether an unknown first word is a name: "Edda, the older one, ..."; no plural noun."""
+    first, after = found[0], found[1]
+    if first.low.endswith("s") or first.is_("OSDPWCBRM"):
+        return False
+    return after.low == "," or after.is_("VA")
+
+
+_UNCOUNTED = frozenset(
+    "life love time work money war peace death luck hope winter summer spring autumn bread ale "
+    "beer wine water iron gold silver snow rain fire".split()
+)
+"""Begin a sentence without an article, and are no names."""

@@ -43,7 +43,10 @@ ACTS: dict[str, str] = {
     "thanks": "", "wellbeing": "feeling", "insult": "", "apology": "", "agreement": "",
     "smalltalk": "", "comfort": "", "congratulate": "", "tease": "", "praise": "",
     "complain": "", "boast": "",
-    "feeling": "feeling", "because": "retold",
+    "feeling": "feeling", "because": "retold", "wrong": "retold", "untroubled": "",
+    "threatened": "", "gratitude": "", "listening": "", "what_next": "",
+    # what it thinks
+    "stance": "", "opinion": "other", "no_opinion": "topic", "no_news": "",
     # wanting and refusing
     "request": "topic", "refuse": "topic", "taboo": "topic", "secret": "topic", "seek_help": "goal",
     "offer": "topic", "accept": "", "decline": "", "promise": "goal topic", "warn": "topic",

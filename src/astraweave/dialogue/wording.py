@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from astraweave.dialogue.compose import Composer
-from astraweave.dialogue.language.words import sentences
 from astraweave.dialogue.moves import Choice, Scene
 from astraweave.dialogue.plan import LinePlan, Plan
 from astraweave.dialogue.repair import normal
@@ -34,6 +34,17 @@ _INSTEAD: Mapping[str, tuple[str, ...]] = {
     "agree_with": ("agreement",),
     "comfort": ("telling_sad", "telling_plain"),
     "congratulate": ("telling_glad", "telling_plain"),
+    "listening": ("telling_plain",),
+    "what_next": ("listening", "telling_plain"),
+    "threatened": ("insult",),
+    "wrong": ("because", "feeling"),
+    "untroubled": ("wellbeing",),
+    "stance": ("recap_nothing", "wellbeing"),
+    "opinion": ("no_opinion", "unknown_self"),
+    "no_opinion": ("unknown_self",),
+    "no_news": ("wellbeing",),
+    "gratitude": ("thanks",),
+    "confirmed_self": ("because", "feeling"),
     "surprise": ("telling", "telling_plain"),
     "gossip": ("smalltalk",),
     "seek_help": ("smalltalk",),
@@ -58,8 +69,7 @@ def worded(composer: Composer, scene: Scene, choice: Choice, line: LinePlan) -> 
     elif choice.whole:
         opening, rest = text, ""
     else:
-        parts = sentences(text)
-        opening, rest = (parts[0], " ".join(parts[1:])) if parts else (text, "")
+        opening, rest = _parted(text)
     for more in choice.after:
         said = _said(composer, scene, more, line.tone, [*recent, text])
         rest = f"{rest} {said}".strip()
@@ -73,6 +83,15 @@ def worded(composer: Composer, scene: Scene, choice: Choice, line: LinePlan) -> 
         model_clauses=0 if choice.after else choice.model_clauses,
         line=line,
     )
+
+
+_FIRST_SENTENCE = re.compile(r"(?s)(.+?(?<![.…])[.!?…][\"”»’)]*)\s+(?=[\"“„«(]?[^\W\d_])(.+)")
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The first sentence of a line and the others, each as it is written."""
+    found = _FIRST_SENTENCE.fullmatch(text)
+    return (found[1], found[2]) if found else (text, "")
 
 
 def _unsaid(composer: Composer, scene: Scene, opening: str, rest: str) -> tuple[str, str]:
@@ -121,7 +140,7 @@ def _said(
     if choice.act == "recap":
         return composer.recap([fact for fact, _ in scene.tellings], rng, recent, tone)
     kinds = (choice.act, *_INSTEAD.get(choice.act, ()), "smalltalk")
-    kind = next(kind for kind in kinds if composer.covers(kind))
+    kind = next((kind for kind in kinds if composer.covers(kind, fields)), "smalltalk")
     return composer.pick(kind, fields, rng, recent, tone=tone)
 
 

@@ -22,6 +22,21 @@ _OUTCOMES: Mapping[str, tuple[str, float]] = {
 """What was plainly heard, where the classifier is not sure of anything: kind and weight."""
 
 
+_HARSH = frozenset(["insulted", "threatened"])
+_HOSTILE = frozenset(["insult", "threat"])
+_HARMLESS = frozenset(["praise", "thanks", "apology", "wellbeing", "greeting", "offer", "recap"])
+
+
+def _at_odds(heard: str, outcome: str) -> bool:
+    """Whether what was plainly heard cannot be what the classifier took it for.
+
+    Nobody may be angry for what was answered as a kindness, nor pleased with an insult.
+    """
+    if outcome in _HARSH:
+        return heard in _HARMLESS
+    return heard in _HOSTILE
+
+
 class Feelings:
     """The `Minds` of a world: moods and relationships move with what is said.
 
@@ -54,9 +69,12 @@ class Feelings:
         outcome = read.outcome(
             exchange.speaker, game_time=exchange.game_time, memory=exchange.memory
         )
-        if outcome is not None:
+        # As it was heard by the one who answered: in their language, by their tables.
+        heard = exchange.plan.heard if exchange.plan is not None else ""
+        heard = heard or act_of(exchange.heard, exchange.name).kind
+        if outcome is not None and not _at_odds(heard, outcome.kind):
             return outcome
-        found = _OUTCOMES.get(act_of(exchange.heard, exchange.name).kind)
+        found = _OUTCOMES.get(heard)
         if found is None:
             return None
         kind, weight = found

@@ -6,7 +6,7 @@ import functools
 import tomllib
 from importlib import resources
 
-__all__ = ["Lexicon", "lexicon", "singular"]
+__all__ = ["Lexicon", "lexicon", "singular", "third_person"]
 
 _PLURALS = {
     "men": "man", "women": "woman", "children": "child", "geese": "goose", "mice": "mouse",
@@ -102,7 +102,7 @@ class Lexicon:
             self._form(part, lemma, "part")
         for lemma in dict.fromkeys([*data["verbs"].split(), *irregular]):
             self._form(lemma, lemma, "base")
-            self._form(_third_person(lemma), lemma, "s")
+            self._form(third_person(lemma), lemma, "s")
             self._form(_doubled(lemma) + "ing", lemma, "ing")
             if lemma not in irregular or lemma in {
                 "dream",
@@ -205,7 +205,8 @@ def lexicon() -> Lexicon:
     return Lexicon(tomllib.loads(text))
 
 
-def _third_person(lemma: str) -> str:
+def third_person(lemma: str) -> str:
+    """A verb as it goes with "he": "goes", "carries"."""
     if lemma.endswith(("s", "x", "ch", "sh", "z", "o")):
         return lemma + "es"
     if lemma.endswith("y") and lemma[-2] not in "aeiou":

@@ -306,6 +306,7 @@ def _settle(found: list[Word]) -> None:  # noqa: C901
             word.can, word.low = {"S"}, "my"
         elif low == "her" and after is not None:
             noun_follows = after.is_("NJEM") and not after.is_("P")
+            noun_follows = noun_follows and after.low not in {"half", "most", "twice"}
             word.can = {"S"} if noun_follows else {"O"}
         elif low == "that" and before is not None:
             rules = (

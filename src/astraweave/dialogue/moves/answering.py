@@ -10,12 +10,14 @@ from astraweave.dialogue.answer import Answer
 from astraweave.dialogue.facts import Source
 from astraweave.dialogue.grammar import Grammar
 from astraweave.dialogue.knowing import known, told_then, when_told
+from astraweave.dialogue.language.lexicon import lexicon
 from astraweave.dialogue.language.questions import Question
 from astraweave.dialogue.moments import asked_period, asked_telling
 from astraweave.dialogue.moves.choice import Choice, Scene, planned
+from astraweave.dialogue.moves.opinions import asks_view
 from astraweave.dialogue.plan import PlannedFact
 from astraweave.dialogue.recall import resolved_question
-from astraweave.dialogue.retell import retell
+from astraweave.dialogue.retell import retell, retell_text
 
 __all__ = ["answer", "found_in", "look_back", "of_itself", "recap", "summary"]
 
@@ -48,7 +50,15 @@ _ASKS_FOR_OWN = re.compile(r"\b(?:do|did) you (?:have|own|keep)\b", re.IGNORECAS
 def _said(found: Answer, scene: Scene) -> Choice:
     if found.kind == "denied" and found.teller == "self" and _ASKS_FOR_OWN.search(scene.text):
         found = Answer("unknown", teller="self")  # who owns a knife may yet own a dog
+    if found.teller == "self" and asks_view(scene.text) and not _touches(scene.text, found):
+        found = Answer("unknown", teller="self")  # what one wishes for is no answer to "like cake"
     if found.kind == "unknown":
+        if asks_view(scene.text):
+            reason = "asked for a view of something that it has no view of"
+            return Choice(
+                "no_opinion", (reason,), fields=_topic(found), answer=found, model_clauses=0,
+                whole=True,
+            )  # fmt: skip
         return Choice(
             "unknown",
             ("a question, and nothing that is known answers it",),
@@ -67,6 +77,22 @@ def _said(found: Answer, scene: Scene) -> Choice:
     )
 
 
+_CONTENT = re.compile(r"[^\W\d_]{4,}")
+
+
+def _touches(asked: str, found: Answer) -> bool:
+    """Whether an answer has any word of weight in common with the question."""
+    lex = lexicon()
+    wanted = {key for w in _CONTENT.findall(asked.casefold()) for key in lex.keys(w) or {w}}
+    said = {
+        k for t in found.texts for w in _CONTENT.findall(t.casefold()) for k in lex.keys(w) or {w}
+    }
+    return bool((wanted - _ASKING) & said)
+
+
+_ASKING = frozenset(
+    "what which would like want enjoy prefer love hate believe wish think most best your".split()
+)
 _ASKS_OF_ITSELF = re.compile(
     r"^(?:(?:so|well|please|and|now)[\s,]+)*(?:(?:can|could|will|would) you )?tell me (?:something|"
     r"a (?:bit|little)|more|anything|all)?(?: (?:more|else))? ?(?:about|of) (?:you|yourself)\b"
@@ -75,11 +101,16 @@ _ASKS_OF_ITSELF = re.compile(
 )
 
 
-def of_itself(scene: Scene) -> Choice | None:
-    """Tell something of itself that it has not said lately."""
+_ASKS_WHO = re.compile(r"^(?:\w+, )?(?:and |und )?(?:who are you|wer bist du)\b", re.IGNORECASE)
+
+
+def of_itself(scene: Scene, *, asked: bool = False) -> Choice | None:
+    """Tell something of itself that it has not said lately; `asked`: that is what was asked for."""
     facts = scene.persona.facts
-    if not facts or not _ASKS_OF_ITSELF.match(scene.text):
+    if not facts or not (asked or _ASKS_OF_ITSELF.match(scene.text)):
         return None
+    if _ASKS_WHO.match(scene.text):
+        facts = tuple(f for f in facts if scene.persona.name.split()[-1] in f) or facts
     ages = [scene.lines_since(fact) for fact in facts]
     unsaid = [fact for fact, age in zip(facts, ages, strict=True) if age == max(ages)]
     fact = unsaid[scene.rng.randrange(len(unsaid))]
@@ -87,7 +118,9 @@ def of_itself(scene: Scene) -> Choice | None:
         "answer",
         ("asked about itself: this it has not said for longest",),
         facts=(PlannedFact(text=fact, retold=fact.rstrip(".!"), teller=scene.persona.id),),
-        answer=Answer("known", retold=(fact,), teller="self", texts=(fact,)),
+        answer=Answer(
+            "known", retold=(retell_text(fact, swap=False) or fact,), teller="self", texts=(fact,)
+        ),
         model_clauses=1,
         whole=True,
     )

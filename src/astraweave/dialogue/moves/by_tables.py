@@ -8,6 +8,7 @@ All else is not known, and is said to be so.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from astraweave.dialogue.acts import Act, ActKind
 from astraweave.dialogue.answer import Answer
@@ -79,7 +80,7 @@ def answer(scene: Scene) -> Choice | None:
         return Choice(
             "unknown",
             ("a question, and nothing that is known has its words",),
-            answer=Answer("unknown"),
+            answer=Answer("unknown", teller=_asked_of(scene.text, grammar)),
             model_clauses=0,
             whole=True,
         )
@@ -100,6 +101,13 @@ def answer(scene: Scene) -> Choice | None:
         model_clauses=0,
         whole=True,
     )
+
+
+def _asked_of(text: str, grammar: Grammar) -> str:
+    """Whether a question is about the character ("self"), or about the one who asks ("asker")."""
+    low = {word.casefold() for word in _WORD.findall(text)}
+    yours = low & grammar.swap.get("second", {}).keys()
+    return "self" if yours and not low & grammar.swap.get("first", {}).keys() else "asker"
 
 
 def sum_up(scene: Scene) -> Choice | None:
@@ -154,12 +162,14 @@ def _inside(text: str, grammar: Grammar) -> str:
 
 def _told(scene: Scene, grammar: Grammar) -> list[Source]:
     """What the speaker told in this language and is short enough to be said back; latest first."""
+    opinion = grammar.asked.get("opinion_told")
     return [
         source
         for source in sorted(scene.sources, key=lambda s: -s.order)
         if source.speaker == scene.situation.speaker
         and len(source.text.split()) <= _MOST_WORDS
         and len(sentences(source.text)) == 1
+        and not (opinion and opinion.search(source.text))
         and language_of(source.text, default=grammar.tag) == grammar.tag
         and act_in(source.text, grammar).kind == "telling"
     ]
@@ -177,6 +187,31 @@ def _answering(scene: Scene, grammar: Grammar) -> Source | None:
     yours = any(word in grammar.swap.get("second", {}) for word in low)
     if not wanted:
         return None
+    for words in (wanted, *_renamed(wanted, scene, grammar)):
+        found = _with_all(words, asked, scene, grammar, mine=mine, yours=yours)
+        if found is not None:
+            return found
+    return None
+
+
+def _renamed(wanted: list[str], scene: Scene, grammar: Grammar) -> Iterator[list[str]]:
+    """The words of a question with a name for "my sister", and the other way round."""
+    if grammar.naming is None:
+        return
+    for source in sorted(scene.sources, key=lambda s: -s.order):
+        if source.speaker != scene.situation.speaker:
+            continue
+        for whose, name in grammar.naming.findall(source.text):
+            for old, new in ((whose, name), (name, whose)):
+                places = [i for i, word in enumerate(wanted) if _alike(word, old.casefold())]
+                if places:
+                    yield [new.casefold() if i in places else w for i, w in enumerate(wanted)]
+
+
+def _with_all(
+    wanted: list[str], asked: str, scene: Scene, grammar: Grammar, *, mine: bool, yours: bool
+) -> Source | None:
+    """The latest source that has all of these words and what is asked for."""
     for source in sorted(scene.sources, key=lambda s: -s.order):
         own = source.speaker == scene.persona.id
         if (mine and source.speaker != scene.situation.speaker) or (yours and not mine and not own):

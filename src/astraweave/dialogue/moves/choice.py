@@ -10,6 +10,7 @@ from functools import cached_property
 
 from astraweave.dialogue.acts import Act, act_of
 from astraweave.dialogue.answer import Answer, Answerer
+from astraweave.dialogue.echoes import opines
 from astraweave.dialogue.facts import Fact, Source, facts_of
 from astraweave.dialogue.plan import PlannedFact
 from astraweave.dialogue.retell import retell
@@ -26,7 +27,8 @@ LINE_ACTS: tuple[str, ...] = (
     "because", "request", "offer", "accept", "decline", "refuse", "promise", "taboo", "secret",
     "seek_help", "insult", "warn", "threaten", "tease", "praise", "complain", "boast", "apology",
     "agreement", "agree_with", "disagree_with", "gossip", "hand_over", "interrupted", "resume",
-    "smalltalk", "opener",
+    "smalltalk", "opener", "listening", "what_next", "threatened", "wrong", "untroubled",
+    "confirmed_self", "stance", "opinion", "no_opinion", "telling_opinion", "no_news", "gratitude",
 )  # fmt: skip
 """Everything that a planned line may do."""
 
@@ -58,6 +60,8 @@ class Choice:
         what the model says.
     after : tuple of Choice
         What follows in the same line.
+    towards : Relationship or None
+        To whom the line speaks of, where its wording goes by that and not by the listener.
     """
 
     act: str
@@ -69,6 +73,7 @@ class Choice:
     model_clauses: int = 2
     whole: bool = False
     after: tuple[Choice, ...] = ()
+    towards: Relationship | None = None
 
     def because(self, *reasons: str) -> Choice:
         """The same choice with more reasons in front."""
@@ -162,6 +167,8 @@ class Scene:
         for source in self.sources:
             if source.speaker != self.situation.speaker or act_of(source.text).kind != "telling":
                 continue
+            if opines(source.text):
+                continue  # a hope or a thought is nothing to be reminded of
             if source.text in gone:
                 continue  # it is so no longer
             if (fact := short_fact(source, swap=True)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from astraweave.dialogue.language.lexicon import lexicon
@@ -15,6 +16,10 @@ __all__ = ["follow", "hand_over"]
 _SAME = 0.6
 _AT_ODDS = -0.4
 _FOND = 0.2
+_STATING = frozenset(
+    ["answer", "opinion", "telling_opinion", "agreement", "gossip", "summary_of_talk"]
+)
+"""Acts that say something with which one can agree."""
 
 
 def follow(scene: Scene) -> Choice | None:
@@ -28,6 +33,8 @@ def follow(scene: Scene) -> Choice | None:
         return _to_question(scene, last.plan, fields)
     if scene.heard.kind in {"greeting", "farewell"} or scene.situation.addressed:
         return None  # each says it in their own way
+    if last.plan.act not in _STATING:
+        return _silence(f"{last.name} has answered, and has stated nothing to agree with")
     towards = scene.situation.mind.towards(last.speaker)
     if towards.affinity <= _AT_ODDS:
         reason = f"it does not like {last.name}, who has spoken"
@@ -41,7 +48,7 @@ def follow(scene: Scene) -> Choice | None:
 
 def _to_question(scene: Scene, said: LinePlan, fields: dict[str, str]) -> Choice:
     own = answer(scene)
-    if own is None or own.act == "unknown":
+    if own is None or own.act in {"unknown", "no_opinion"}:
         return _silence("others have spoken, and it does not know")
     if said.act != "answer":
         return own.because(f"{fields['other']} did not know, and it does")
@@ -71,6 +78,8 @@ def hand_over(scene: Scene) -> Choice | None:
     knower = scene.situation.knower
     if not knower or scene.heard.kind != "question" or scene.situation.answered:
         return None
+    if scene.situation.addressed and _OF_YOU.search(scene.text):
+        return None  # nobody else answers for what was asked of oneself
     own = answer(scene)
     if own is not None and own.act != "unknown":
         return own
@@ -85,6 +94,9 @@ def hand_over(scene: Scene) -> Choice | None:
         model_clauses=0,
         whole=True,
     )
+
+
+_OF_YOU = re.compile(r"\b(?:you|your|yours|ye|yer)\b", re.IGNORECASE)
 
 
 def _alike(said: LinePlan, own: Choice) -> bool:

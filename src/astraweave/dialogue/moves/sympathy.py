@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from astraweave.dialogue.compose import echo_of
+from astraweave.dialogue.echoes import echo_of
 from astraweave.dialogue.facts import Source
 from astraweave.dialogue.grammar import Grammar
 from astraweave.dialogue.moves.choice import Choice, Scene, planned, short_fact
 from astraweave.dialogue.plan import PlannedFact
+from astraweave.dialogue.reported import in_third_person
 from astraweave.dialogue.retell import retell
 
 __all__ = ["felt_with", "notice_change"]
@@ -41,6 +42,8 @@ def notice_change(scene: Scene) -> Choice | None:
         if fact is None:
             continue
         retold = retell(fact, swap=own)
+        if not own:
+            retold = in_third_person(retold, teller)
         whose = "they" if own else teller
         return Choice(
             "surprise",

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from astraweave.dialogue.moves import (
     answering,
+    asked_by_tables,
     by_tables,
     company,
     feelings,
     meeting,
     news,
+    opinions,
     reserve,
     sympathy,
     telling,
@@ -29,7 +31,13 @@ _FIRST: Sequence[Rule] = (
     meeting.go_on,
     company.follow,
     reserve.refuse_taboo,
+    asked_by_tables.ask,
+    opinions.ask_forgiveness,
+    opinions.ask_stance,
+    opinions.ask_agreement,
     feelings.ask_why,
+    opinions.ask_opinion,
+    news.tell_news,
     answering.look_back,
     answering.of_itself,
     wishes.give_word,
@@ -54,6 +62,8 @@ _TABLE: Mapping[str, Sequence[Rule]] = {
 }
 """By what was heard. What no rule takes is small talk, or the composed line of the same name."""
 
+_OUT_OF_SORTS = -0.3
+"""In a mood below this nobody asks for favours."""
 _ROOM_FOR_WISHES = frozenset(["smalltalk", "wellbeing", "farewell", "thanks"])
 """What leaves a character room to speak of what it wants itself."""
 
@@ -72,7 +82,7 @@ def decide(scene: Scene) -> Choice:
 def _with_wishes(choice: Choice, scene: Scene) -> Choice:
     """The choice, and behind it a wish of the character's own where there is room for one."""
     busy = choice.after or choice.act in {"resume", "silence"} or scene.situation.present
-    if busy or scene.heard.kind not in _ROOM_FOR_WISHES:
+    if busy or scene.heard.kind not in _ROOM_FOR_WISHES or scene.mood.valence <= _OUT_OF_SORTS:
         return choice
     wish = wishes.seek_help(scene)
     return choice if wish is None else replace(choice, after=(wish,), model_clauses=0)
