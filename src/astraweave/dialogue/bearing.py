@@ -88,7 +88,8 @@ class Trees:
             onward = roots + np.where(goes_left, self._left[at], self._right[at])
             at = np.where(inner, onward, at)
         sums = self._base + self._value[at].sum(axis=1)
-        return 1.0 / (1.0 + np.exp(-sums))
+        chances: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-sums))
+        return chances
 
 
 def bearing(

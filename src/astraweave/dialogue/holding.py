@@ -15,6 +15,16 @@ _NAMING = frozenset(
     ["called", "call", "calls", "named", "name", "names", "christened", "known", "dubbed"]
 )
 _BETWEEN = frozenset("is was are the a an my our old mr mrs certain good little named".split())
+_FROM_SOMEBODY = frozenset(
+    "bought got gift present borrowed stole took heard learned learnt buy get steal take".split()
+)
+_SPENDING = frozenset("for by at paid pay owe owes owed cost costs got worth fetched of".split())
+_AGEING = frozenset("is turned turns aged age be was turning only just now i'm".split())
+_UNTIL = frozenset(["till", "until"])
+_WORKING = frozenset("runs teaches job profession".split())
+_NO_JOB = frozenset(
+    "bit lot little good bad fine great nice big pain joy terror shame pity".split()
+)
 _WHOSE = frozenset(["a", "an", "the", "my", "our", "his", "her", "their", "its"])
 _NAMED_AS = frozenset(["a", "an", "as", "every", "any", "the", "is", "become", "became"])
 
@@ -32,17 +42,22 @@ def holds(sought: Sought, text: Text) -> bool:
         case "count":
             return any(
                 _counts(sought.noun, n) for i in _numbers(text) for n in _all_counted(text, i)
+            ) or (
+                any(same_sort(sought.noun, word) for word in text.words)
+                and any(_of_them(text, i) for i in _numbers(text))
             )
         case "money":
-            return any(_counted(text, i) in vocabulary["money"] for i in _numbers(text))
+            return any(_is_sum(text, i) for i in _numbers(text))
         case "amount":
             return bool(_numbers(text))
         case "weekday":
-            return bool(text.words & vocabulary["weekdays"])
+            return bool(text.words & vocabulary["weekdays"]) or _is_dated(text)
         case "month":
             return bool(text.words & vocabulary["months"])
         case "time":
-            return bool(text.words & (vocabulary["calendar"] | vocabulary["hours"]))
+            return bool(text.words & (vocabulary["calendar"] | vocabulary["hours"])) or _is_dated(
+                text
+            )
         case "colour":
             return any(lex.keys(word) & lex.colours for word in text.low)
         case "job":
@@ -111,7 +126,7 @@ def _names_place(text: Text, index: int) -> bool:
     before = text.low[index - 1] if index else ""
     if text.written[index].endswith(("'s", "’s")):
         return False  # "at Orla's table"
-    if before in vocabulary["at"]:
+    if before in vocabulary["at"] or (before == "from" and not text.words & _FROM_SOMEBODY):
         return True
     return before in vocabulary["towards"] and bool(text.words & vocabulary["travel"])
 
@@ -177,6 +192,27 @@ def _all_counted(text: Text, index: int) -> list[str]:
     return [first, *(w for w in behind if w not in word_groups()["common"])]
 
 
+def _is_sum(text: Text, index: int) -> bool:
+    """Whether a number is one of money: "seven crowns", "sold it for 640", "by 140 a month"."""
+    counted = _counted(text, index)
+    if counted in word_groups()["money"]:
+        return True
+    first = _first_of(text, index)
+    return not counted and text.low[max(first - 1, 0)] in _SPENDING
+
+
+def _is_dated(text: Text) -> bool:
+    """Whether it tells when: "on the 14th", "till the first snow"."""
+    dated = any(w[:1].isdigit() and w.endswith(("st", "nd", "rd", "th")) for w in text.low)
+    return dated or bool(_UNTIL & set(text.low[:-1]))
+
+
+def _of_them(text: Text, index: int) -> bool:
+    """As in "sixty of them", "all nine"."""
+    behind = text.low[index + 1 : index + 3]
+    return behind[:2] in (["of", "them"], ["of", "those"]) or text.low[index - 1 : index] == ["all"]
+
+
 def _counts(asked: str, counted: str) -> bool:
     if not counted:
         return False
@@ -190,12 +226,21 @@ def _is_age(text: Text, index: int) -> bool:
     following = text.low[index + 1 : index + 3]
     if following[:1] and following[0] in {"year", "years", "winters", "summers"}:
         return following[1:] in ([], ["old"], ["of"], ["now"], ["today"])
-    before = text.low[index - 1] if index else ""
+    first = _first_of(text, index)
+    before = text.low[first - 1] if first else ""
     return not _counted(text, index) and (
-        before in {"is", "turned", "turns", "aged", "age", "be", "was", "turning"}
+        before in _AGEING
+        or _contracted(text, first - 1)
         or bool(text.words & {"old", "aged"})
         or bool(set(following[:1]) & {"now", "already", "today"})
     )
+
+
+def _first_of(text: Text, index: int) -> int:
+    """Where a number begins that ends here: of "twenty nine" at "twenty"."""
+    while index and _is_number(text.low[index - 1]):
+        index -= 1
+    return index
 
 
 def _is_job(text: Text, index: int) -> bool:
@@ -203,10 +248,28 @@ def _is_job(text: Text, index: int) -> bool:
     lex, vocabulary = lexicon(), word_groups()
     if word in vocabulary["kin"] or text.written[index][:1].isupper():
         return False
+    if word in _WORKING or _becomes(text, index):
+        return True
     named_as = {before, text.low[index - 2] if index > 1 else ""} & _NAMED_AS
     if lex.keys(word) & lex.persons:
         return bool(named_as)
     return _made(word) and bool(named_as) and not lex.known(word)
+
+
+def _becomes(text: Text, index: int) -> bool:
+    """As in "he's a bell founder", "was a vet": whatever else somebody may be."""
+    word = text.low[index]
+    if index < 2 or text.low[index - 1] not in {"a", "an"}:
+        return False
+    if word in _NO_JOB or word in lexicon().adjectives:
+        return False
+    low = text.low[index - 2]
+    return _contracted(text, index - 2) or low in {"is", "was", "am", "became", "become", "as"}
+
+
+def _contracted(text: Text, index: int) -> bool:
+    """As in "he's", "I'm", "Ondine's"."""
+    return index >= 0 and text.written[index].replace("’", "'").endswith(("'s", "'m", "'re"))
 
 
 def _made(word: str) -> bool:

@@ -209,7 +209,8 @@ def _leads(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.ones(len(values))
     second, first = np.sort(values)[-2:]
     others = np.where(np.arange(len(values)) == values.argmax(), second, first)
-    return values - others
+    leads: NDArray[np.float64] = values - others
+    return leads
 
 
 def _overlaps(

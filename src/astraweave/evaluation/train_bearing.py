@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astraweave.bench import companion, sittings
-from astraweave.bench._saga import COMPANION, draw_saga
+from astraweave.bench._saga import draw_saga
+from astraweave.bench._saga_parts import COMPANION
 from astraweave.core.clock import ManualClock
 from astraweave.core.settings import Settings
 from astraweave.dialogue import recollect
@@ -203,7 +204,7 @@ def gathered(sources: Sequence[Source], settings: Settings) -> list[Heard]:
 
 def fit(heard: Sequence[Heard]) -> Any:
     """Boosted trees over all memories of all questions."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped]
 
     trees = HistGradientBoostingClassifier(
         max_iter=_TREES,
@@ -220,7 +221,7 @@ def fit(heard: Sequence[Heard]) -> Any:
     )
 
 
-def export(fitted: Any) -> dict[str, NDArray[Any]]:
+def export(fitted: Any) -> dict[str, Any]:
     """The trees as plain arrays, as `astraweave.dialogue.bearing.Trees` takes them."""
     every = [stage[0].nodes for stage in fitted._predictors]
     nodes = np.concatenate(every)
@@ -233,13 +234,12 @@ def export(fitted: Any) -> dict[str, NDArray[Any]]:
         "bound": nodes["num_threshold"].astype(np.float64),
         "value": np.where(leaf, nodes["value"], 0.0).astype(np.float64),
         "roots": np.concatenate([[0], sizes.cumsum()[:-1]]).astype(np.int32),
-        "base": np.float64(fitted._baseline_prediction.ravel()[0]),
+        "base": float(fitted._baseline_prediction.ravel()[0]),
     }
 
 
 def _trees(fitted: Any) -> Trees:
-    arrays = export(fitted)
-    return Trees(**{**arrays, "base": float(arrays["base"])})
+    return Trees(**export(fitted))
 
 
 def _tell(name: str, heard: Sequence[Heard], trees: Sequence[Trees]) -> None:
