@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 GREETING = re.compile(
-    r"^(?:(?:well|oh|ah|why)[\s,]+)?(?:hello|hi|hey|hail|greetings|good"
+    r"^(?:(?:well|oh|ah|why)[\s,]+)?(?:a (?:very )?(?=good ))?(?:hello|hi|hey|hail|greetings|good"
     r" (?:day|morning|afternoon|evening|morrow)|well met|howdy|hallo|salutations|"
     r"morning|evening|(?:i'm|i am) back|it's me(?: again)?|nice to (?:see|meet) you|good to see"
     r" you|long time no see|(?:it(?:'s| is) )?(?:good|nice|lovely) to see (?:you|everybody))\b",
@@ -40,7 +40,8 @@ FAREWELL = re.compile(
     r"head"
     r" off|go home|go to bed|go to sleep|off)|i(?:'m| am) (?:going|off) (?:home|to bed|now)|i "
     r"(?:must|have to|need to|should|ought to) (?:go|leave|run)[.!]*$|"
-    r"i(?:'m| am) (?:off|leaving)|safe travels|fare ?thee ?well|so long|that'?s all for (?:now|"
+    r"i(?:'m| am) (?:off|leaving)|safe travels|fare ?thee ?well|so long|i(?:'ll| shall| will) "
+    r"leave you (?:to|in)|that'?s all for (?:now|"
     r"today))\b",
     re.IGNORECASE,
 )
@@ -98,7 +99,8 @@ APOLOGY = re.compile(
     r"^(?:(?:oh|please|fine|well|really|all right|alright|okay|ok|again|yes|no|look|truly)[\s,.]+)*"
     r"(?:i(?:'m| am) (?:so |very |really |truly |terribly )?sorry(?! (?:to hear|for your|about "
     r"your))"
-    r"|(?:(?:it|that|i) was )?(?:only|just) (?:a joke|joking|kidding|teasing)|sorry|forgive "
+    r"|(?:(?:it|that|i) was )?(?:only|just) (?:a joke|joking|kidding|teasing)|i(?:'m| am) "
+    r"(?:only |just )?(?:joking|kidding|teasing)\b|sorry|forgive "
     r"(?:me|us)|(?:my|our) apologies|i (?:do )?(?:want to |must |wish to )?"
     r"apologi[sz]e|pardon (?:me|my)|excuse (?:me(?!,? (?:may|can|could|might|where|what|who|when|"
     r"how|do|does|is|are|have))|my)|i beg your pardon|i take (?:it|that) back|i take"
@@ -134,7 +136,8 @@ WELLBEING = re.compile(
     r"are"
     r" you (?:well|alright|all right|busy|tired)|you (?:look|seem|sound|appear)(?: (?:so|very|"
     r"rather|quite|a bit|a"
-    r" little))* (?:sad|tired|worried|upset|unwell|pale|ill|lonely|thoughtful|well|happy|angry|"
+    r" little))* (?:sad|tired|hungry|thirsty|worried|upset|unwell|pale|ill|lonely|thoughtful|"
+    r"well|happy|angry|"
     r"unhappy|cross|"
     r"scared|afraid|nervous|down|gloomy|cheerful|glad|weary|miserable|troubled)|what'?s new|what "
     r"news|any news|how fares?)\b",
@@ -151,7 +154,8 @@ RECAP = re.compile(
     re.IGNORECASE,
 )
 KINDNESS = re.compile(
-    r"^(?:(?:oh|well|and|now)[\s,]+)*(?:(?:god|the gods?|heaven) bless (?:you|ye)|bless (?:you|"
+    r"^(?:(?:oh|well|and|now)[\s,]+)*(?:i (?:do )?(?:believe|trust) (?:in )?you[.!]*$|(?:god|the "
+    r"gods?|heaven) bless (?:you|ye)|bless (?:you|"
     r"ye)\b|i owe"
     r" (?:you|ye) (?:so |very )?(?:much|everything|a lot|my life|a great deal)|i(?:'m| am) (?:so "
     r"|very |"
@@ -178,7 +182,8 @@ _HOSTILE_WORDS = (
     r"filthy|rotten|"
     r"drunk|drunkard|disgrace|disgusting|stinks?|smells?|smelly|slow as|monster|witch|donkey|ass|"
     r"joke|"
-    r"make[s]? me sick|disgusts? me|bores? me|goat|fatso|silly hat|silly face|falls? apart|"
+    r"make[s]? me sick|disgusts? me|pigsty|dump|vinegar|dishwater|ashamed of yourself|bores? me|"
+    r"goat|fatso|silly hat|silly face|falls? apart|"
     r"breaks? at once|fall to pieces|clumsy|lazy|greedy|heartless|miserable|terrible|awful"
 )
 AT_YOU = re.compile(
@@ -195,6 +200,10 @@ AT_YOU = re.compile(
     r"|^i (?:couldn't|could not|don't|do not) care (?:less )?(?:about|for) (?:you|your)\b"
     r"|^(?:oi|hey),? (?:fatso|you fool|ugly|idiot|stupid)\b|^(?:ha!? )?look at your (?:silly|"
     r"stupid|ugly)\b"
+    r"|^(?:this|that) (?:place|inn|tavern|shop|forge|house|ale|beer|wine|bread|food|soup|stew|"
+    r"meal|work)\b"
+    rf"[^?]{{0,30}}?\b(?:{_HOSTILE_WORDS})\b|^it (?:tastes?|smells?|looks?) like "
+    rf"(?:{_HOSTILE_WORDS}|mud)\b"
     r"|^you don't scare me\b|^you call (?:yourself|that|this) an? "
     rf"|^(?:how |what an? )?(?:{_HOSTILE_WORDS})[.!]*$"
     r"|^(?:get )?out of my (?:way|sight)\b|^move it\b|^leave me alone\b",
@@ -216,7 +225,7 @@ FOR_YOU = re.compile(
     rf"(?:{_KIND_WORDS})\b"
     rf"|your (?:[\w-]+ ){{1,3}}?(?:is|are|was|were|tastes?|smells?|looks?|sounds?)(?: (?!not|"
     rf"never|no\b)"
-    rf"[\w']+){{0,2}}? (?:{_KIND_WORDS})(?: [\w-]+)?[.!]*$"
+    rf"[\w']+){{0,2}}? (?:{_KIND_WORDS})(?: [\w-]+|,? (?:in|of|i've|i have|that) [\w' -]+)?[.!]*$"
     r"|you (?:\w+ )?(?:play|sing|bake|cook|fight|dance|work|write|tell|read|paint|shoot|"
     r"ride)s?(?: \w+)?"
     rf" (?:so |very )?(?:{_KIND_WORDS})[.!]*$"

@@ -32,7 +32,8 @@ _ASKS_WHY = re.compile(
     re.IGNORECASE,
 )
 _ASKS_WRONG = re.compile(
-    r"\b(?:why the long face|what(?:'s| is) (?:wrong|the matter)(?: with (?:you|ye))?\s*[?!.]*$"
+    r"\b(?:why the long face|what(?:'s| is) (?:wrong|the matter)(?: with (?:you|"
+    r"ye))?\s*(?:,[^?]*)?[?!.]*$"
     r"|what(?:'s| is) (?:eating|troubling|bothering|upsetting) (?:you|ye)|what(?:'s| has) got into"
     r" (?:you|ye)|what (?:troubles|bothers|ails|worries) (?:you|ye)|what(?:'s| has) (?:made|upset)"
     r" (?:you|ye)|what have i done\s*[?!.]*$|what did i do(?: wrong)?\s*[?!.]*$)",
@@ -41,10 +42,11 @@ _ASKS_WRONG = re.compile(
 _ASKS_WHETHER = re.compile(
     rf"(?<!what )(?<!who )(?<!whom )\bare (?:you|ye) (?:still |really |so )?(?:{_FELT})\b"
     r"|\bhave i (?:upset|offended|angered|wronged|hurt) (?:you|ye)\b"
-    r"|\bdid i (?:do (?:something|anything) wrong|offend you|upset you|hurt you)\b"
+    r"|\bdid i (?:do (?:something|anything) wrong|offend you|upset you|hurt you|hurt your "
+    r"feelings)\b"
     r"|\bis (?:something|anything) (?:wrong|the matter|troubling you|bothering you)\b"
     rf"|\b(?:you|ye) (?:look|seem|sound|appear)(?: (?:so|very|rather|quite|a bit|a little))*"
-    rf" (?:{_FELT}|tired|pale|ill|lonely|thoughtful|well)\b",
+    rf" (?:{_FELT}|tired|hungry|thirsty|pale|ill|lonely|thoughtful|well)\b",
     re.IGNORECASE,
 )
 _ASKS_HOW = re.compile(
