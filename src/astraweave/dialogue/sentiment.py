@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import io
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Final, Literal
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from astraweave.dialogue._packed import packed, unpacked
 from astraweave.dialogue._sentiment_features import FEATURES, features, is_english
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import CorruptDataError, InputError
@@ -128,11 +127,9 @@ class SentimentWeights(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_bytes(self) -> bytes:
         """As an ``.npz`` file, half precision, the same bytes for the same weights."""
-        file = io.BytesIO()
-        arrays = {f"vector_{k}": v.astype(np.float16) for k, v in self.with_vector.items()}
-        arrays |= {f"words_{k}": v.astype(np.float16) for k, v in self.words_only.items()}
-        np.savez(file, embedder=np.array(self.embedder), features=np.array(FEATURES), **arrays)  # type: ignore[arg-type]
-        return file.getvalue()
+        arrays = {f"vector_{k}": v for k, v in self.with_vector.items()}
+        arrays |= {f"words_{k}": v for k, v in self.words_only.items()}
+        return packed(FEATURES, {"embedder": self.embedder}, arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SentimentWeights:
@@ -143,23 +140,17 @@ class SentimentWeights(msgspec.Struct, frozen=True, kw_only=True):
         CorruptDataError
             It is no such file, or was fitted to other features.
         """
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                if tuple(file["features"].tolist()) != FEATURES:
-                    raise CorruptDataError(
-                        "the sentiment weights were fitted to other features; train them again"
-                    )
-                found = {
-                    part: {head: file[f"{part}_{head}"].astype(np.float32) for head in HEADS}
-                    for part in ("vector", "words")
-                }
-                embedder = str(file["embedder"])
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise CorruptDataError(f"these are no sentiment weights: {error}") from error
+        names = [f"{part}_{head}" for part in ("vector", "words") for head in HEADS]
+        kept = unpacked(data, FEATURES, [*names, "embedder"], what="the sentiment classifier")
+        found = {
+            part: {head: kept[f"{part}_{head}"] for head in HEADS} for part in ("vector", "words")
+        }
         for head, classes in HEADS.items():
             if found["words"][head].shape != (classes, len(FEATURES) + 1):
                 raise CorruptDataError(f"the sentiment weights of {head!r} have another shape")
-        return cls(embedder=embedder, with_vector=found["vector"], words_only=found["words"])
+        return cls(
+            embedder=str(kept["embedder"]), with_vector=found["vector"], words_only=found["words"]
+        )
 
 
 @functools.cache
