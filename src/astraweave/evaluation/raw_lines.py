@@ -135,7 +135,7 @@ def tuning_lines() -> list[RawLine]:
 
 
 def everyday_lines() -> list[RawLine]:
-    """Lines for some 250 everyday sayings, each said to several characters; none is measured.
+    """Lines for 243 everyday sayings, each said to several characters; none is measured.
 
     They were drawn and labelled after the others, in the same way and by the same rule, and are
     what the check compares clauses with beside `tuning_lines`.

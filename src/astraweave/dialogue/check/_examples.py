@@ -71,7 +71,7 @@ class Examples(msgspec.Struct, frozen=True, kw_only=True):
             Something has another size than the rest.
         """
         lines, cues = self.cues.shape if self.cues.ndim == 2 else (0, 0)
-        kept = self.axes.shape[-1]
+        kept = self.axes.shape[-1] if self.axes.ndim == 2 else -1
         fits = (
             self.numbers.shape == self.answers.shape == (lines,)
             and self.centre.shape == self.scale.shape == (cues,)

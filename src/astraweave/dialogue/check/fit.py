@@ -49,6 +49,8 @@ _SURE_SCALE = 2.0
 _SURE_MEAN, _SURE_SPREAD = -2.0, 0.6
 """Of the logarithm of a token's probability, in drafts of the default model."""
 
+_BESIDE = 3
+"""What `beside_vectors` adds to the features."""
 _REMEMBERED = 64
 """Texts whose vectors are kept."""
 
@@ -121,6 +123,8 @@ class FitWeights(msgspec.Struct, frozen=True, kw_only=True):
             added=float(found["added"][0]), **{name: found[name] for name in _EXAMPLES}
         )
         examples.check()
+        if examples.centre.shape != (len(FEATURES) + _BESIDE,):
+            raise CorruptDataError("the judged lines of the output check have other cues")
         return cls(
             model=str(found["model"]),
             embedder=str(found["embedder"]),
