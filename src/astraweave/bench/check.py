@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from itertools import cycle
 
+import msgspec
+
 from astraweave.bench.case import Case, Pair, case
 from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import DEFAULT_MODEL
 from astraweave.core.text import sanitize
-from astraweave.dialogue import DialogueGenerator, Judge, Situation, Verdict, moment_of
+from astraweave.dialogue import DialogueGenerator, Judge, Moment, Situation, Verdict, moment_of
+from astraweave.dialogue.check.fit import builtin_weights
+from astraweave.embeddings import MockEmbeddingClient
 from astraweave.persona import Persona
 from astraweave.rag import Memory, Retrieved
 
@@ -29,12 +33,7 @@ _DRAFTED = (
 )
 
 
-@case("dialogue.check", unit="us")
-def check() -> Pair:
-    """One clause of a draft judged by everything but the embedder.
-
-    No more than 1 ms: a model takes several for each of the clause's tokens.
-    """
+def _moments() -> list[tuple[Moment, str]]:
     generator = DialogueGenerator()
     persona = Persona.builtin("tam")
     told = [
@@ -54,6 +53,16 @@ def check() -> Pair:
         )
         plan = generator.planner(persona).plan(situation)
         moments.append((moment_of(situation, plan), drafted))
+    return moments
+
+
+@case("dialogue.check", unit="us")
+def check() -> Pair:
+    """One clause of a draft judged by everything but the embedder.
+
+    No more than 1 ms: a model takes several for each of the clause's tokens.
+    """
+    moments = _moments()
     turns, judge = cycle(moments), Judge.of(DEFAULT_MODEL)
 
     def one() -> Verdict:
@@ -64,4 +73,27 @@ def check() -> Pair:
     return Pair(ours=one, quality={"untrue_refused": 1.0 - sum(untrue) / len(untrue)})
 
 
-CASES: tuple[Case, ...] = (check,)
+@case("dialogue.check_compared", unit="us")
+def compared() -> Pair:
+    """The same where meaning is known too and a clause is compared with thousands of judged lines.
+
+    No more than 2 ms. Making the clause's vector is not in it, since that is the embedder's work.
+    """
+
+    class Vectors(MockEmbeddingClient):
+        """Under the name of the embedder by which the judged lines were read."""
+
+        model_info = msgspec.structs.replace(
+            MockEmbeddingClient(dimensions=384).model_info, id=builtin_weights().embedder
+        )
+
+    turns, judge = cycle(_moments()), Judge.of(DEFAULT_MODEL, Vectors(dimensions=384))
+
+    def one() -> Verdict:
+        moment, drafted = next(turns)
+        return judge.judge(drafted, moment, line=moment.opening, certainty=-2.0)
+
+    return Pair(ours=one)
+
+
+CASES: tuple[Case, ...] = (check, compared)

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from astraweave.dialogue._packed import packed, unpacked
 from astraweave.dialogue._sentiment_features import FEATURES, features, is_english
-from astraweave.dialogue._weight_file import pack_weights, unpack_weights
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import CorruptDataError, InputError
 from astraweave.persona.state import Outcome
@@ -126,10 +126,10 @@ class SentimentWeights(msgspec.Struct, frozen=True, kw_only=True):
     words_only: dict[str, NDArray[np.float32]]
 
     def to_bytes(self) -> bytes:
-        """As a file, half precision, the same bytes for the same weights."""
-        arrays = {f"vector_{head}": matrix for head, matrix in self.with_vector.items()}
-        arrays |= {f"words_{head}": matrix for head, matrix in self.words_only.items()}
-        return pack_weights(arrays, FEATURES, embedder=self.embedder)
+        """As an ``.npz`` file, half precision, the same bytes for the same weights."""
+        arrays = {f"vector_{k}": v for k, v in self.with_vector.items()}
+        arrays |= {f"words_{k}": v for k, v in self.words_only.items()}
+        return packed(FEATURES, {"embedder": self.embedder}, arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SentimentWeights:
@@ -140,19 +140,16 @@ class SentimentWeights(msgspec.Struct, frozen=True, kw_only=True):
         CorruptDataError
             It is no such file, or was fitted to other features.
         """
-        arrays = [f"{part}_{head}" for part in ("vector", "words") for head in HEADS]
-        names, matrices = unpack_weights(
-            data, FEATURES, names=["embedder"], arrays=arrays, what="sentiment"
-        )
+        names = [f"{part}_{head}" for part in ("vector", "words") for head in HEADS]
+        kept = unpacked(data, FEATURES, [*names, "embedder"], what="the sentiment classifier")
         found = {
-            part: {head: matrices[f"{part}_{head}"] for head in HEADS}
-            for part in ("vector", "words")
+            part: {head: kept[f"{part}_{head}"] for head in HEADS} for part in ("vector", "words")
         }
         for head, classes in HEADS.items():
             if found["words"][head].shape != (classes, len(FEATURES) + 1):
-                raise CorruptDataError(f"the weights {head!r} of sentiment have another shape")
+                raise CorruptDataError(f"the sentiment weights of {head!r} have another shape")
         return cls(
-            embedder=names["embedder"], with_vector=found["vector"], words_only=found["words"]
+            embedder=str(kept["embedder"]), with_vector=found["vector"], words_only=found["words"]
         )
 
 

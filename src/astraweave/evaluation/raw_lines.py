@@ -33,9 +33,11 @@ __all__ = [
     "Scene",
     "draft",
     "draw_lines",
+    "everyday_lines",
     "labelled_lines",
     "pieces_of",
     "scenes",
+    "scenes_of",
     "situation_of",
     "tuning_lines",
 ]
@@ -134,6 +136,29 @@ def tuning_lines() -> list[RawLine]:
     rule of form refuses are among them, and none on which one could argue.
     """
     return _read("tuning_lines")
+
+
+def everyday_lines() -> list[RawLine]:
+    """Lines for 243 everyday sayings, each said to several characters; none is measured.
+
+    They were drawn and labelled after the others, in the same way and by the same rule, and are
+    what the check compares clauses with beside `tuning_lines`.
+    """
+    return _read("everyday_lines")
+
+
+def scenes_of(lines: Iterable[RawLine]) -> list[Scene]:
+    """The characters of the other files, spoken to as in some lines."""
+    heard: dict[str, dict[str, None]] = {}
+    for line in lines:
+        heard.setdefault(line.character, {})[line.utterance] = None
+    known: dict[str, Scene] = {}
+    for scene in [*scenes(), *scenes("tuning_line_scenes")]:
+        known.setdefault(scene.persona.id, scene)
+    return [
+        msgspec.structs.replace(known[character], utterances=tuple(utterances))
+        for character, utterances in heard.items()
+    ]
 
 
 def _read(name: str) -> list[RawLine]:
