@@ -3,7 +3,7 @@
 A line is taken apart into things that stand by themselves (`writing_segments`). What is air is kept
 as a working memory, which fades within hours (`writing_triage`). What a character only says again
 is no new memory, what it is told again strengthens the old one, and what cannot be true beside an
-older memory supersedes it (`writing_claims`): the old one stays, and says by which it was replaced.
+older memory supersedes it (`writing_changes`): the old one stays, and says by which it was replaced.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.salience import importance_of
 from astraweave.rag.store import MemoryStore, checked
-from astraweave.rag.writing_claims import Statement, contradicts, read_statement
+from astraweave.rag.writing_changes import contradicts, raises_a_price
 from astraweave.rag.writing_novelty import Novelty, NoveltyTable
 from astraweave.rag.writing_segments import segments
+from astraweave.rag.writing_statements import Statement, read_statement
 from astraweave.rag.writing_triage import is_passing, is_promise, kind_of
 from astraweave.rag.writing_words import lexicon, stem, tokens_of
 
@@ -367,13 +368,15 @@ class _Draft:
         self, line: Memory, said: Statement, near: Sequence[tuple[Memory, Statement]]
     ) -> Memory:
         """Note a new memory; what cannot hold beside it is superseded."""
-        old = [
-            memory
+        before = [
+            (memory, known)
             for memory, known in near
-            if memory.game_time <= line.game_time
-            and memory.kind not in _SHORT
-            and contradicts(said, known, same_speaker=memory.speaker == line.speaker)
+            if memory.game_time <= line.game_time and memory.kind not in _SHORT
         ]
+        old = [m for m, known in before if contradicts(said, known, owner=self.owner)]
+        if not old:
+            prices = [memory for memory, known in before if raises_a_price(said, known)]
+            old = prices if len(prices) == 1 else []
         ids = tuple(sorted(memory.id for memory in old))
         new = self.add(line, "changed" if ids else "new", ids)
         for memory in old:
@@ -410,7 +413,7 @@ def _read(line: Memory, spans: Sequence[tuple[int, int, str]]) -> Statement:
 def _kind(line: Memory, said: Statement) -> MemoryKind:
     kind = kind_of(line.text, seen=not line.speaker)
     # How something is holds until somebody says otherwise, also where it began just now.
-    return "semantic" if kind == "episodic" and line.speaker and said.claim is not None else kind
+    return "semantic" if kind == "episodic" and line.speaker and said.tells_how_it_is else kind
 
 
 def _same_moment(line: Memory, old: Memory) -> bool:

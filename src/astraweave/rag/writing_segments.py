@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from astraweave.rag.writing_claims import read_statement
+from astraweave.rag.writing_statements import read_statement
 from astraweave.rag.writing_triage import telling_words
 
 __all__ = ["segments"]
@@ -80,8 +80,11 @@ def _apart(one: str, other: str) -> bool:
     who, whom = _SUBJECT.match(one), _SUBJECT.match(other)
     if who and whom:
         return whom["name"] not in one and who["name"] not in other
-    first, second = (read_statement(each, speaker="", addressee="").claim for each in (one, other))
-    return first is not None and second is not None and first != second
+    first, second = (
+        [claim for claim in read_statement(each, speaker="", addressee="").claims if not claim.done]
+        for each in (one, other)
+    )
+    return bool(first and second) and first[0] != second[0]
 
 
 def _leans(part: str) -> bool:

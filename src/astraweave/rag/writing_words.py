@@ -18,7 +18,7 @@ _NUMBERS = frozenset(
     """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
     sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
-    hundred thousand dozen first second third fourth fifth sixth seventh eighth ninth tenth
+    hundred thousand dozen twice thrice first second third fourth fifth sixth seventh eighth ninth tenth
     """.split()
 )
 _CONTRACTIONS = {
@@ -47,6 +47,13 @@ class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
     bonds: frozenset[str]
     single_valued: frozenset[str]
     matters_of_opinion: frozenset[str]
+    offices: frozenset[str]
+    trades: frozenset[str]
+    coins: frozenset[str]
+    price_words: frozenset[str]
+    raised: frozenset[str]
+    times: frozenset[str]
+    past_verbs: frozenset[str]
     states: Mapping[str, tuple[tuple[int, int], ...]]
     """Stem of a state to the pairs that it stands in, each with its side."""
 
@@ -63,7 +70,7 @@ def lexicon() -> Lexicon:
             for name in names.split():
                 key = stem(name)
                 states[key] = (*states.get(key, ()), (number, side))
-    plain = {"function_words", "orders", "crafts"}
+    plain = {"function_words", "orders", "crafts", "price_words", "raised", "times", "past_verbs"}
     stemmed = {
         name: value if name in plain else frozenset(map(stem, value))
         for name, value in words.items()
