@@ -228,7 +228,10 @@ class MemoryWriter:
         named = {word for start, end, _ in spans for word in words_of(line.text[start:end])}
         said = _read(line, spans)
         passing = bool(line.speaker) and is_passing(line.text, named, addressee=line.addressee)
+        passing = passing and not said.is_lasting
         near = list(self._near(draft, line, by_words=not passing))
+        # "It is shut now" may be short, and changes what was known.
+        passing = passing and not draft.outdated(line, said, near)
         if self._repeats(draft, line, said, near, passing=passing):
             return
         if passing:
@@ -368,15 +371,7 @@ class _Draft:
         self, line: Memory, said: Statement, near: Sequence[tuple[Memory, Statement]]
     ) -> Memory:
         """Note a new memory; what cannot hold beside it is superseded."""
-        before = [
-            (memory, known)
-            for memory, known in near
-            if memory.game_time <= line.game_time and memory.kind not in _SHORT
-        ]
-        old = [m for m, known in before if contradicts(said, known, owner=self.owner)]
-        if not old:
-            prices = [memory for memory, known in before if raises_a_price(said, known)]
-            old = prices if len(prices) == 1 else []
+        old = self.outdated(line, said, near)
         ids = tuple(sorted(memory.id for memory in old))
         new = self.add(line, "changed" if ids else "new", ids)
         for memory in old:
@@ -386,6 +381,21 @@ class _Draft:
             else:
                 self.replaced[memory.id] = gone
         return new
+
+    def outdated(
+        self, line: Memory, said: Statement, near: Sequence[tuple[Memory, Statement]]
+    ) -> list[Memory]:
+        """What cannot hold beside a new line."""
+        before = [
+            (memory, known)
+            for memory, known in near
+            if memory.game_time <= line.game_time and memory.kind not in _SHORT
+        ]
+        old = [m for m, known in before if contradicts(said, known, owner=self.owner)]
+        if not old:
+            prices = [memory for memory, known in before if raises_a_price(said, known)]
+            old = prices if len(prices) == 1 else []
+        return old
 
     def surprise(self, said: Statement, near: Sequence[tuple[Memory, Statement]]) -> float:
         """What being newer than usual adds to a line's importance."""
