@@ -34,6 +34,15 @@ _PAST = re.compile(
     r"(?i)\b(?:used to|once|before|formerly|previous\w*|at first|originally|in the past"
     r"|back then|was|were|did|had|when)\b"
 )
+_NOW = re.compile(
+    r"(?i)\b(?:now|still|these days|nowadays|currently|at (?:the moment|present)|by now|any ?more"
+    r"|any longer|lately|latest|today)\b"
+)
+_PRESENT = re.compile(r"(?i)\b(?:is|are|am|do|does|costs?)\b|['’]s\b")
+_FORMER = re.compile(
+    r"(?i)\b(?:used to|formerly|previous\w*|originally|at first|in the past|back then|in those days"
+    r"|no longer)\b|\b(?:earlier|before)(?: (?:that|this|then|it (?:was|changed)))?\W*$"
+)
 
 
 class Kinds(msgspec.Struct, frozen=True):
@@ -45,6 +54,12 @@ class Kinds(msgspec.Struct, frozen=True):
     where: bool
     past: bool
     """How things were: what has been superseded may be meant."""
+    former: bool = False
+    """How things were before they changed, in so many words."""
+    now: bool = False
+    """How things are by now, in so many words."""
+    present: bool = False
+    """How things are."""
 
 
 def kinds_of(question: str) -> Kinds:
@@ -55,8 +70,20 @@ def kinds_of(question: str) -> Kinds:
     >>> kinds_of("When did she lose it?").when
     True
     """
-    patterns = (_WHEN, _HOW_MANY, _WHO, _WHERE, _PAST)
-    return Kinds(*(pattern.search(question) is not None for pattern in patterns))
+    patterns = (_WHEN, _HOW_MANY, _WHO, _WHERE, _PAST, _FORMER, _NOW, _PRESENT)
+    when, how_many, who, where, past, former, now, present = (
+        pattern.search(question) is not None for pattern in patterns
+    )
+    return Kinds(
+        when,
+        how_many,
+        who,
+        where,
+        past or former,
+        former=former,
+        now=now and not former,
+        present=present and not (past or former or when),
+    )
 
 
 def named_speakers(question: str, speakers: Collection[str]) -> frozenset[str]:

@@ -22,6 +22,7 @@ from astraweave.kernels.ranking import diversify, largest
 from astraweave.rag._features import FEATURES, Asked, Field, features, fused
 from astraweave.rag._hops import links
 from astraweave.rag._linking import NameIndex, words_of
+from astraweave.rag._newest import lifted, with_newest
 from astraweave.rag._question import FIRST_PERSON, kinds_of, named_speakers, search_words
 from astraweave.rag._reranker import Reranker
 from astraweave.rag._terms import about
@@ -70,6 +71,8 @@ class Ranking(NamedTuple):
     """BM25 of each."""
     meaning: NDArray[np.float32]
     """Cosine of each; NaN: it has no vector."""
+    lift: NDArray[np.float64]
+    """What of each score is for saying it last; see `_newest`."""
 
 
 def read_query(text: str, known: Readable, names: NameIndex, speaker: str | None) -> Query:
@@ -180,11 +183,13 @@ def rank(
     if exclude:
         wanted = ~np.isin(columns.ids[places], np.fromiter(exclude, np.int64, len(exclude)))
         places = places[wanted][:_CANDIDATES]
+    places = with_newest(places, known, exclude)
     if include is not None and include not in places:
         places = np.append(places, include)
     if not len(places):
         nothing = np.empty(0, np.float32)
-        return Ranking(places, np.empty(0), np.empty((len(FEATURES), 0)), nothing, nothing)
+        none = np.empty(0)
+        return Ranking(places, none, np.empty((len(FEATURES), 0)), nothing, nothing, none)
     known.read_traits(places)
     kinds = kinds_of(query.text)
     asked = Asked(
@@ -204,11 +209,19 @@ def rank(
         field, scores, asked, places, _topics(query, known, places), _hop(query, known, places)
     )
     weighed = reranker.scores(table)
+    gone = FEATURES.index("superseded")
+    lift = lifted(places, weighed, reranker.weights[gone] * table[gone], known, kinds)
+    weighed = weighed + lift
     # Best first; of equals the later place, which is the later memory.
     order = np.lexsort((-places, -weighed))
     places = places[order]
     return Ranking(
-        places, weighed[order], table[:, order], field.words[places], field.meaning[places]
+        places,
+        weighed[order],
+        table[:, order],
+        field.words[places],
+        field.meaning[places],
+        lift[order],
     )
 
 

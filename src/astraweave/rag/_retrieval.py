@@ -189,6 +189,8 @@ class Retrieval:
                 strict=True,
             )
         ]
+        if lift := float(ranking.lift[at]):
+            reasons.append(Reason(feature="said last", value=lift, weight=1.0))
         reasons.sort(key=lambda reason: -abs(reason.contribution))
         return Explanation(
             memory=known.memory(int(ranking.places[at])),

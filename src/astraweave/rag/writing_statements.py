@@ -1,0 +1,313 @@
+"""A line as it is compared with others: clause by clause, what is said and what it takes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from astraweave.rag.salience import is_question
+from astraweave.rag.writing_claims import ADVERBS, ARTICLES, NEGATIVE, PLACES, Claim, claims_of
+from astraweave.rag.writing_words import is_number, lexicon, stem, tokens_of
+
+__all__ = ["Clause", "Statement", "read_statement"]
+
+_MOST_CLAUSES = 8
+_UNREAL = frozenset(
+    """
+    if unless would could might may maybe perhaps probably should suppose imagine wish were
+    will shall whether seems supposedly
+    """.split()
+)
+_LONG_PAST = frozenset("was were had did used once formerly ago before previously then".split())
+_PAST = _LONG_PAST | {"yesterday"}
+_NO_PAST = frozenset(
+    "need indeed hundred called named married wed red bed seed feed breed sacred".split()
+)
+_CALLED_SO = frozenset("is are am be been being not".split())
+_HAS_LEFT = frozenset("is are have has".split())  # "there are six left"
+_LASTING = frozenset("home owner holder job who name age count cost".split())
+_OPINION = re.compile(
+    r"(?i)^(?:i (?:think|believe|reckon|guess|feel|find|suppose|say|hear|heard)(?: that)?"
+    r"|in my (?:opinion|view)|if you ask me|to my mind),?\s+|,\s*(?:if you ask me|i think"
+    r"|i believe|i reckon)(?=[.!]*$)"
+)
+_SET_AGAINST = re.compile(r"(?i),\s*not\s+(?:\w+\s*){1,3}[.!]*$")
+_CLAUSES = re.compile(r"[;.!?…]+\s+|,\s+(?:and|but|so)\s+|\s+[–—]\s+")
+# Announces that something is not as it was.
+_NEWS = re.compile(
+    r"(?i)(?<!^)\bnow\b(?!,)|\bthese days\b|\bnowadays\b|\bfrom (?:now on|today|tonight|tomorrow)\b"
+    r"|\b(?:any|no) longer\b|\bany ?more\b|\binstead\b|\bsince\b|\bonly\b|\bby now\b|\bas of\b"
+)
+_IS_OVER = re.compile(r"(?i)\bno longer\b|n[o'’]t\b.*\bany ?(?:more|longer)\b|\bused to\b")
+_GIVES_UP = re.compile(
+    r"(?i)\b(?:given up|gave up|stopped|quit|done with|decided (?:against|not to)"
+    r"|changed (?:my|our|his|her|their) minds? about|out of) (?=\w)"
+)
+_LEAVES = re.compile(r"(?i)\b(?:left|broken with|turned (?:my|our|his|her|their) back on) (?=\w)")
+_INSTEAD_OF = re.compile(r"(?i)\b(?:instead of|rather than|in place of)\s+((?:[\w'’-]+\s*){1,5})")
+_OVER_WORDS = frozenset(
+    map(
+        stem,
+        "longer any more anymore used given gave up stopped quit done decided against changed mind"
+        " left broken turned back instead these days nowadays now only since from since on".split(),
+    )
+)
+
+
+class Clause(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands between two stops.
+
+    Attributes
+    ----------
+    content : frozenset of str
+        Stems of what it says; who is meant stands for "I" and "you".
+    frame : frozenset of str
+        Of these, what is left without numbers, times, coins, and words that only announce a
+        change; one word stands for all that say a price.
+    values : frozenset of str
+        The numbers and times.
+    order : tuple of str
+        Stems of all its words but articles and adverbs, as they follow one another.
+    claims : tuple of Claim
+        What there can be only one of.
+    negative : bool
+        It denies something.
+    standing : bool
+        It says how things are, and not what happened.
+    news : bool
+        It says that something has changed.
+    raised : bool
+        Something was done to a number or a day.
+    over : frozenset of str
+        What it says to be so no longer; empty where it says nothing of the kind.
+    left : bool
+        ``over`` is where somebody was, or belonged.
+    replaced : frozenset of str
+        What something else has come instead of.
+    speaker : str
+        Stem of who says it.
+    """
+
+    content: frozenset[str]
+    frame: frozenset[str]
+    values: frozenset[str]
+    order: tuple[str, ...]
+    claims: tuple[Claim, ...] = ()
+    negative: bool = False
+    standing: bool = False
+    news: bool = False
+    raised: bool = False
+    over: frozenset[str] = frozenset()
+    left: bool = False
+    replaced: frozenset[str] = frozenset()
+    speaker: str = ""
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """A line as it is compared with others.
+
+    Attributes
+    ----------
+    content : frozenset of str
+        Stems of what it says; who is meant stands for "I" and "you".
+    numbers : frozenset of str
+        Those among its words.
+    negative : bool
+        It denies something.
+    question : bool
+        It asks.
+    present : bool
+        It says how things are now, without a condition.
+    opinion : bool
+        It says how somebody sees things.
+    clauses : tuple of Clause
+        What it says, one after another; none where it asks.
+    speaker : str
+        Stem of who says it; empty: nobody, it is seen.
+    """
+
+    content: frozenset[str]
+    numbers: frozenset[str]
+    negative: bool
+    question: bool
+    present: bool
+    opinion: bool
+    clauses: tuple[Clause, ...]
+    speaker: str
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Everything of which there can be only one."""
+        return tuple(claim for clause in self.clauses for claim in clause.claims)
+
+    @property
+    def tells_how_it_is(self) -> bool:
+        """Whether it says of something how it is, and not only what was done."""
+        return any(not claim.done for claim in self.claims)
+
+    @property
+    def tells_news(self) -> bool:
+        """Whether it says that something is not as it was."""
+        return any(
+            clause.news
+            or clause.raised
+            or clause.over
+            or clause.replaced
+            or any(claim.done for claim in clause.claims)
+            for clause in self.clauses
+        )
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it says what holds for longer than the moment, in however few words."""
+        return any(claim.predicate in _LASTING for claim in self.claims)
+
+
+def read_statement(text: str, *, speaker: str, addressee: str) -> Statement:
+    """Read a line; 'I' and 'you' become who they are."""
+    words = lexicon()
+    bare = _OPINION.sub("", text)
+    question = is_question(text)
+    # "Thimble, not Biscuit": what is only set against says nothing by itself.
+    told = bare[: match.start()] if (match := _SET_AGAINST.search(bare)) else bare
+    tokens = _tokens(told, speaker, addressee)
+    folded = set(tokens)
+    stems = {stem(token) for token in tokens}
+    content = _content(tokens)
+    anymore = " any more" in bare.casefold() or "no longer" in bare.casefold()
+    opinion = bare != text or not (
+        stems.isdisjoint(words.feelings) and stems.isdisjoint(words.bonds)
+    )
+    clauses: tuple[Clause, ...] = ()
+    if not question:
+        pieces = _CLAUSES.split(told)[:_MOST_CLAUSES]
+        holder = (speaker or "?") if bare != text else ""
+        clauses = tuple(
+            clause
+            for piece in pieces
+            if (clause := _clause(piece, speaker, addressee, holder)) is not None
+        )
+    return Statement(
+        content=content - {"any", "mor", "longer"} if anymore else content,
+        numbers=frozenset(token for token in tokens if is_number(token)),
+        negative=bool(folded & NEGATIVE),
+        question=question,
+        present=not question and not folded & _UNREAL and not folded & _PAST,
+        opinion=opinion,
+        clauses=clauses,
+        speaker=stem(speaker.casefold()),
+    )
+
+
+def _clause(piece: str, speaker: str, addressee: str, holder: str) -> Clause | None:
+    """Read a clause; None where it says nothing that could be compared."""
+    words = lexicon()
+    tokens = _obliged(_tokens(piece, speaker, addressee))
+    folded = set(tokens)
+    if folded & _UNREAL:
+        return None
+    content = _content(tokens)
+    if not content:
+        return None
+    times = words.times & folded
+    values = frozenset(each for each in tokens if is_number(each)) | times
+    if "once" in folded and {"a", "every"} & folded:  # "once a day"
+        values |= {"once"}
+    past = bool(folded & _PAST) and "once" not in values
+    over, left = _over(piece, speaker, addressee)
+    claims = claims_of(tokens, present=not past) if not folded & _LONG_PAST else ()
+    claims = tuple(
+        msgspec.structs.replace(claim, holder=holder or speaker or "?")
+        if holder or claim.value & words.matters_of_opinion
+        else claim
+        for claim in claims
+    )
+    replaced: frozenset[str] = frozenset()
+    if match := _INSTEAD_OF.search(piece):
+        replaced = _content(_tokens(match[1], speaker, addressee))
+    announced = content & _OVER_WORDS
+    prices = any(token in words.price_words for token in tokens)
+    frame = frozenset(
+        each for each in content - announced if each not in {stem(one) for one in values}
+    )
+    frame -= {stem(each) for each in tokens if each in words.price_words or each in words.raised}
+    if any(map(is_number, values)):
+        frame -= words.coins
+    return Clause(
+        content=content,
+        frame=frame | {"price"} if prices else frame,
+        values=values,
+        order=tuple(
+            stem(each) for each in tokens if each not in ARTICLES and each not in ADVERBS
+        ),
+        claims=claims,
+        negative=bool(folded & NEGATIVE) or bool(over),
+        standing=not past and not _happened(tokens),
+        news=_NEWS.search(piece) is not None,
+        raised=not folded.isdisjoint(words.raised),
+        over=over,
+        left=left,
+        replaced=replaced,
+        speaker=stem(speaker.casefold()),
+    )
+
+
+def _over(piece: str, speaker: str, addressee: str) -> tuple[frozenset[str], bool]:
+    """What a clause says to be so no longer, and whether that is where somebody was."""
+    left = _LEAVES.search(piece)
+    if left is not None:
+        rest = _tokens(piece[left.end() :], speaker, addressee)
+        if not rest or PLACES & set(rest) or rest[0] in {"a", "an", "behind", "it"}:
+            left = None
+    if left is None and not (_IS_OVER.search(piece) or _GIVES_UP.search(piece)):
+        return frozenset(), False
+    tokens = _tokens(piece, speaker, addressee)
+    return frozenset(_content(tokens) - _OVER_WORDS), left is not None
+
+
+def _tokens(text: str, speaker: str, addressee: str) -> list[str]:
+    found = []
+    for token in tokens_of(text):
+        if token in {"i", "me", "my", "mine", "myself"}:
+            found.append(speaker.casefold() or token)
+        elif token in {"you", "your", "yours", "ye", "yourself"}:
+            found.append(addressee.casefold() or token)
+        else:
+            found.append(token)
+            continue
+        if token in {"mine", "yours"}:
+            found.append("'s")
+    return found
+
+
+def _obliged(tokens: list[str]) -> list[str]:
+    """Words without "had to": who had to do something did it."""
+    for place, (one, other) in enumerate(zip(tokens, tokens[1:], strict=False)):
+        if other == "to" and one in {"had", "have", "has"}:
+            return [*tokens[:place], *tokens[place + 2 :]]
+    return tokens
+
+
+def _content(tokens: Sequence[str]) -> frozenset[str]:
+    words = lexicon()
+    return frozenset(
+        stem(each) for each in tokens if each not in words.function_words and each != "'s"
+    )
+
+
+def _happened(tokens: Sequence[str]) -> bool:
+    """Whether something is told that happened: a verb in the past that describes nothing."""
+    past_verbs = lexicon().past_verbs
+    before = ""
+    for place, token in enumerate(tokens):
+        if token == "left" and not _HAS_LEFT.isdisjoint(tokens[:place]):
+            continue
+        if (
+            token in past_verbs
+            or (token.endswith("ed") and len(token) > 4 and token not in _NO_PAST)
+        ) and before not in _CALLED_SO:
+            return True
+        before = token
+    return False
