@@ -42,6 +42,7 @@ _DIED = frozenset({"died", "perished"})
 _LIVES = frozenset({"liv", "dwell", "resid"})
 _BECOMES = frozenset({"been", "got", "gotten", "become", "gone", "grown", "turned", "fallen"})
 _POINTING = frozenset("he sh she it they we ther there who what".split())
+_ANY = frozenset("a an some any those these".split())  # another one each time
 _NOT_THAT_ONE = frozenset("a an some any no another it them him her us me".split())
 # What is done to a thing, and leaves it somewhere else, or with somebody else.
 _PUT = frozenset(
@@ -241,7 +242,7 @@ def _doing(before: Sequence[str], token: str, after: Sequence[str]) -> Claim | N
         return _made(before, "job", _until(after[1:], PLACES | {"for", "with"})[0])
     if token in _LEADS and after[0] == "the":
         return _made([token, *after], "who", before)
-    if token in _HOLDS and _that_one(after):
+    if token in _HOLDS and _that_one(after) and not after[0].endswith("ing") and "to" not in before:
         return _made(_until(after, PLACES | {"with", "to"})[0], "holder", before)
     if token in {"call", "calls"} and len(_bare(after)) > 2 and _that_one(after):
         rest = _bare(after)
@@ -337,6 +338,6 @@ def _made(
     said = frozenset(
         stem(token) for token in value if token not in drop and token not in words.function_words
     )
-    if not of or not said or of & _POINTING:
+    if not of or not said or of & _POINTING or (subject[0] in _ANY and predicate != "who"):
         return None
     return Claim(subject=of, predicate=predicate, value=said, negative=negative)
