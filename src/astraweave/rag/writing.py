@@ -8,7 +8,7 @@ older memory supersedes it (`writing_changes`): the old one stays, and says by w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -23,6 +23,7 @@ from astraweave.rag.salience import importance_of
 from astraweave.rag.store import MemoryStore, checked
 from astraweave.rag.writing_changes import contradicts, raises_a_price
 from astraweave.rag.writing_novelty import Novelty, NoveltyTable
+from astraweave.rag.writing_repeats import alike, covers, quotes, same_moment, same_words
 from astraweave.rag.writing_segments import segments
 from astraweave.rag.writing_statements import Statement, read_statement
 from astraweave.rag.writing_triage import is_passing, is_promise, kind_of
@@ -32,20 +33,12 @@ __all__ = ["Decision", "MemoryWriter", "Outcome", "Written", "most_telling"]
 
 Outcome = Literal["new", "changed", "again", "retold", "passing"]
 
-_REPEAT_SECONDS = 300.0
 _LOOK_BACK = 12
 _FOUND_BY_WORDS = 6
 _MOST_READ = 4096
-_SAME = 0.8
-_RETOLD = 0.75
 _SURPRISE_STEP = 0.05
 _PASSING_IMPORTANCE = 0.15
 _PROMISE_IMPORTANCE = 0.2
-_TELLING = frozenset(
-    map(
-        stem, "tell told say said mention mentioned remember recall know heard spoke memory".split()
-    )
-)
 _SHORT = frozenset({"sensory", "working"})
 
 
@@ -165,7 +158,13 @@ class MemoryWriter:
         return decision.written
 
     def decide(
-        self, line: Memory, *, judged: bool = False, kind: bool = True, importance: bool = True
+        self,
+        line: Memory,
+        *,
+        judged: bool = False,
+        kind: bool = True,
+        importance: bool = True,
+        rests_on: Collection[int] = (),
     ) -> Decision:
         """What should become of a line; nothing is changed.
 
@@ -177,6 +176,8 @@ class MemoryWriter:
             Somebody wants it kept as it is: it stays in one piece, and is never air.
         kind, importance : bool
             Find these by rules, in place of those in `line`.
+        rests_on : collection of int
+            Ids of the memories that its owner's own words are made of.
 
         Raises
         ------
@@ -184,7 +185,8 @@ class MemoryWriter:
             It cannot be stored.
         """
         checked(line)
-        draft = _Draft(line.owner, self._store.next_id, self._names(), self._novelty_of(line.owner))
+        novelty = self._novelty_of(line.owner)
+        draft = _Draft(line.owner, self._store.next_id, self._names(), novelty, rests_on)
         for part in [line.text] if judged else segments(line.text):
             one = msgspec.structs.replace(line, id=0, text=part)
             if judged:
@@ -260,7 +262,7 @@ class MemoryWriter:
         said = _read(line, spans)
         near = list(self._near(draft, line))
         for old, known in near:
-            if _same_moment(line, old) and known.content == said.content and said.content:
+            if same_moment(line, old) and known.content == said.content and said.content:
                 draft.written.append(Written(memory=old, outcome="again"))
                 return
         line = msgspec.structs.replace(line, entities=draft.names.entities(line.text, spans))
@@ -282,23 +284,39 @@ class MemoryWriter:
     ) -> bool:
         """Whether something holds a line already; it is noted then."""
         own = bool(line.speaker) and line.speaker == line.owner
+        if own and not (passing or said.question) and self._rests(draft, line, said):
+            return True
         for old, known in near:
             if known.question != said.question:
                 continue
-            if known.content == said.content and _same_moment(line, old) and _same_words(line, old):
+            if known.content == said.content and same_moment(line, old) and same_words(line, old):
                 draft.written.append(Written(memory=old, outcome="again"))
                 return True
-            if passing or old.kind in _SHORT or known.negative != said.negative:
+            if passing or old.kind in _SHORT:
                 continue
-            if (own or old.speaker == line.owner) and _covers(known, said, line):
+            if own and not said.question and quotes(line, said, [known], draft.names):
+                draft.written.append(Written(memory=old, outcome="retold"))
+                return True
+            if known.negative != said.negative:
+                continue
+            if (own or old.speaker == line.owner) and covers(known, said, line):
                 draft.written.append(Written(memory=old, outcome="retold"))
                 return True
             told_before = line.speaker and line.speaker == old.speaker
-            if (told_before or _same_moment(line, old)) and _alike(known, said):
+            if (told_before or same_moment(line, old)) and alike(known, said):
                 draft.written.append(Written(memory=old, outcome="again"))
                 draft.told_again.append(old.id)
                 return True
         return False
+
+    def _rests(self, draft: _Draft, line: Memory, said: Statement) -> bool:
+        """Whether a line gives back the memories that it is known to rest on."""
+        used = [memory for each in draft.rests_on if (memory := self._store.get(each))]
+        known = [self._statement(memory, draft.names) for memory in used]
+        if not known or not quotes(line, said, known, draft.names, rests=True):
+            return False
+        draft.written.append(Written(memory=used[0], outcome="retold"))
+        return True
 
     def _near(
         self, draft: _Draft, line: Memory, *, by_words: bool = True
@@ -349,8 +367,16 @@ class MemoryWriter:
 class _Draft:
     """A decision in the making."""
 
-    def __init__(self, owner: str, next_id: int, names: NameIndex, novelty: Novelty | None) -> None:
+    def __init__(
+        self,
+        owner: str,
+        next_id: int,
+        names: NameIndex,
+        novelty: Novelty | None,
+        rests_on: Collection[int],
+    ) -> None:
         self.owner = owner
+        self.rests_on = rests_on
         self.names = names
         self.novelty = novelty
         self.added: list[Memory] = []
@@ -424,36 +450,6 @@ def _kind(line: Memory, said: Statement) -> MemoryKind:
     kind = kind_of(line.text, seen=not line.speaker)
     # How something is holds until somebody says otherwise, also where it began just now.
     return "semantic" if kind == "episodic" and line.speaker and said.tells_how_it_is else kind
-
-
-def _same_moment(line: Memory, old: Memory) -> bool:
-    near = abs(line.game_time - old.game_time) <= _REPEAT_SECONDS
-    return near and line.speaker == old.speaker
-
-
-def _same_words(line: Memory, old: Memory) -> bool:
-    if line.text == old.text:
-        return True
-    words = words_of(line.text)
-    return bool(words) and words == words_of(old.text)
-
-
-def _alike(known: Statement, said: Statement) -> bool:
-    """Whether two lines say the same: nearly the same words, and the very same numbers."""
-    if not said.content or known.numbers != said.numbers:
-        return False
-    return len(said.content & known.content) >= _SAME * len(said.content | known.content)
-
-
-def _covers(known: Statement, said: Statement, line: Memory) -> bool:
-    """Whether most of what is said stands in what is known, every number included.
-
-    That it was told, and between whom, is no news.
-    """
-    news = said.content - _TELLING - {line.speaker.casefold(), line.addressee.casefold()}
-    if len(news) < 3 or not said.numbers <= known.numbers:
-        return False
-    return len(news & known.content) >= _RETOLD * len(news)
 
 
 def most_telling(written: Sequence[Written]) -> Memory:

@@ -11,7 +11,7 @@ from astraweave.rag.salience import is_question
 from astraweave.rag.writing_claims import ADVERBS, ARTICLES, NEGATIVE, PLACES, Claim, claims_of
 from astraweave.rag.writing_words import is_number, lexicon, stem, tokens_of
 
-__all__ = ["Clause", "Statement", "read_statement"]
+__all__ = ["Clause", "Statement", "pieces_of", "read_statement"]
 
 _MOST_CLAUSES = 8
 _UNREAL = frozenset(
@@ -182,11 +182,10 @@ def read_statement(text: str, *, speaker: str, addressee: str) -> Statement:
     )
     clauses: tuple[Clause, ...] = ()
     if not question:
-        pieces = _CLAUSES.split(told)[:_MOST_CLAUSES]
         holder = (speaker or "?") if bare != text else ""
         clauses = tuple(
             clause
-            for piece in pieces
+            for piece in pieces_of(told)
             if (clause := _clause(piece, speaker, addressee, holder)) is not None
         )
     return Statement(
@@ -199,6 +198,11 @@ def read_statement(text: str, *, speaker: str, addressee: str) -> Statement:
         clauses=clauses,
         speaker=stem(speaker.casefold()),
     )
+
+
+def pieces_of(text: str) -> list[str]:
+    """A line as what stands between its stops."""
+    return [piece for piece in _CLAUSES.split(text)[:_MOST_CLAUSES] if piece.strip()]
 
 
 def _clause(piece: str, speaker: str, addressee: str, holder: str) -> Clause | None:

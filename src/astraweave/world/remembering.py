@@ -172,13 +172,19 @@ class Remembering:
     # Changing, inside a tick.
 
     def remember(
-        self, memory: Memory, *, importance: float | None = None, why: str = "line"
+        self,
+        memory: Memory,
+        *,
+        importance: float | None = None,
+        why: str = "line",
+        rests_on: Sequence[int] = (),
     ) -> Memory | None:
         """Add a memory; its vector is made when nothing else waits, or when it is needed.
 
-        The first part of it that holds it now comes back.
+        The first part of it that holds it now comes back; `rests_on` are the memories that its
+        owner's own words are made of.
         """
-        decision = self.rag.decide(memory, importance=importance)
+        decision = self.rag.decide(memory, importance=importance, rests_on=rests_on)
         if decision.changes:
             self._happen(MemoriesChanged(changes=decision.changes, why=why, at=memory.game_time))
         if decision.novelty not in (None, self.novelty[memory.owner]):
