@@ -86,7 +86,7 @@ def crossed(half):
             seen.add((who, before))
             _, gone = ear.hears(who, before)
             wrong += [(ear.text(old), before) for old in gone]
-    for who, before, other, after in pairs:
+    for _, before, other, after in pairs:
         _, gone = ear.hears(other, after)
         wrong += [(ear.text(old), after) for old in gone if ear.text(old) not in before]
     return wrong

@@ -2,8 +2,9 @@
 
 A line is taken apart into things that stand by themselves (`writing_segments`). What is air is kept
 as a working memory, which fades within hours (`writing_triage`). What a character only says again
-is no new memory, what it is told again strengthens the old one, and what cannot be true beside an
-older memory supersedes it (`writing_changes`): the old one stays, and says by which it was replaced.
+is no new memory (`writing_repeats`), what it is told again strengthens the old one, and what cannot
+be true beside an older memory supersedes it (`writing_changes`): the old one stays, and says by
+which it was replaced.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from astraweave.rag.writing_repeats import alike, covers, quotes, same_moment, s
 from astraweave.rag.writing_segments import segments
 from astraweave.rag.writing_statements import Statement, read_statement
 from astraweave.rag.writing_triage import is_passing, is_promise, kind_of
-from astraweave.rag.writing_words import lexicon, stem, tokens_of
+from astraweave.rag.writing_words import lexicon, tokens_of
 
 __all__ = ["Decision", "MemoryWriter", "Outcome", "Written", "most_telling"]
 

@@ -1,4 +1,4 @@
-"""What a clause claims that can be true of one thing at a time, and which claims shut each other out.
+"""What a clause claims that only one thing can be at a time, and which claims exclude each other.
 
 A subject is all of its words, so that the north gate is another one than the south gate; what is a
 matter of opinion holds for whoever says so. A claim is read from a verb: from what is said to be so

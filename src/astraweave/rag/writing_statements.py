@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -243,9 +244,7 @@ def _clause(piece: str, speaker: str, addressee: str, holder: str) -> Clause | N
         content=content,
         frame=frame | {"price"} if prices else frame,
         values=values,
-        order=tuple(
-            stem(each) for each in tokens if each not in ARTICLES and each not in ADVERBS
-        ),
+        order=tuple(stem(each) for each in tokens if each not in ARTICLES and each not in ADVERBS),
         claims=claims,
         negative=bool(folded & NEGATIVE) or bool(over),
         standing=not past and not _happened(tokens),
@@ -288,7 +287,7 @@ def _tokens(text: str, speaker: str, addressee: str) -> list[str]:
 
 def _obliged(tokens: list[str]) -> list[str]:
     """Words without "had to": who had to do something did it."""
-    for place, (one, other) in enumerate(zip(tokens, tokens[1:], strict=False)):
+    for place, (one, other) in enumerate(itertools.pairwise(tokens)):
         if other == "to" and one in {"had", "have", "has"}:
             return [*tokens[:place], *tokens[place + 2 :]]
     return tokens
@@ -305,13 +304,12 @@ def _happened(tokens: Sequence[str]) -> bool:
     """Whether something is told that happened: a verb in the past that describes nothing."""
     past_verbs = lexicon().past_verbs
     before = ""
-    for place, token in enumerate(tokens):
-        if token == "left" and not _HAS_LEFT.isdisjoint(tokens[:place]):
-            continue
-        if (
-            token in past_verbs
-            or (token.endswith("ed") and len(token) > 4 and token not in _NO_PAST)
-        ) and before not in _CALLED_SO:
+    for place, word in enumerate(tokens):
+        remains = word == "left" and not _HAS_LEFT.isdisjoint(tokens[:place])
+        past = word in past_verbs or (
+            word.endswith("ed") and len(word) > len("used") and word not in _NO_PAST
+        )
+        if past and not remains and before not in _CALLED_SO:
             return True
-        before = token
+        before = word
     return False

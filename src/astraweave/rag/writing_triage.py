@@ -120,10 +120,10 @@ def _passes(text: str, names: Collection[str], addressee: str) -> bool:
     how_it_is = "because" in tokens or (bool(telling) and _says_a_state(tokens))
     if len(telling) + felt + known + how_it_is < 2 and not (numbers and telling):
         return True
-    if _is_order(tokens) and not _ADVICE.search(text):
-        # An errand that names somebody, or says how many, lasts longer than the moment.
-        if len(telling) < _TELLS_ENOUGH + (-1 if known or numbers else 1):
-            return True
+    # An errand that names somebody, or says how many, lasts longer than the moment.
+    brief = len(telling) < _TELLS_ENOUGH + (-1 if known or numbers else 1)
+    if brief and _is_order(tokens) and not _ADVICE.search(text):
+        return True
     return bool(_OWN_PLAN_OF_THE_MOMENT.match(text)) and len(telling) < 2
 
 

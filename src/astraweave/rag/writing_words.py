@@ -18,7 +18,8 @@ _NUMBERS = frozenset(
     """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
     sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
-    hundred thousand dozen twice thrice first second third fourth fifth sixth seventh eighth ninth tenth
+    hundred thousand dozen twice thrice
+    first second third fourth fifth sixth seventh eighth ninth tenth
     """.split()
 )
 _CONTRACTIONS = {
