@@ -10,7 +10,7 @@ which it was replaced.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -232,7 +232,7 @@ class MemoryWriter:
         said = _read(line, spans)
         passing = bool(line.speaker) and is_passing(line.text, named, addressee=line.addressee)
         passing = passing and not said.is_lasting
-        near = list(self._near(draft, line, by_words=not passing))
+        near = self._near(draft, line, said, by_words=not passing)
         # "It is shut now" may be short, and changes what was known.
         passing = passing and not draft.outdated(line, said, near)
         if self._repeats(draft, line, said, near, passing=passing):
@@ -261,8 +261,8 @@ class MemoryWriter:
         """Note that a line stays as it is."""
         spans = draft.names.spans(line.text)
         said = _read(line, spans)
-        near = list(self._near(draft, line))
-        for old, known in near:
+        near = self._near(draft, line, said)
+        for old, known, _ in near:
             if same_moment(line, old) and known.content == said.content and said.content:
                 draft.written.append(Written(memory=old, outcome="again"))
                 return
@@ -279,7 +279,7 @@ class MemoryWriter:
         draft: _Draft,
         line: Memory,
         said: Statement,
-        near: Sequence[tuple[Memory, Statement]],
+        near: Sequence[_Near],
         *,
         passing: bool,
     ) -> bool:
@@ -287,8 +287,8 @@ class MemoryWriter:
         own = bool(line.speaker) and line.speaker == line.owner
         if own and not (passing or said.question) and self._rests(draft, line, said):
             return True
-        for old, known in near:
-            if known.question != said.question:
+        for old, known, shared in near:
+            if known.question != said.question or (said.content and not shared):
                 continue
             if known.content == said.content and same_moment(line, old) and same_words(line, old):
                 draft.written.append(Written(memory=old, outcome="again"))
@@ -320,8 +320,8 @@ class MemoryWriter:
         return True
 
     def _near(
-        self, draft: _Draft, line: Memory, *, by_words: bool = True
-    ) -> Iterator[tuple[Memory, Statement]]:
+        self, draft: _Draft, line: Memory, said: Statement, *, by_words: bool = True
+    ) -> list[_Near]:
         """What the owner knows that a line may repeat or change, the latest first.
 
         The latest memories, and those that the word index finds.
@@ -331,10 +331,13 @@ class MemoryWriter:
         if by_words and self._store.count(draft.owner) > len(latest):
             for memory in self._by_words(draft.owner, line.text):
                 found.setdefault(memory.id, memory)
+        near = []
         for memory in found.values():
             gone = memory.superseded_by or memory.id in draft.replaced
             if not gone and not memory.sources:
-                yield memory, self._statement(memory, draft.names)
+                known = self._statement(memory, draft.names)
+                near.append(_Near(memory, known, len(known.content & said.content)))
+        return near
 
     def _by_words(self, owner: str, text: str) -> Iterator[Memory]:
         """Memories with the most telling words in common, the latest first."""
@@ -363,6 +366,15 @@ class MemoryWriter:
 
     def _novelty_of(self, owner: str) -> Novelty | None:
         return None if self._novelty is None else self._novelty[owner]
+
+
+class _Near(NamedTuple):
+    """A memory that a line may repeat or change."""
+
+    memory: Memory
+    known: Statement
+    shared: int
+    """How many words both have in common."""
 
 
 class _Draft:
@@ -394,9 +406,7 @@ class _Draft:
         self.written.append(Written(memory=memory, outcome=outcome, superseded=superseded))
         return memory
 
-    def supersede(
-        self, line: Memory, said: Statement, near: Sequence[tuple[Memory, Statement]]
-    ) -> Memory:
+    def supersede(self, line: Memory, said: Statement, near: Sequence[_Near]) -> Memory:
         """Note a new memory; what cannot hold beside it is superseded."""
         old = self.outdated(line, said, near)
         ids = tuple(sorted(memory.id for memory in old))
@@ -409,29 +419,30 @@ class _Draft:
                 self.replaced[memory.id] = gone
         return new
 
-    def outdated(
-        self, line: Memory, said: Statement, near: Sequence[tuple[Memory, Statement]]
-    ) -> list[Memory]:
+    def outdated(self, line: Memory, said: Statement, near: Sequence[_Near]) -> list[Memory]:
         """What cannot hold beside a new line."""
         before = [
             (memory, known)
-            for memory, known in near
-            if memory.game_time <= line.game_time and memory.kind not in _SHORT
+            for memory, known, shared in near
+            if (shared or said.raises)
+            and memory.game_time <= line.game_time
+            and memory.kind not in _SHORT
         ]
         old = [m for m, known in before if contradicts(said, known, owner=self.owner)]
-        if not old:
+        if said.raises and not old:
             prices = [memory for memory, known in before if raises_a_price(said, known)]
             old = prices if len(prices) == 1 else []
         return old
 
-    def surprise(self, said: Statement, near: Sequence[tuple[Memory, Statement]]) -> float:
+    def surprise(self, said: Statement, near: Sequence[_Near]) -> float:
         """What being newer than usual adds to a line's importance."""
         if self.novelty is None:
             return 0.0
-        shared = [(len(known.content & said.content), known) for _, known in near]
         most = len(said.content)
         # Only what shares a word can be like it.
-        likeness = max((n / (most + len(k.content) - n) for n, k in shared if n), default=0.0)
+        likeness = max(
+            (n / (most + len(known.content) - n) for _, known, n in near if n), default=0.0
+        )
         before = self.novelty
         self.novelty = before.then(1.0 - likeness)
         return _SURPRISE_STEP * before.surprise(1.0 - likeness)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from astraweave.rag.writing_claims import PLACES, shut_out
 from astraweave.rag.writing_statements import Clause, Statement
-from astraweave.rag.writing_words import is_number, lexicon
+from astraweave.rag.writing_words import is_number, lexicon, stem
 
 __all__ = ["contradicts", "raises_a_price"]
 
@@ -31,6 +31,8 @@ def contradicts(new: Statement, old: Statement, *, owner: str) -> bool:
     owner : str
         Who remembers both.
     """
+    if not new.changing and new.negative == old.negative:
+        return False
     if new.question or old.question or new.content.isdisjoint(old.content):
         return False
     if not _may_overrule(new, old, owner):
@@ -40,7 +42,7 @@ def contradicts(new: Statement, old: Statement, *, owner: str) -> bool:
         # What a memory says beside would be hidden as well.
         if 2 * len(other.content) < most and len(old.clauses) > 1:
             continue
-        if any(_outdates(one, other) for one in new.clauses):
+        if any(_outdates(one, other) for one in new.changing):
             return True
     return _denies(new, old)
 
@@ -66,7 +68,7 @@ def _may_overrule(new: Statement, old: Statement, owner: str) -> bool:
     """Whether who says the new one knows as much of it as who said the old one."""
     if new.speaker == old.speaker or not new.speaker:
         return True
-    first_hand = not old.speaker or old.speaker == owner or old.speaker in old.content
+    first_hand = not old.speaker or old.speaker == stem(owner.casefold()) or old.speaker in old.content
     return not first_hand
 
 

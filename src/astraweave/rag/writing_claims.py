@@ -64,6 +64,12 @@ _FOR = frozenset({"lik", "lov", "enjoi", "ador", "trust"})
 _AGAINST = frozenset({"hat", "despis", "dislik", "loath", "distrust", "mistrust", "detest"})
 _BEARS = frozenset({"stand", "bear", "abide"})
 _NO_LIKING = frozenset("look looks feel feels sound sounds something nothing more much is".split())
+_SPEAKS = (
+    _BE | _DIED | _PUT | _HANDS | _BUYS | _HOLDS | _LEADS
+    | {"has", "have", "married", "changed", "cost", "costs", "call", "calls"}
+)  # fmt: skip
+_SPEAKS_ROOTS = _STAYS | _LIVES | _FOR | _AGAINST | _BEARS | {"mov", "belong", "own", "work"}
+"""No other verb makes a claim."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +112,8 @@ def claims_of(tokens: Sequence[str], *, present: bool) -> tuple[Claim, ...]:
         It says how things are now; False: only what was done counts.
     """
     for place, token in enumerate(tokens):
+        if token not in _SPEAKS and stem(token) not in _SPEAKS_ROOTS:
+            continue
         before, after = tokens[:place], tokens[place + 1 :]
         if token in {"has", "have"} and (rest := _bare(after)):
             if claims := tuple(_done(before, rest[0], rest[1:])):

@@ -48,6 +48,15 @@ _GIVES_UP = re.compile(
 )
 _LEAVES = re.compile(r"(?i)\b(?:left|broken with|turned (?:my|our|his|her|their) back on) (?=\w)")
 _INSTEAD_OF = re.compile(r"(?i)\b(?:instead of|rather than|in place of)\s+((?:[\w'’-]+\s*){1,5})")
+# Without one of these there is nothing for the patterns to find.
+_OVER_TOKENS = frozenset(
+    "longer more anymore used given gave stopped quit done decided changed out left broken"
+    " turned".split()
+)
+_INSTEAD_TOKENS = frozenset({"instead", "rather", "place"})
+_NEWS_WORDS = frozenset(
+    "now days nowadays from longer more anymore instead since only by as".split()
+)
 _OVER_WORDS = frozenset(
     map(
         stem,
@@ -125,6 +134,10 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
         It says how somebody sees things.
     clauses : tuple of Clause
         What it says, one after another; none where it asks.
+    changing : tuple of Clause
+        Those that may change what was so.
+    raises : bool
+        One of them says that a price is another.
     speaker : str
         Stem of who says it; empty: nobody, it is seen.
     """
@@ -136,6 +149,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     present: bool
     opinion: bool
     clauses: tuple[Clause, ...]
+    changing: tuple[Clause, ...]
+    raises: bool
     speaker: str
 
     @property
@@ -184,11 +199,12 @@ def read_statement(text: str, *, speaker: str, addressee: str) -> Statement:
     clauses: tuple[Clause, ...] = ()
     if not question:
         holder = (speaker or "?") if bare != text else ""
-        clauses = tuple(
-            clause
-            for piece in pieces_of(told)
-            if (clause := _clause(piece, speaker, addressee, holder)) is not None
+        pieces = pieces_of(told)
+        read = (
+            _clause(piece, tokens if len(pieces) == 1 else None, speaker, addressee, holder)
+            for piece in pieces
         )
+        clauses = tuple(clause for clause in read if clause is not None)
     return Statement(
         content=content - {"any", "mor", "longer"} if anymore else content,
         numbers=frozenset(token for token in tokens if is_number(token)),
@@ -197,6 +213,8 @@ def read_statement(text: str, *, speaker: str, addressee: str) -> Statement:
         present=not question and not folded & _UNREAL and not folded & _PAST,
         opinion=opinion,
         clauses=clauses,
+        changing=tuple(clause for clause in clauses if _may_change(clause)),
+        raises=any(clause.raised and "price" in clause.frame for clause in clauses),
         speaker=stem(speaker.casefold()),
     )
 
@@ -206,55 +224,83 @@ def pieces_of(text: str) -> list[str]:
     return [piece for piece in _CLAUSES.split(text)[:_MOST_CLAUSES] if piece.strip()]
 
 
-def _clause(piece: str, speaker: str, addressee: str, holder: str) -> Clause | None:
+def _clause(
+    piece: str, tokens: list[str] | None, speaker: str, addressee: str, holder: str
+) -> Clause | None:
     """Read a clause; None where it says nothing that could be compared."""
     words = lexicon()
-    tokens = _obliged(_tokens(piece, speaker, addressee))
+    tokens = _obliged(_tokens(piece, speaker, addressee) if tokens is None else tokens)
     folded = set(tokens)
-    if folded & _UNREAL:
+    if not folded.isdisjoint(_UNREAL):
         return None
     content = _content(tokens)
     if not content:
         return None
-    times = words.times & folded
-    values = frozenset(each for each in tokens if is_number(each)) | times
-    if "once" in folded and {"a", "every"} & folded:  # "once a day"
+    numbers = [each for each in tokens if is_number(each)]
+    values = words.times.intersection(folded).union(numbers)
+    if "once" in folded and not folded.isdisjoint({"a", "every"}):  # "once a day"
         values |= {"once"}
-    past = bool(folded & _PAST) and "once" not in values
-    over, left = _over(piece, speaker, addressee)
-    claims = claims_of(tokens, present=not past) if not folded & _LONG_PAST else ()
-    claims = tuple(
-        msgspec.structs.replace(claim, holder=holder or speaker or "?")
-        if holder or claim.value & words.matters_of_opinion
-        else claim
-        for claim in claims
-    )
-    replaced: frozenset[str] = frozenset()
-    if match := _INSTEAD_OF.search(piece):
-        replaced = _content(_tokens(match[1], speaker, addressee))
-    announced = content & _OVER_WORDS
-    prices = any(token in words.price_words for token in tokens)
-    frame = frozenset(
-        each for each in content - announced if each not in {stem(one) for one in values}
-    )
-    frame -= {stem(each) for each in tokens if each in words.price_words or each in words.raised}
-    if any(map(is_number, values)):
-        frame -= words.coins
+    past = "once" not in values and not folded.isdisjoint(_PAST)
+    claims = claims_of(tokens, present=not past) if folded.isdisjoint(_LONG_PAST) else ()
+    over, left, replaced = _taken_back(piece, folded, speaker, addressee)
     return Clause(
         content=content,
-        frame=frame | {"price"} if prices else frame,
+        frame=_frame(tokens, bool(numbers)),
         values=values,
         order=tuple(stem(each) for each in tokens if each not in ARTICLES and each not in ADVERBS),
-        claims=claims,
-        negative=bool(folded & NEGATIVE) or bool(over),
+        claims=tuple(_held_by(claim, holder, speaker) for claim in claims),
+        negative=bool(over) or not folded.isdisjoint(NEGATIVE),
         standing=not past and not _happened(tokens),
-        news=_NEWS.search(piece) is not None,
+        news=not folded.isdisjoint(_NEWS_WORDS) and _NEWS.search(piece) is not None,
         raised=not folded.isdisjoint(words.raised),
         over=over,
         left=left,
         replaced=replaced,
         speaker=stem(speaker.casefold()),
     )
+
+
+def _may_change(clause: Clause) -> bool:
+    """Whether what a clause says may be news of something."""
+    if clause.claims or clause.over or clause.replaced or clause.news:
+        return True
+    return bool(clause.values) and (clause.standing or clause.raised)
+
+
+def _held_by(claim: Claim, holder: str, speaker: str) -> Claim:
+    """A claim with whose opinion it is."""
+    if not holder and claim.value.isdisjoint(lexicon().matters_of_opinion):
+        return claim
+    return msgspec.structs.replace(claim, holder=holder or speaker or "?")
+
+
+def _frame(tokens: Sequence[str], counts: bool) -> frozenset[str]:
+    """What is the same before and after a change; see `Clause`."""
+    words = lexicon()
+    priced = not words.price_words.isdisjoint(tokens)
+    left_out = (words.price_words, words.raised, words.times)
+    frame = {"price"} if priced else set()
+    for token in tokens:
+        if token in words.function_words or token == "'s" or is_number(token):
+            continue
+        if any(token in each for each in left_out) or (counts and token in words.coins):
+            continue
+        if (root := stem(token)) not in _OVER_WORDS and not (counts and root in words.coins):
+            frame.add(root)
+    return frozenset(frame)
+
+
+def _taken_back(
+    piece: str, folded: set[str], speaker: str, addressee: str
+) -> tuple[frozenset[str], bool, frozenset[str]]:
+    """What a clause says to be over, whether that is where somebody was, and what is replaced."""
+    nothing: frozenset[str] = frozenset()
+    over, left = nothing, False
+    if not folded.isdisjoint(_OVER_TOKENS):
+        over, left = _over(piece, speaker, addressee)
+    if folded.isdisjoint(_INSTEAD_TOKENS) or not (match := _INSTEAD_OF.search(piece)):
+        return over, left, nothing
+    return over, left, _content(_tokens(match[1], speaker, addressee))
 
 
 def _over(piece: str, speaker: str, addressee: str) -> tuple[frozenset[str], bool]:
