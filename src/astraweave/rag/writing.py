@@ -287,8 +287,10 @@ class MemoryWriter:
         own = bool(line.speaker) and line.speaker == line.owner
         if own and not (passing or said.question) and self._rests(draft, line, said):
             return True
+        words = len(said.content)
         for old, known, shared in near:
-            if known.question != said.question or (said.content and not shared):
+            # Whatever finds a repetition needs two words of it, if it has as many.
+            if shared < min(words, 2) or known.question != said.question:
                 continue
             if known.content == said.content and same_moment(line, old) and same_words(line, old):
                 draft.written.append(Written(memory=old, outcome="again"))
@@ -331,12 +333,16 @@ class MemoryWriter:
         if by_words and self._store.count(draft.owner) > len(latest):
             for memory in self._by_words(draft.owner, line.text):
                 found.setdefault(memory.id, memory)
-        near = []
-        for memory in found.values():
-            gone = memory.superseded_by or memory.id in draft.replaced
-            if not gone and not memory.sources:
-                known = self._statement(memory, draft.names)
-                near.append(_Near(memory, known, len(known.content & said.content)))
+        near, names, content = [], draft.names, said.content
+        for memory_id, memory in found.items():
+            if memory.superseded_by or memory.sources or memory_id in draft.replaced:
+                continue
+            kept = self._read.get(memory_id)
+            if kept is not None and kept[0] is memory.text and kept[1] is names:
+                known = kept[2]
+            else:
+                known = self._statement(memory, names)
+            near.append(_Near(memory, known, len(known.content & content)))
         return near
 
     def _by_words(self, owner: str, text: str) -> Iterator[Memory]:

@@ -68,7 +68,9 @@ def _may_overrule(new: Statement, old: Statement, owner: str) -> bool:
     """Whether who says the new one knows as much of it as who said the old one."""
     if new.speaker == old.speaker or not new.speaker:
         return True
-    first_hand = not old.speaker or old.speaker == stem(owner.casefold()) or old.speaker in old.content
+    first_hand = (
+        not old.speaker or old.speaker == stem(owner.casefold()) or old.speaker in old.content
+    )
     return not first_hand
 
 

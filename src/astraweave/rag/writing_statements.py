@@ -277,17 +277,10 @@ def _held_by(claim: Claim, holder: str, speaker: str) -> Claim:
 def _frame(tokens: Sequence[str], counts: bool) -> frozenset[str]:
     """What is the same before and after a change; see `Clause`."""
     words = lexicon()
-    priced = not words.price_words.isdisjoint(tokens)
-    left_out = (words.price_words, words.raised, words.times)
-    frame = {"price"} if priced else set()
-    for token in tokens:
-        if token in words.function_words or token == "'s" or is_number(token):
-            continue
-        if any(token in each for each in left_out) or (counts and token in words.coins):
-            continue
-        if (root := stem(token)) not in _OVER_WORDS and not (counts and root in words.coins):
-            frame.add(root)
-    return frozenset(frame)
+    left_out, coins = words.left_out_of_frames, words.coins if counts else frozenset()
+    roots = [stem(each) for each in tokens if each not in left_out and not is_number(each)]
+    frame = frozenset(root for root in roots if root not in _OVER_WORDS and root not in coins)
+    return frame if words.price_words.isdisjoint(tokens) else frame | {"price"}
 
 
 def _taken_back(

@@ -26,6 +26,7 @@ _ABBREVIATED = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|st|sr|jr|prof|capt|lt|no|vs|etc)|\b[A-Z])\.$", re.I
 )
 _SENTENCE_END = re.compile(r"[.!?…]+['\"”’)\]]*(?=\s|$)|[。！？]+|\n+")
+_GOES_ON = re.compile(r"[.!?…]\S*\s+\S|[。！？\n]")
 _EXCLAIMS = re.compile(r"(?i)^\W*(?:what an?|how|such an?|no way|go on|come on)\b[^,;:]*[!.]*$")
 _OWN_PLAN_OF_THE_MOMENT = re.compile(
     r"(?i)^\W*(?:i(?:'ll| will| shall)|let me|let us|let's|we(?:'ll| will| shall)|one moment)\b"
@@ -77,7 +78,7 @@ def is_passing(text: str, names: Collection[str] = (), *, addressee: str = "") -
         Calling somebody by name tells nothing about them.
     """
     whole = _passes(text, names, addressee)
-    if not whole or len(parts := sentences(text)) < 2:
+    if not whole or not _GOES_ON.search(text) or len(parts := sentences(text)) < 2:
         return whole
     # "My mule is lame. Can you lend me yours?" tells, though it ends in asking.
     if len(set(telling_words(text)).difference(tokens_of(addressee))) < _TELLS_ENOUGH:

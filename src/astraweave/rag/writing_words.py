@@ -55,6 +55,8 @@ class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
     raised: frozenset[str]
     times: frozenset[str]
     past_verbs: frozenset[str]
+    left_out_of_frames: frozenset[str]
+    """Words that do not make out what a number, a price or a day is of."""
     states: Mapping[str, tuple[tuple[int, int], ...]]
     """Stem of a state to the pairs that it stands in, each with its side."""
 
@@ -76,7 +78,8 @@ def lexicon() -> Lexicon:
         name: value if name in plain else frozenset(map(stem, value))
         for name, value in words.items()
     }
-    return Lexicon(states=states, **stemmed)
+    other = words["function_words"] | words["price_words"] | words["raised"] | words["times"]
+    return Lexicon(states=states, left_out_of_frames=other | {"'s"}, **stemmed)
 
 
 @lru_cache(maxsize=64)  # each line is asked for a few times in a row
