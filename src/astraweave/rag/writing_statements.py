@@ -15,6 +15,7 @@ from astraweave.rag.writing_words import is_number, lexicon, stem, tokens_of
 __all__ = ["Clause", "Statement", "pieces_of", "read_statement"]
 
 _MOST_CLAUSES = 8
+_LEAST_WORDS = 2  # what it is about, and what is said of it
 _UNREAL = frozenset(
     """
     if unless would could might may maybe perhaps probably should suppose imagine wish were
@@ -234,7 +235,7 @@ def _clause(
     if not folded.isdisjoint(_UNREAL):
         return None
     content = _content(tokens)
-    if not content:
+    if len(content) < _LEAST_WORDS:
         return None
     numbers = [each for each in tokens if is_number(each)]
     values = words.times.intersection(folded).union(numbers)
