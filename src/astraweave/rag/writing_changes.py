@@ -18,7 +18,9 @@ __all__ = ["contradicts", "raises_a_price"]
 _LEADS_ON = (PLACES | {"from", "as", "for", "with", "to"}) - {"by"}
 _HAS = frozenset({"has", "have", "own"})
 _BEINGS = frozenset({"is", "ar", "are", "am"})
-_STARTS = frozenset({"is", "are", "begin", "start", "held", "ride", "sail", "leav"})
+_STARTS = frozenset({"is", "are", "begin", "start", "held"})
+_SERVES = frozenset({"work", "serv", "fight", "play", "sail", "rid", "sing", "cook", "bak"})
+"""One does it for somebody; one looks for many things."""
 
 
 def contradicts(new: Statement, old: Statement, *, owner: str) -> bool:
@@ -143,7 +145,9 @@ def _other_end(new: Clause, old: Clause) -> bool:
             break
         same += 1
     begun = new.order[:same]
-    if same < 2 or begun[-1] not in _LEADS_ON or len(new.content.intersection(begun)) < 2:
+    if same < 2 or (begun[-1] == "for" and begun[-2] not in _SERVES):
+        return False
+    if begun[-1] not in _LEADS_ON or len(new.content.intersection(begun)) < 2:
         return False
     end = new.frame.difference(begun)
     other_end = old.frame.difference(begun)

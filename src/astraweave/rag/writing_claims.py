@@ -31,7 +31,13 @@ PLACES = frozenset(
     """.split()
 )
 _BE = frozenset({"is", "are", "am"})
-_NO_PLACES = frozenset("love trouble danger pain debt war need charge fault risk ruins".split())
+_NO_PLACES = frozenset(
+    """
+    love trouble danger pain debt war need charge fault risk ruins fear peace hope sin poverty
+    luxury hiding exile disgrace harmony comfort misery
+    """.split()
+)
+_NO_NAMES = frozenset("known said spoken written lost forgotten cursed feared on in not".split())
 _STAYS = frozenset(
     """
     lie li stand stay wait hid hide sit camp rest hang hung held kept bury buri stor lodg moor tie
@@ -186,15 +192,10 @@ def _being(before: Sequence[str], after: Sequence[str]) -> Claim | None:
     rest = [token for token in after if token not in ADVERBS and token not in NEGATIVE]
     if not rest or not before:
         return None
-    if rest[0] in {"called", "named"}:
-        return _made(before, "name", rest[1:2], negative)
-    numbers = [each for each in rest if is_number(each)]
-    if numbers and (rest[-2:] == ["years", "old"] or numbers == rest):
-        return _made(before, "age", numbers, negative)
-    if before[-1] == "name":
-        return _made(before[:-1], "name", rest[:1], negative)
-    if before[-1] == "age":
-        return _made(before[:-1], "age", numbers or rest[:1], negative)
+    if claim := _name_or_age(before, rest, negative):
+        return claim
+    if before[-1] in {"name", "age"}:
+        return None
     if rest[-1] == "'s":
         return _made(before, "owner", rest[:-1], negative)
     if stem(rest[0]) in words.states:
@@ -210,6 +211,19 @@ def _being(before: Sequence[str], after: Sequence[str]) -> Claim | None:
         if rest[at : at + 1] and rest[at] in _NO_PLACES:
             return None
         return _made(before, "place", rest[at:], negative)
+    return None
+
+
+def _name_or_age(before: Sequence[str], rest: Sequence[str], negative: bool) -> Claim | None:
+    numbers = [each for each in rest if is_number(each)]
+    if rest[0] in {"called", "named"}:
+        return _made(before, "name", rest[1:2], negative)
+    if numbers and (rest[-2:] == ["years", "old"] or numbers == rest):
+        return _made(before, "age", numbers, negative)
+    if before[-1] == "name" and rest[0] not in _NO_NAMES:
+        return _made(before[:-1], "name", rest[:1], negative)
+    if before[-1] == "age":
+        return _made(before[:-1], "age", numbers or rest[:1], negative)
     return None
 
 
@@ -237,6 +251,8 @@ def _doing(before: Sequence[str], token: str, after: Sequence[str]) -> Claim | N
     if not after or token.endswith("ed"):
         return None
     if after[0] in PLACES and (verb in _LIVES or verb in _STAYS):
+        if not _NO_PLACES.isdisjoint(after[1:3]):
+            return None
         return _made(before, "home" if verb in _LIVES else "place", after[1:])
     if verb == "mov" and after[0] == "to":
         return _made(before, "home", after[1:])
