@@ -10,7 +10,6 @@ which it was replaced.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,7 +21,7 @@ from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.salience import importance_of
 from astraweave.rag.store import MemoryStore, checked
-from astraweave.rag.writing_changes import contradicts, raises_a_price
+from astraweave.rag.writing_draft import SHORT_LIVED, Draft, Near, Outcome, Written
 from astraweave.rag.writing_novelty import Novelty, NoveltyTable
 from astraweave.rag.writing_repeats import alike, covers, quotes, same_moment, same_words
 from astraweave.rag.writing_segments import segments
@@ -32,36 +31,12 @@ from astraweave.rag.writing_words import lexicon, tokens_of
 
 __all__ = ["Decision", "MemoryWriter", "Outcome", "Written", "most_telling"]
 
-Outcome = Literal["new", "changed", "again", "retold", "passing"]
 
 _LOOK_BACK = 12
 _FOUND_BY_WORDS = 6
 _MOST_READ = 4096
-_SURPRISE_STEP = 0.05
 _PASSING_IMPORTANCE = 0.15
 _PROMISE_IMPORTANCE = 0.2
-_SHORT = frozenset({"sensory", "working"})
-
-
-class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one part of a line.
-
-    Attributes
-    ----------
-    memory : Memory
-        The memory that holds it now.
-    outcome : str
-        ``"new"``; ``"changed"``: new, and others no longer hold; ``"again"``: known already, and
-        stronger now; ``"retold"``: its owner has only said what it remembers, or was told
-        what it had said; ``"passing"``: air,
-        kept for a while.
-    superseded : tuple of int
-        Ids of the memories that no longer hold.
-    """
-
-    memory: Memory
-    outcome: Outcome
-    superseded: tuple[int, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +162,7 @@ class MemoryWriter:
         """
         checked(line)
         novelty = self._novelty_of(line.owner)
-        draft = _Draft(line.owner, self._store.next_id, self._names(), novelty, rests_on)
+        draft = Draft(line.owner, self._store.next_id, self._names(), novelty, rests_on)
         for part in [line.text] if judged else segments(line.text):
             one = msgspec.structs.replace(line, id=0, text=part)
             if judged:
@@ -225,7 +200,7 @@ class MemoryWriter:
         for one in decision.written:
             self._telemetry.count(f"rag.written.{one.outcome}")
 
-    def _hear(self, draft: _Draft, line: Memory) -> None:
+    def _hear(self, draft: Draft, line: Memory) -> None:
         """Judge a part of a line by its words, and note what becomes of it."""
         spans = draft.names.spans(line.text)
         named = {word for start, end, _ in spans for word in words_of(line.text[start:end])}
@@ -257,7 +232,7 @@ class MemoryWriter:
         memory = draft.supersede(msgspec.structs.replace(line, **told), said, near)
         self._note(memory, draft.names, said)
 
-    def _keep(self, draft: _Draft, line: Memory, *, kind: bool, importance: bool) -> None:
+    def _keep(self, draft: Draft, line: Memory, *, kind: bool, importance: bool) -> None:
         """Note that a line stays as it is."""
         spans = draft.names.spans(line.text)
         said = _read(line, spans)
@@ -276,10 +251,10 @@ class MemoryWriter:
 
     def _repeats(
         self,
-        draft: _Draft,
+        draft: Draft,
         line: Memory,
         said: Statement,
-        near: Sequence[_Near],
+        near: Sequence[Near],
         *,
         passing: bool,
     ) -> bool:
@@ -295,7 +270,7 @@ class MemoryWriter:
             if known.content == said.content and same_moment(line, old) and same_words(line, old):
                 draft.written.append(Written(memory=old, outcome="again"))
                 return True
-            if passing or old.kind in _SHORT:
+            if passing or old.kind in SHORT_LIVED:
                 continue
             if own and not said.question and quotes(line, said, [known], draft.names):
                 draft.written.append(Written(memory=old, outcome="retold"))
@@ -312,7 +287,7 @@ class MemoryWriter:
                 return True
         return False
 
-    def _rests(self, draft: _Draft, line: Memory, said: Statement) -> bool:
+    def _rests(self, draft: Draft, line: Memory, said: Statement) -> bool:
         """Whether a line gives back the memories that it is known to rest on."""
         used = [memory for each in draft.rests_on if (memory := self._store.get(each))]
         known = [self._statement(memory, draft.names) for memory in used]
@@ -322,8 +297,8 @@ class MemoryWriter:
         return True
 
     def _near(
-        self, draft: _Draft, line: Memory, said: Statement, *, by_words: bool = True
-    ) -> list[_Near]:
+        self, draft: Draft, line: Memory, said: Statement, *, by_words: bool = True
+    ) -> list[Near]:
         """What the owner knows that a line may repeat or change, the latest first.
 
         The latest memories, and those that the word index finds.
@@ -342,7 +317,7 @@ class MemoryWriter:
                 known = kept[2]
             else:
                 known = self._statement(memory, names)
-            near.append(_Near(memory, known, len(known.content & content)))
+            near.append(Near(memory, known, len(known.content & content)))
         return near
 
     def _by_words(self, owner: str, text: str) -> Iterator[Memory]:
@@ -372,86 +347,6 @@ class MemoryWriter:
 
     def _novelty_of(self, owner: str) -> Novelty | None:
         return None if self._novelty is None else self._novelty[owner]
-
-
-class _Near(NamedTuple):
-    """A memory that a line may repeat or change."""
-
-    memory: Memory
-    known: Statement
-    shared: int
-    """How many words both have in common."""
-
-
-class _Draft:
-    """A decision in the making."""
-
-    def __init__(
-        self,
-        owner: str,
-        next_id: int,
-        names: NameIndex,
-        novelty: Novelty | None,
-        rests_on: Collection[int],
-    ) -> None:
-        self.owner = owner
-        self.rests_on = rests_on
-        self.names = names
-        self.novelty = novelty
-        self.added: list[Memory] = []
-        self.replaced: dict[int, Memory] = {}
-        self.written: list[Written] = []
-        self.told_again: list[int] = []
-        self._next_id = next_id
-
-    def add(self, line: Memory, outcome: Outcome, superseded: tuple[int, ...] = ()) -> Memory:
-        """Note a new memory."""
-        memory = msgspec.structs.replace(line, id=self._next_id)
-        self._next_id += 1
-        self.added.append(memory)
-        self.written.append(Written(memory=memory, outcome=outcome, superseded=superseded))
-        return memory
-
-    def supersede(self, line: Memory, said: Statement, near: Sequence[_Near]) -> Memory:
-        """Note a new memory; what cannot hold beside it is superseded."""
-        old = self.outdated(line, said, near)
-        ids = tuple(sorted(memory.id for memory in old))
-        new = self.add(line, "changed" if ids else "new", ids)
-        for memory in old:
-            gone = msgspec.structs.replace(memory, superseded_by=new.id)
-            if memory in self.added:
-                self.added[self.added.index(memory)] = gone
-            else:
-                self.replaced[memory.id] = gone
-        return new
-
-    def outdated(self, line: Memory, said: Statement, near: Sequence[_Near]) -> list[Memory]:
-        """What cannot hold beside a new line."""
-        before = [
-            (memory, known)
-            for memory, known, shared in near
-            if (shared or said.raises)
-            and memory.game_time <= line.game_time
-            and memory.kind not in _SHORT
-        ]
-        old = [m for m, known in before if contradicts(said, known, owner=self.owner)]
-        if said.raises and not old:
-            prices = [memory for memory, known in before if raises_a_price(said, known)]
-            old = prices if len(prices) == 1 else []
-        return old
-
-    def surprise(self, said: Statement, near: Sequence[_Near]) -> float:
-        """What being newer than usual adds to a line's importance."""
-        if self.novelty is None:
-            return 0.0
-        most = len(said.content)
-        # Only what shares a word can be like it.
-        likeness = max(
-            (n / (most + len(known.content) - n) for _, known, n in near if n), default=0.0
-        )
-        before = self.novelty
-        self.novelty = before.then(1.0 - likeness)
-        return _SURPRISE_STEP * before.surprise(1.0 - likeness)
 
 
 def _read(line: Memory, spans: Sequence[tuple[int, int, str]]) -> Statement:
