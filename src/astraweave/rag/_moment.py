@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from astraweave.rag.scopes import Readable
 __all__ = ["Moment", "beside", "looked_for", "moment_of"]
 
 _SIDES = {"before": -1, "after": 1, "since": 1}
+_SIDE_WORDS = re.compile(r"(?i)before|after|since")
 _MOST_TRIED, _AS_GOOD = 8, 0.6
 _ON_THAT_SIDE = 2.0
 _NEAR_IT = 3.0
@@ -83,6 +85,8 @@ def looked_for(question: str, known: Readable) -> str:
 
     Of what was only spoken of nobody knows when it was; then its words may lead to the answer.
     """
+    if not _SIDE_WORDS.search(question):
+        return question
     left = without_event(question)
     if left == question or not search_words(left):
         return question

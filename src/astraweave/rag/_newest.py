@@ -112,16 +112,17 @@ def _lift_latest(
     lift: NDArray[np.float64],
 ) -> None:
     """Lift what the one who tells the best candidate has said later about the same."""
-    count = min(_FIRST, len(scores))
-    first = np.argpartition(-scores, count - 1)[:count]
-    first = first[np.argsort(-scores[first], kind="stable")]
-    columns = known.columns
-    rows = places[first]
+    columns, best = known.columns, int(scores.argmax())
+    said = columns.game_time[places]
     near_by, alike = (_NEAR_BY_NOW, _ALIKE_NOW) if kinds.now else (_NEAR_BY, _ALIKE)
+    later = (scores >= scores[best] - near_by) & (said > said[best] + SITTING_GAP_SECONDS)
+    if not later.any():
+        return
+    first = np.argsort(-scores, kind="stable")[:_FIRST]
+    rows = places[first]
     later = (
-        (columns.game_time[rows] > columns.game_time[rows[0]] + SITTING_GAP_SECONDS)
+        later[first]
         & (columns.speaker[rows] == columns.speaker[rows[0]])
-        & (scores[first] >= scores[first[0]] - near_by)
         & ((columns.traits[rows] & _QUESTION) == 0)
     )
     if not later.any():

@@ -34,14 +34,19 @@ _PAST = re.compile(
     r"(?i)\b(?:used to|once|before|formerly|previous\w*|at first|originally|in the past"
     r"|back then|was|were|did|had|when)\b"
 )
-_NOW = re.compile(
-    r"(?i)\b(?:now|still|these days|nowadays|currently|at (?:the moment|present)|by now|any ?more"
-    r"|any longer|lately|latest|today)\b"
+_WORDS = re.compile(r"[^\W_]+")
+_NOW_WORDS = frozenset({"now", "still", "nowadays", "currently", "lately", "latest", "today"})
+_NOW_HINTS = frozenset({"days", "moment", "present", "more", "anymore", "longer"})
+_NOW = re.compile(r"(?i)\b(?:these days|at (?:the moment|present)|any ?more|any longer)\b")
+_PRESENT_WORDS = frozenset({"is", "are", "am", "do", "does", "cost", "costs", "s"})
+_FORMER_HINTS = frozenset(
+    "used use formerly previous previously originally first past then days longer earlier"
+    " before".split()
 )
-_PRESENT = re.compile(r"(?i)\b(?:is|are|am|do|does|costs?)\b|['’]s\b")
 _FORMER = re.compile(
-    r"(?i)\b(?:used to|formerly|previous\w*|originally|at first|in the past|back then|in those days"
-    r"|no longer)\b|\b(?:earlier|before)(?: (?:that|this|then|it (?:was|changed)))?\W*$"
+    r"(?i)\b(?:used? to|formerly|previous\w*|originally|at first|in the past|back then"
+    r"|in those days|no longer)\b"
+    r"|\b(?:earlier|before)(?: (?:that|this|then|it (?:was|changed)))?\W*$"
 )
 
 
@@ -70,9 +75,13 @@ def kinds_of(question: str) -> Kinds:
     >>> kinds_of("When did she lose it?").when
     True
     """
-    patterns = (_WHEN, _HOW_MANY, _WHO, _WHERE, _PAST, _FORMER, _NOW, _PRESENT)
-    when, how_many, who, where, past, former, now, present = (
-        pattern.search(question) is not None for pattern in patterns
+    when, how_many, who, where, past = (
+        pattern.search(question) is not None for pattern in (_WHEN, _HOW_MANY, _WHO, _WHERE, _PAST)
+    )
+    words = set(_WORDS.findall(question.casefold()))
+    former = not words.isdisjoint(_FORMER_HINTS) and _FORMER.search(question) is not None
+    now = not words.isdisjoint(_NOW_WORDS) or (
+        not words.isdisjoint(_NOW_HINTS) and _NOW.search(question) is not None
     )
     return Kinds(
         when,
@@ -82,7 +91,7 @@ def kinds_of(question: str) -> Kinds:
         past or former,
         former=former,
         now=now and not former,
-        present=present and not (past or former or when),
+        present=not (past or former or when) and not words.isdisjoint(_PRESENT_WORDS),
     )
 
 
