@@ -267,6 +267,23 @@ def test_what_a_town_knows_and_what_friends_tell(tmp_path: Path) -> None:
         assert (replayed.hash, replayed.memories("hild")) == (then, [known])
 
 
+def test_what_is_noted_is_found_by_its_meaning_at_once(tmp_path: Path) -> None:
+    with open_world(tmp_path / "slot") as world:
+        world.view.add(
+            aw.Entity(id="harrow", name="Harrow", kind="place"),
+            aw.Entity(id="tam", name="Tam", kind="person", place="harrow"),
+        )
+        tam = world.npc("tam", persona="tam")
+        world._block(lambda: setattr(world._keeper.memories, "embed_one", lambda: False))
+        noted = ("The mill burned down.", "@town:harrow"), ("Edric is king.", "@world")
+        for text, scope in (*noted, ("The baron is the thief.", "@author")):
+            world.note(text, scope)
+        world.tick()
+        tam.recall("Who rules?")
+        waiting = world._block(world._keeper.store.pending)
+        assert [memory.text for memory in waiting] == ["The baron is the thief."]
+
+
 def test_a_games_own_scopes_and_rules(tmp_path: Path) -> None:
     class Nobody:
         def may_know(self, owner: str, scope: str) -> bool:

@@ -34,6 +34,20 @@ _PAST = re.compile(
     r"(?i)\b(?:used to|once|before|formerly|previous\w*|at first|originally|in the past"
     r"|back then|was|were|did|had|when)\b"
 )
+_WORDS = re.compile(r"[^\W_]+")
+_NOW_WORDS = frozenset({"now", "still", "nowadays", "currently", "lately", "latest", "today"})
+_NOW_HINTS = frozenset({"days", "moment", "present", "more", "anymore", "longer"})
+_NOW = re.compile(r"(?i)\b(?:these days|at (?:the moment|present)|any ?more|any longer)\b")
+_PRESENT_WORDS = frozenset({"is", "are", "am", "do", "does", "cost", "costs", "s"})
+_FORMER_HINTS = frozenset(
+    "used use formerly previous previously originally first past then days longer earlier"
+    " before".split()
+)
+_FORMER = re.compile(
+    r"(?i)\b(?:used? to|formerly|previous\w*|originally|at first|in the past|back then"
+    r"|in those days|no longer)\b"
+    r"|\b(?:earlier|before)(?: (?:that|this|then|it (?:was|changed)))?\W*$"
+)
 
 
 class Kinds(msgspec.Struct, frozen=True):
@@ -45,6 +59,12 @@ class Kinds(msgspec.Struct, frozen=True):
     where: bool
     past: bool
     """How things were: what has been superseded may be meant."""
+    former: bool = False
+    """How things were before they changed, in so many words."""
+    now: bool = False
+    """How things are by now, in so many words."""
+    present: bool = False
+    """How things are."""
 
 
 def kinds_of(question: str) -> Kinds:
@@ -55,8 +75,24 @@ def kinds_of(question: str) -> Kinds:
     >>> kinds_of("When did she lose it?").when
     True
     """
-    patterns = (_WHEN, _HOW_MANY, _WHO, _WHERE, _PAST)
-    return Kinds(*(pattern.search(question) is not None for pattern in patterns))
+    when, how_many, who, where, past = (
+        pattern.search(question) is not None for pattern in (_WHEN, _HOW_MANY, _WHO, _WHERE, _PAST)
+    )
+    words = set(_WORDS.findall(question.casefold()))
+    former = not words.isdisjoint(_FORMER_HINTS) and _FORMER.search(question) is not None
+    now = not words.isdisjoint(_NOW_WORDS) or (
+        not words.isdisjoint(_NOW_HINTS) and _NOW.search(question) is not None
+    )
+    return Kinds(
+        when,
+        how_many,
+        who,
+        where,
+        past or former,
+        former=former,
+        now=now and not former,
+        present=not (past or former or when) and not words.isdisjoint(_PRESENT_WORDS),
+    )
 
 
 def named_speakers(question: str, speakers: Collection[str]) -> frozenset[str]:

@@ -22,18 +22,12 @@ from astraweave.kernels.ranking import diversify, largest
 from astraweave.rag._features import FEATURES, Asked, Field, features, fused
 from astraweave.rag._hops import links
 from astraweave.rag._linking import NameIndex, words_of
+from astraweave.rag._moment import beside, looked_for, moment_of
+from astraweave.rag._newest import lifted, with_newest
 from astraweave.rag._question import FIRST_PERSON, kinds_of, named_speakers, search_words
 from astraweave.rag._reranker import Reranker
 from astraweave.rag._terms import about
-from astraweave.rag._time import (
-    GameCalendar,
-    Span,
-    anchor_in,
-    exact_in,
-    first_met_in,
-    span_in,
-    without_time,
-)
+from astraweave.rag._time import GameCalendar, without_time
 from astraweave.rag.scopes import Readable
 
 __all__ = ["Query", "Ranking", "diverse", "embedded_text", "rank", "read_query"]
@@ -70,6 +64,8 @@ class Ranking(NamedTuple):
     """BM25 of each."""
     meaning: NDArray[np.float32]
     """Cosine of each; NaN: it has no vector."""
+    lift: NDArray[np.float64]
+    """What of each score is for saying it last; see `_newest`."""
 
 
 def read_query(text: str, known: Readable, names: NameIndex, speaker: str | None) -> Query:
@@ -86,7 +82,7 @@ def read_query(text: str, known: Readable, names: NameIndex, speaker: str | None
         for start, end, entity_id in spans:
             if entity_id in said_by:
                 named.update(words_of(text[start:end]))
-    telling = search_words(without_time(text))
+    telling = search_words(without_time(looked_for(text, known)))
     words = [(word, 1.0) for word in telling if word not in named] or [(w, 1.0) for w in telling]
     folded = {name.casefold() for name in said_by}
     topics = tuple(
@@ -169,22 +165,27 @@ def rank(
     scores = fused(field, known.starts)
     moment = float(columns.game_time.max()) if now is None else now
     said_by = tuple(code for code in said_by if code >= 0)
-    when = _when(query, known, moment, calendar, (asker,) if asker in said_by else said_by)
+    when = moment_of(query.text, known, moment, calendar, (asker,) if asker in said_by else said_by)
     order_by = scores.window
     if when.exact and when.span is not None:
         start, end = when.span
         inside = (columns.game_time >= start) & (columns.game_time <= end)
         order_by = order_by.copy()
         order_by[inside] += _IN_SPAN
+    nearness = beside(when, columns.game_time, calendar.day_seconds)
+    if nearness is not None:
+        order_by = order_by + nearness
     places = largest(order_by, _CANDIDATES + len(exclude))
     if exclude:
         wanted = ~np.isin(columns.ids[places], np.fromiter(exclude, np.int64, len(exclude)))
         places = places[wanted][:_CANDIDATES]
+    places = with_newest(places, known, exclude)
     if include is not None and include not in places:
         places = np.append(places, include)
     if not len(places):
         nothing = np.empty(0, np.float32)
-        return Ranking(places, np.empty(0), np.empty((len(FEATURES), 0)), nothing, nothing)
+        none = np.empty(0)
+        return Ranking(places, none, np.empty((len(FEATURES), 0)), nothing, nothing, none)
     known.read_traits(places)
     kinds = kinds_of(query.text)
     asked = Asked(
@@ -204,11 +205,21 @@ def rank(
         field, scores, asked, places, _topics(query, known, places), _hop(query, known, places)
     )
     weighed = reranker.scores(table)
+    gone = FEATURES.index("superseded")
+    lift = lifted(places, weighed, reranker.weights[gone] * table[gone], known, kinds)
+    if nearness is not None:
+        lift += nearness[places]
+    weighed = weighed + lift
     # Best first; of equals the later place, which is the later memory.
     order = np.lexsort((-places, -weighed))
     places = places[order]
     return Ranking(
-        places, weighed[order], table[:, order], field.words[places], field.meaning[places]
+        places,
+        weighed[order],
+        table[:, order],
+        field.words[places],
+        field.meaning[places],
+        lift[order],
     )
 
 
@@ -251,35 +262,3 @@ def _hop(query: Query, known: Readable, places: NDArray[np.int64]) -> NDArray[np
     if not further:
         return np.zeros(len(places), np.float32)
     return known.word_scores([(about(name), 1.0) for name in further])[places] / _LINK_SCALE
-
-
-class _When(NamedTuple):
-    """The game time that a question points to."""
-
-    span: Span | None = None
-    exact: bool = False
-    event: int = -1
-
-
-def _when(
-    query: Query, known: Readable, now: float, calendar: GameCalendar, met_by: Sequence[int]
-) -> _When:
-    """When what is asked for was; events that the question names are looked up."""
-    span = span_in(query.text, now, calendar)
-    if span is not None:
-        return _When(span, exact_in(query.text))
-    columns = known.columns
-    if first_met_in(query.text):
-        theirs = np.isin(columns.speaker, met_by) | np.isin(columns.addressee, met_by)
-        times = columns.game_time[theirs]
-        first = float((times if len(times) else columns.game_time).min())
-        return _When(Span(first, first + calendar.day_seconds / 4.0), True)
-    anchor = anchor_in(query.text)
-    if anchor is None:
-        return _When()
-    scores = known.word_scores([(word, 1.0) for word in search_words(anchor.event)])
-    best = int(scores.argmax())
-    if scores[best] <= 0.0:
-        return _When()
-    span = anchor.span(float(columns.game_time[best]), calendar.day_seconds)
-    return _When(span, anchor.exact, best if anchor.aside else -1)

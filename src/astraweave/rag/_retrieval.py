@@ -15,6 +15,7 @@ from astraweave.errors import InputError
 from astraweave.observability import Telemetry
 from astraweave.rag._features import FEATURES
 from astraweave.rag._linking import NameIndex
+from astraweave.rag._moment import looked_for
 from astraweave.rag._ranking import Ranking, diverse, embedded_text, rank, read_query
 from astraweave.rag._reranker import Reranker
 from astraweave.rag._time import GameCalendar
@@ -177,7 +178,7 @@ class Retrieval:
     def _embedded(self, query: str, known: Readable) -> str:
         speakers = known.speakers
         undeclared = speakers - self._world.snapshot().entities.keys()
-        return embedded_text(query, speakers, undeclared, self._names())
+        return embedded_text(looked_for(query, known), speakers, undeclared, self._names())
 
     def _explained(self, ranking: Ranking, known: Readable, at: int) -> Explanation:
         reasons = [
@@ -189,6 +190,8 @@ class Retrieval:
                 strict=True,
             )
         ]
+        if lift := float(ranking.lift[at]):
+            reasons.append(Reason(feature="said last", value=lift, weight=1.0))
         reasons.sort(key=lambda reason: -abs(reason.contribution))
         return Explanation(
             memory=known.memory(int(ranking.places[at])),

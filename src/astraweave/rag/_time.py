@@ -21,6 +21,7 @@ __all__ = [
     "exact_in",
     "first_met_in",
     "span_in",
+    "without_event",
     "without_time",
 ]
 
@@ -76,7 +77,8 @@ _FIRST_MET = re.compile(
 _ANCHOR = re.compile(
     r"\b(?:(?:on )?the (?P<day>day|night|evening|morning) )?"
     r"(?P<relation>before|after|since|during|of|that|when)\s+"
-    r"(?P<event>(?:the|my|your|our|his|her|their)\s+[^?.!,;]{3,60})"
+    r"(?P<event>(?:the|my|your|our|his|her|their)\s+[^?.!,;]{3,60})",
+    re.IGNORECASE,
 )
 _DAYS_AGO = re.compile(
     r"\b(?:\d{1,4}|an?|one|two|three|four|five|six|seven|eight|nine|ten) (?:day|night)s? "
@@ -264,6 +266,23 @@ def without_time(question: str) -> str:
             left = pattern.sub("", left)
     left = _LOOSE_SPACE.sub("", left).strip(" ,")
     return left if any(map(str.isalpha, left)) else question
+
+
+def without_event(question: str) -> str:
+    """A question without the event that it measures time by: that is looked up, not for.
+
+    Nothing is left off where too little would be left.
+
+    Examples
+    --------
+    >>> without_event("Where did I hide the ring before the fire?")
+    'Where did I hide the ring?'
+    """
+    for match in _ANCHOR.finditer(question):
+        if match["day"] is None and match["relation"].casefold() in ("before", "after", "since"):
+            left = question[: match.start()] + question[match.end() :]
+            return _LOOSE_SPACE.sub("", left).strip(" ,")
+    return question
 
 
 def first_met_in(question: str) -> bool:

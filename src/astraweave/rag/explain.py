@@ -18,7 +18,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     feature : str
-        Its name, as in ``rag/reranker.toml``.
+        Its name, as in ``rag/reranker.toml``; ``"said last"`` for what a memory has from being the
+        latest word on something, or from lying on the side of an event that was asked for.
     value : float
         What was measured.
     weight : float

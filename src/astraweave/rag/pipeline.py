@@ -168,16 +168,21 @@ class RagPipeline:
         if self.life is not None:
             self.life.recall(ids, now)
 
-    def decide(self, line: Memory, *, importance: float | None = None) -> Decision:
+    def decide(
+        self, line: Memory, *, importance: float | None = None, rests_on: Collection[int] = ()
+    ) -> Decision:
         """What `remember` would make of a line; nothing is changed.
 
         For whoever changes the store through events: apply `Decision.changes`, then hand the
-        decision to `MemoryWriter.follow`.
+        decision to `MemoryWriter.follow`. `rests_on` are the memories that its owner's own words
+        are made of.
         """
         judged = importance is not None or bool(line.tags)
         if importance is not None:
             line = msgspec.structs.replace(line, importance=importance)
-        decision = self.writer.decide(line, judged=judged, importance=importance is None)
+        decision = self.writer.decide(
+            line, judged=judged, importance=importance is None, rests_on=rests_on
+        )
         self._count(decision.written)
         return decision
 

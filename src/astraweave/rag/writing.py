@@ -2,14 +2,14 @@
 
 A line is taken apart into things that stand by themselves (`writing_segments`). What is air is kept
 as a working memory, which fades within hours (`writing_triage`). What a character only says again
-is no new memory, what it is told again strengthens the old one, and what cannot be true beside an
-older memory supersedes it (`writing_claims`): the old one stays, and says by which it was replaced.
+is no new memory (`writing_repeats`), what it is told again strengthens the old one, and what cannot
+be true beside an older memory supersedes it (`writing_changes`): the old one stays, and says by
+which it was replaced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -21,52 +21,22 @@ from astraweave.rag.life import MemoryLife
 from astraweave.rag.memory import Memory, MemoryKind
 from astraweave.rag.salience import importance_of
 from astraweave.rag.store import MemoryStore, checked
-from astraweave.rag.writing_claims import Statement, contradicts, read_statement
+from astraweave.rag.writing_draft import SHORT_LIVED, Draft, Near, Outcome, Written
 from astraweave.rag.writing_novelty import Novelty, NoveltyTable
+from astraweave.rag.writing_repeats import alike, covers, quotes, same_moment, same_words
 from astraweave.rag.writing_segments import segments
+from astraweave.rag.writing_statements import Statement, read_statement
 from astraweave.rag.writing_triage import is_passing, is_promise, kind_of
-from astraweave.rag.writing_words import lexicon, stem, tokens_of
+from astraweave.rag.writing_words import lexicon, tokens_of
 
 __all__ = ["Decision", "MemoryWriter", "Outcome", "Written", "most_telling"]
 
-Outcome = Literal["new", "changed", "again", "retold", "passing"]
 
-_REPEAT_SECONDS = 300.0
 _LOOK_BACK = 12
 _FOUND_BY_WORDS = 6
 _MOST_READ = 4096
-_SAME = 0.8
-_RETOLD = 0.75
-_SURPRISE_STEP = 0.05
 _PASSING_IMPORTANCE = 0.15
 _PROMISE_IMPORTANCE = 0.2
-_TELLING = frozenset(
-    map(
-        stem, "tell told say said mention mentioned remember recall know heard spoke memory".split()
-    )
-)
-_SHORT = frozenset({"sensory", "working"})
-
-
-class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one part of a line.
-
-    Attributes
-    ----------
-    memory : Memory
-        The memory that holds it now.
-    outcome : str
-        ``"new"``; ``"changed"``: new, and others no longer hold; ``"again"``: known already, and
-        stronger now; ``"retold"``: its owner has only said what it remembers, or was told
-        what it had said; ``"passing"``: air,
-        kept for a while.
-    superseded : tuple of int
-        Ids of the memories that no longer hold.
-    """
-
-    memory: Memory
-    outcome: Outcome
-    superseded: tuple[int, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +134,13 @@ class MemoryWriter:
         return decision.written
 
     def decide(
-        self, line: Memory, *, judged: bool = False, kind: bool = True, importance: bool = True
+        self,
+        line: Memory,
+        *,
+        judged: bool = False,
+        kind: bool = True,
+        importance: bool = True,
+        rests_on: Collection[int] = (),
     ) -> Decision:
         """What should become of a line; nothing is changed.
 
@@ -176,6 +152,8 @@ class MemoryWriter:
             Somebody wants it kept as it is: it stays in one piece, and is never air.
         kind, importance : bool
             Find these by rules, in place of those in `line`.
+        rests_on : collection of int
+            Ids of the memories that its owner's own words are made of.
 
         Raises
         ------
@@ -183,7 +161,8 @@ class MemoryWriter:
             It cannot be stored.
         """
         checked(line)
-        draft = _Draft(line.owner, self._store.next_id, self._names(), self._novelty_of(line.owner))
+        novelty = self._novelty_of(line.owner)
+        draft = Draft(line.owner, self._store.next_id, self._names(), novelty, rests_on)
         for part in [line.text] if judged else segments(line.text):
             one = msgspec.structs.replace(line, id=0, text=part)
             if judged:
@@ -221,13 +200,16 @@ class MemoryWriter:
         for one in decision.written:
             self._telemetry.count(f"rag.written.{one.outcome}")
 
-    def _hear(self, draft: _Draft, line: Memory) -> None:
+    def _hear(self, draft: Draft, line: Memory) -> None:
         """Judge a part of a line by its words, and note what becomes of it."""
         spans = draft.names.spans(line.text)
         named = {word for start, end, _ in spans for word in words_of(line.text[start:end])}
         said = _read(line, spans)
         passing = bool(line.speaker) and is_passing(line.text, named, addressee=line.addressee)
-        near = list(self._near(draft, line, by_words=not passing))
+        passing = passing and not said.is_lasting
+        near = self._near(draft, line, said, by_words=not passing)
+        # "It is shut now" may be short, and changes what was known.
+        passing = passing and not draft.outdated(line, said, near)
         if self._repeats(draft, line, said, near, passing=passing):
             return
         if passing:
@@ -250,13 +232,13 @@ class MemoryWriter:
         memory = draft.supersede(msgspec.structs.replace(line, **told), said, near)
         self._note(memory, draft.names, said)
 
-    def _keep(self, draft: _Draft, line: Memory, *, kind: bool, importance: bool) -> None:
+    def _keep(self, draft: Draft, line: Memory, *, kind: bool, importance: bool) -> None:
         """Note that a line stays as it is."""
         spans = draft.names.spans(line.text)
         said = _read(line, spans)
-        near = list(self._near(draft, line))
-        for old, known in near:
-            if _same_moment(line, old) and known.content == said.content and said.content:
+        near = self._near(draft, line, said)
+        for old, known, _ in near:
+            if same_moment(line, old) and known.content == said.content and said.content:
                 draft.written.append(Written(memory=old, outcome="again"))
                 return
         line = msgspec.structs.replace(line, entities=draft.names.entities(line.text, spans))
@@ -269,36 +251,54 @@ class MemoryWriter:
 
     def _repeats(
         self,
-        draft: _Draft,
+        draft: Draft,
         line: Memory,
         said: Statement,
-        near: Sequence[tuple[Memory, Statement]],
+        near: Sequence[Near],
         *,
         passing: bool,
     ) -> bool:
         """Whether something holds a line already; it is noted then."""
         own = bool(line.speaker) and line.speaker == line.owner
-        for old, known in near:
-            if known.question != said.question:
+        if own and not (passing or said.question) and self._rests(draft, line, said):
+            return True
+        words = len(said.content)
+        for old, known, shared in near:
+            # Whatever finds a repetition needs two words of it, if it has as many.
+            if shared < min(words, 2) or known.question != said.question:
                 continue
-            if known.content == said.content and _same_moment(line, old) and _same_words(line, old):
+            if known.content == said.content and same_moment(line, old) and same_words(line, old):
                 draft.written.append(Written(memory=old, outcome="again"))
                 return True
-            if passing or old.kind in _SHORT or known.negative != said.negative:
+            if passing or old.kind in SHORT_LIVED:
                 continue
-            if (own or old.speaker == line.owner) and _covers(known, said, line):
+            if own and not said.question and quotes(line, said, [known], draft.names):
+                draft.written.append(Written(memory=old, outcome="retold"))
+                return True
+            if known.negative != said.negative:
+                continue
+            if (own or old.speaker == line.owner) and covers(known, said, line):
                 draft.written.append(Written(memory=old, outcome="retold"))
                 return True
             told_before = line.speaker and line.speaker == old.speaker
-            if (told_before or _same_moment(line, old)) and _alike(known, said):
+            if (told_before or same_moment(line, old)) and alike(known, said):
                 draft.written.append(Written(memory=old, outcome="again"))
                 draft.told_again.append(old.id)
                 return True
         return False
 
+    def _rests(self, draft: Draft, line: Memory, said: Statement) -> bool:
+        """Whether a line gives back the memories that it is known to rest on."""
+        used = [memory for each in draft.rests_on if (memory := self._store.get(each))]
+        known = [self._statement(memory, draft.names) for memory in used]
+        if not known or not quotes(line, said, known, draft.names, rests=True):
+            return False
+        draft.written.append(Written(memory=used[0], outcome="retold"))
+        return True
+
     def _near(
-        self, draft: _Draft, line: Memory, *, by_words: bool = True
-    ) -> Iterator[tuple[Memory, Statement]]:
+        self, draft: Draft, line: Memory, said: Statement, *, by_words: bool = True
+    ) -> list[Near]:
         """What the owner knows that a line may repeat or change, the latest first.
 
         The latest memories, and those that the word index finds.
@@ -308,10 +308,17 @@ class MemoryWriter:
         if by_words and self._store.count(draft.owner) > len(latest):
             for memory in self._by_words(draft.owner, line.text):
                 found.setdefault(memory.id, memory)
-        for memory in found.values():
-            gone = memory.superseded_by or memory.id in draft.replaced
-            if not gone and not memory.sources:
-                yield memory, self._statement(memory, draft.names)
+        near, names, content = [], draft.names, said.content
+        for memory_id, memory in found.items():
+            if memory.superseded_by or memory.sources or memory_id in draft.replaced:
+                continue
+            kept = self._read.get(memory_id)
+            if kept is not None and kept[0] is memory.text and kept[1] is names:
+                known = kept[2]
+            else:
+                known = self._statement(memory, names)
+            near.append(Near(memory, known, len(known.content & content)))
+        return near
 
     def _by_words(self, owner: str, text: str) -> Iterator[Memory]:
         """Memories with the most telling words in common, the latest first."""
@@ -342,61 +349,6 @@ class MemoryWriter:
         return None if self._novelty is None else self._novelty[owner]
 
 
-class _Draft:
-    """A decision in the making."""
-
-    def __init__(self, owner: str, next_id: int, names: NameIndex, novelty: Novelty | None) -> None:
-        self.owner = owner
-        self.names = names
-        self.novelty = novelty
-        self.added: list[Memory] = []
-        self.replaced: dict[int, Memory] = {}
-        self.written: list[Written] = []
-        self.told_again: list[int] = []
-        self._next_id = next_id
-
-    def add(self, line: Memory, outcome: Outcome, superseded: tuple[int, ...] = ()) -> Memory:
-        """Note a new memory."""
-        memory = msgspec.structs.replace(line, id=self._next_id)
-        self._next_id += 1
-        self.added.append(memory)
-        self.written.append(Written(memory=memory, outcome=outcome, superseded=superseded))
-        return memory
-
-    def supersede(
-        self, line: Memory, said: Statement, near: Sequence[tuple[Memory, Statement]]
-    ) -> Memory:
-        """Note a new memory; what cannot hold beside it is superseded."""
-        old = [
-            memory
-            for memory, known in near
-            if memory.game_time <= line.game_time
-            and memory.kind not in _SHORT
-            and contradicts(said, known, same_speaker=memory.speaker == line.speaker)
-        ]
-        ids = tuple(sorted(memory.id for memory in old))
-        new = self.add(line, "changed" if ids else "new", ids)
-        for memory in old:
-            gone = msgspec.structs.replace(memory, superseded_by=new.id)
-            if memory in self.added:
-                self.added[self.added.index(memory)] = gone
-            else:
-                self.replaced[memory.id] = gone
-        return new
-
-    def surprise(self, said: Statement, near: Sequence[tuple[Memory, Statement]]) -> float:
-        """What being newer than usual adds to a line's importance."""
-        if self.novelty is None:
-            return 0.0
-        shared = [(len(known.content & said.content), known) for _, known in near]
-        most = len(said.content)
-        # Only what shares a word can be like it.
-        likeness = max((n / (most + len(k.content) - n) for n, k in shared if n), default=0.0)
-        before = self.novelty
-        self.novelty = before.then(1.0 - likeness)
-        return _SURPRISE_STEP * before.surprise(1.0 - likeness)
-
-
 def _read(line: Memory, spans: Sequence[tuple[int, int, str]]) -> Statement:
     """A line as it is compared: ids for the names in it."""
     pieces, at = [], 0
@@ -410,37 +362,7 @@ def _read(line: Memory, spans: Sequence[tuple[int, int, str]]) -> Statement:
 def _kind(line: Memory, said: Statement) -> MemoryKind:
     kind = kind_of(line.text, seen=not line.speaker)
     # How something is holds until somebody says otherwise, also where it began just now.
-    return "semantic" if kind == "episodic" and line.speaker and said.claim is not None else kind
-
-
-def _same_moment(line: Memory, old: Memory) -> bool:
-    near = abs(line.game_time - old.game_time) <= _REPEAT_SECONDS
-    return near and line.speaker == old.speaker
-
-
-def _same_words(line: Memory, old: Memory) -> bool:
-    if line.text == old.text:
-        return True
-    words = words_of(line.text)
-    return bool(words) and words == words_of(old.text)
-
-
-def _alike(known: Statement, said: Statement) -> bool:
-    """Whether two lines say the same: nearly the same words, and the very same numbers."""
-    if not said.content or known.numbers != said.numbers:
-        return False
-    return len(said.content & known.content) >= _SAME * len(said.content | known.content)
-
-
-def _covers(known: Statement, said: Statement, line: Memory) -> bool:
-    """Whether most of what is said stands in what is known, every number included.
-
-    That it was told, and between whom, is no news.
-    """
-    news = said.content - _TELLING - {line.speaker.casefold(), line.addressee.casefold()}
-    if len(news) < 3 or not said.numbers <= known.numbers:
-        return False
-    return len(news & known.content) >= _RETOLD * len(news)
+    return "semantic" if kind == "episodic" and line.speaker and said.tells_how_it_is else kind
 
 
 def most_telling(written: Sequence[Written]) -> Memory:

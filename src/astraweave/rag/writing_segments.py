@@ -5,15 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 
-from astraweave.rag.writing_claims import read_statement
-from astraweave.rag.writing_triage import telling_words
+from astraweave.rag.writing_statements import read_statement
+from astraweave.rag.writing_triage import sentences, telling_words
 
 __all__ = ["segments"]
 
-_ABBREVIATED = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|st|sr|jr|prof|capt|lt|no|vs|etc)|\b[A-Z])\.$", re.I
-)
-_SENTENCE_END = re.compile(r"[.!?…]+['\"”’)\]]*(?=\s|$)|[。！？]+|\n+")
 # Opens a line without adding to it; what follows is what was told.
 _PREAMBLE = re.compile(
     r"(?i)^(?:(?:well|so|oh|ah|hm+|um|uh|er|and|but|anyway|now|listen|look|hey|yes|no|aye|nay|ok(?:ay)?"
@@ -59,7 +55,7 @@ def segments(text: str) -> list[str]:
     >>> segments("Well, my sister lost a ring. She cried. The mill is open, and the inn is shut.")
     ['my sister lost a ring. She cried. The mill is open.', 'the inn is shut.']
     """
-    clauses = [clause for sentence in _sentences(text) for clause in _clauses(sentence)]
+    clauses = [clause for sentence in sentences(text) for clause in _clauses(sentence)]
     told = [clause for clause in clauses if telling_words(clause)]
     if not told:
         return [text.strip()]
@@ -80,8 +76,11 @@ def _apart(one: str, other: str) -> bool:
     who, whom = _SUBJECT.match(one), _SUBJECT.match(other)
     if who and whom:
         return whom["name"] not in one and who["name"] not in other
-    first, second = (read_statement(each, speaker="", addressee="").claim for each in (one, other))
-    return first is not None and second is not None and first != second
+    first, second = (
+        [claim for claim in read_statement(each, speaker="", addressee="").claims if not claim.done]
+        for each in (one, other)
+    )
+    return bool(first and second) and first[0] != second[0]
 
 
 def _leans(part: str) -> bool:
@@ -90,18 +89,6 @@ def _leans(part: str) -> bool:
         return True
     pronoun = _PRONOUN.search(part)
     return pronoun is not None and not _NAMED.search(part[: pronoun.start()])
-
-
-def _sentences(text: str) -> list[str]:
-    found, start = [], 0
-    for match in _SENTENCE_END.finditer(text):
-        piece = text[start : match.end()]
-        if match.group() == "." and _ABBREVIATED.search(piece):
-            continue
-        found.append(piece.strip())
-        start = match.end()
-    found.append(text[start:].strip())
-    return [piece for piece in found if piece]
 
 
 def _clauses(sentence: str) -> list[str]:

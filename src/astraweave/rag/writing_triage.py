@@ -10,12 +10,23 @@ from astraweave.rag.memory import MemoryKind
 from astraweave.rag.salience import is_question
 from astraweave.rag.writing_words import is_number, lexicon, stem, tokens_of
 
-__all__ = ["is_passing", "is_promise", "kind_of", "telling_words"]
+__all__ = ["is_passing", "is_promise", "kind_of", "sentences", "telling_words"]
 
 _TELLS_BY_ASKING = re.compile(
     r"(?i)^\W*(?:is it true that|have you heard (?:that|of|about)|did you (?:know|hear)(?: that)?"
     r"|do you (?:know|remember) that|would you believe)\b"
 )
+_ASKS_A_FAVOUR = re.compile(
+    r"(?i)^\W*(?:please,? )?(?:(?:can|could|will|would) (?:you|ye|somebody|someone|anybody|anyone)"
+    r" (?!(?:please )?(?:tell|say|remember|remind|repeat|explain|recall|describe|name|know)\b)"
+    r"|(?:have|has|did) (?:you|ye|anybody|anyone|somebody|someone) (?:seen?|f(?:ou|i)nd|met)\b)"
+)
+_TELLS_ENOUGH = 4
+_ABBREVIATED = re.compile(
+    r"(?:\b(?:mr|mrs|ms|dr|st|sr|jr|prof|capt|lt|no|vs|etc)|\b[A-Z])\.$", re.I
+)
+_SENTENCE_END = re.compile(r"[.!?…]+['\"”’)\]]*(?=\s|$)|[。！？]+|\n+")
+_GOES_ON = re.compile(r"[.!?…]\S*\s+\S|[。！？\n]")
 _EXCLAIMS = re.compile(r"(?i)^\W*(?:what an?|how|such an?|no way|go on|come on)\b[^,;:]*[!.]*$")
 _OWN_PLAN_OF_THE_MOMENT = re.compile(
     r"(?i)^\W*(?:i(?:'ll| will| shall)|let me|let us|let's|we(?:'ll| will| shall)|one moment)\b"
@@ -66,10 +77,34 @@ def is_passing(text: str, names: Collection[str] = (), *, addressee: str = "") -
     addressee : str
         Calling somebody by name tells nothing about them.
     """
+    whole = _passes(text, names, addressee)
+    if not whole or not _GOES_ON.search(text) or len(parts := sentences(text)) < 2:
+        return whole
+    # "My mule is lame. Can you lend me yours?" tells, though it ends in asking.
+    if len(set(telling_words(text)).difference(tokens_of(addressee))) < _TELLS_ENOUGH:
+        return True
+    return all(_passes(part, names, addressee) for part in parts)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of an utterance; what is abbreviated ends none."""
+    found, start = [], 0
+    for match in _SENTENCE_END.finditer(text):
+        piece = text[start : match.end()]
+        if match.group() == "." and _ABBREVIATED.search(piece):
+            continue
+        found.append(piece.strip())
+        start = match.end()
+    found.append(text[start:].strip())
+    return [piece for piece in found if piece]
+
+
+def _passes(text: str, names: Collection[str], addressee: str) -> bool:
     words = lexicon()
     if _TELLS_BY_ASKING.match(text):
         return False
-    if is_question(text) or _EXCLAIMS.match(text):
+    asks = is_question(text)
+    if (asks and not _ASKS_A_FAVOUR.match(text)) or _EXCLAIMS.match(text):
         return True
     tokens = tokens_of(text)
     stems = {stem(token) for token in tokens}
@@ -80,10 +115,15 @@ def is_passing(text: str, names: Collection[str] = (), *, addressee: str = "") -
     felt = not stems.isdisjoint(words.feelings)
     numbers = any(is_number(token) for token in tokens)
     known = any(token in names for token in telling)
+    if asks:
+        # An errand is worth keeping where it says what to do for whom.
+        return len(telling) < _TELLS_ENOUGH + (not known)
     how_it_is = "because" in tokens or (bool(telling) and _says_a_state(tokens))
     if len(telling) + felt + known + how_it_is < 2 and not (numbers and telling):
         return True
-    if _is_order(tokens, telling) and not _ADVICE.search(text):
+    # An errand that names somebody, or says how many, lasts longer than the moment.
+    brief = len(telling) < _TELLS_ENOUGH + (-1 if known or numbers else 1)
+    if brief and _is_order(tokens) and not _ADVICE.search(text):
         return True
     return bool(_OWN_PLAN_OF_THE_MOMENT.match(text)) and len(telling) < 2
 
@@ -168,6 +208,6 @@ def _starts_as_order(tokens: Sequence[str]) -> bool:
     )
 
 
-def _is_order(tokens: Sequence[str], telling: Sequence[str]) -> bool:
+def _is_order(tokens: Sequence[str]) -> bool:
     rest = [token for token in tokens[:3] if token not in {"please", "now", "just"}]
-    return bool(rest) and rest[0] in lexicon().orders and len(telling) < 5
+    return bool(rest) and rest[0] in lexicon().orders

@@ -18,7 +18,8 @@ _NUMBERS = frozenset(
     """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
     sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
-    hundred thousand dozen first second third fourth fifth sixth seventh eighth ninth tenth
+    hundred thousand dozen twice thrice
+    first second third fourth fifth sixth seventh eighth ninth tenth
     """.split()
 )
 _CONTRACTIONS = {
@@ -47,6 +48,15 @@ class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
     bonds: frozenset[str]
     single_valued: frozenset[str]
     matters_of_opinion: frozenset[str]
+    offices: frozenset[str]
+    trades: frozenset[str]
+    coins: frozenset[str]
+    price_words: frozenset[str]
+    raised: frozenset[str]
+    times: frozenset[str]
+    past_verbs: frozenset[str]
+    left_out_of_frames: frozenset[str]
+    """Words that do not make out what a number, a price or a day is of."""
     states: Mapping[str, tuple[tuple[int, int], ...]]
     """Stem of a state to the pairs that it stands in, each with its side."""
 
@@ -63,12 +73,13 @@ def lexicon() -> Lexicon:
             for name in names.split():
                 key = stem(name)
                 states[key] = (*states.get(key, ()), (number, side))
-    plain = {"function_words", "orders", "crafts"}
+    plain = {"function_words", "orders", "crafts", "price_words", "raised", "times", "past_verbs"}
     stemmed = {
         name: value if name in plain else frozenset(map(stem, value))
         for name, value in words.items()
     }
-    return Lexicon(states=states, **stemmed)
+    other = words["function_words"] | words["price_words"] | words["raised"] | words["times"]
+    return Lexicon(states=states, left_out_of_frames=other | {"'s"}, **stemmed)
 
 
 @lru_cache(maxsize=64)  # each line is asked for a few times in a row

@@ -335,7 +335,8 @@ class Keeper:
         heard: dict[str, Memory | None] = {}
         for memory in line.memories:
             with self._failures_counted():
-                heard[memory.speaker] = self.memories.remember(memory)
+                own = line.recalled if memory.speaker == line.npc else ()
+                heard[memory.speaker] = self.memories.remember(memory, rests_on=own)
         for exchange in line.exchanges if felt else ():
             assert felt is not None, "there is somebody to ask"
             with self._failures_counted():

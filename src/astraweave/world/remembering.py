@@ -172,13 +172,19 @@ class Remembering:
     # Changing, inside a tick.
 
     def remember(
-        self, memory: Memory, *, importance: float | None = None, why: str = "line"
+        self,
+        memory: Memory,
+        *,
+        importance: float | None = None,
+        why: str = "line",
+        rests_on: Sequence[int] = (),
     ) -> Memory | None:
         """Add a memory; its vector is made when nothing else waits, or when it is needed.
 
-        The first part of it that holds it now comes back.
+        The first part of it that holds it now comes back; `rests_on` are the memories that its
+        owner's own words are made of.
         """
-        decision = self.rag.decide(memory, importance=importance)
+        decision = self.rag.decide(memory, importance=importance, rests_on=rests_on)
         if decision.changes:
             self._happen(MemoriesChanged(changes=decision.changes, why=why, at=memory.game_time))
         if decision.novelty not in (None, self.novelty[memory.owner]):
@@ -209,6 +215,8 @@ class Remembering:
         vector = self.store.vector(memory.id)
         if vector is not None:
             self.store.set_vectors([copy], vector[np.newaxis])
+        else:
+            self._fresh[to].append(copy)
         self._recount(to)
 
     def reword(self, owner: str, whole: str, heard: str) -> None:
@@ -277,18 +285,26 @@ class Remembering:
     def retrieve(
         self, query: str, *, owner: str, k: int, speaker: str | None = None, now: float
     ) -> list[Retrieved]:
-        """What a character remembers; the latest memories among it, whatever still waits.
+        """What a character remembers; the latest it may know among it, whatever still waits.
 
         An embedder that fails, which may be the game's own, is done without: words find much.
         """
         try:
-            for memory in self._fresh.pop(owner, ()):
-                self.vector_of(memory)
+            self._embed_latest(owner)
             return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now)
         except Exception as error:  # noqa: BLE001 - counted; a second failure is not the embedder's
             self._telemetry.count(f"world.not_embedded.{type(error).__name__}")
         nothing = np.zeros(self._embedder.dimensions, np.float32)
         return self.rag.retrieve(query, owner=owner, k=k, speaker=speaker, now=now, vector=nothing)
+
+    def _embed_latest(self, owner: str) -> None:
+        """Make vectors of what a character, and whoever shares a scope with it, learned last."""
+        shared = [
+            each for each in self._fresh if is_scope(each) and self.scopes.may_know(owner, each)
+        ]
+        for each in (owner, *shared):
+            for memory in self._fresh.pop(each, ()):
+                self.vector_of(memory)
 
     def vector_of(self, memory: Memory) -> NDArray[np.float32] | None:
         """The vector of a memory, made where it is missing; None: it is forgotten."""
