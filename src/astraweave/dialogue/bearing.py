@@ -11,6 +11,7 @@ import functools
 import io
 from collections.abc import Collection, Sequence
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,9 @@ class Trees:
         """Those of ``bearing.npz`` in this package."""
         data = resources.files("astraweave.dialogue").joinpath("bearing.npz").read_bytes()
         with np.load(io.BytesIO(data), allow_pickle=False) as parts:
-            arrays = {name: parts[name] for name in parts.files}
+            arrays: dict[str, Any] = {name: parts[name] for name in parts.files}
+        if tuple(arrays.pop("signs").tolist()) != SIGNS:
+            raise CorruptDataError("the trees of what bears on a question know other signs")
         return cls(**{**arrays, "base": float(arrays["base"])})
 
     def chances(self, table: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -286,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ours, theirs = _trees(fitted).chances(table), fitted.predict_proba(table)[:, 1]
     if not np.allclose(ours, theirs, atol=1e-9):
         raise AssertionError("the exported trees do not say what the fitted ones say")
-    np.savez_compressed(arguments.out, **export(fitted))
+    np.savez_compressed(arguments.out, signs=np.array(SIGNS), **export(fitted))
     print(f"wrote {arguments.out}: {len(heard)} questions, {len(SIGNS)} signs")  # noqa: T201
     return 0
 
