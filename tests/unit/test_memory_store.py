@@ -84,7 +84,10 @@ def contents(store: MemoryStore) -> dict[str, object]:
 
 
 def columns_by_name(store: MemoryStore, owner: str) -> list[np.ndarray]:
-    """The columns, with the codes of names made comparable between stores."""
+    """The columns, with the codes of names made comparable between stores, and all traits read."""
+    shelf = store._of(owner)
+    for row in range(len(shelf)):
+        shelf.traits(row)
     columns = store.columns(owner)
     names = {store.code_of(m.speaker): m.speaker for m in store.for_owner(owner)}
     names |= {store.code_of(m.addressee): m.addressee for m in store.for_owner(owner)}
