@@ -22,7 +22,7 @@ from astraweave.errors import CorruptDataError
 
 __all__ = ["ENOUGH", "Trees", "bearing"]
 
-ENOUGH = 0.7
+ENOUGH = 0.75
 """From how likely on a memory is said: chosen so that of a hundred questions that nothing answers
 not one is answered, see the data card."""
 
