@@ -55,9 +55,14 @@ def play(folder: Path) -> dict[str, object]:
             clock.advance(60.5)
         world.npc("hild").remember("The bridge at Redford is down.", importance=0.8, tags=("news",))
         world.tick()
-        world.save({"chapter": 1, "place": "Harrow"})
+        world.save(name="before the fair")
+        world.put("gold", 5)
+        world.save({"chapter": 0})  # writes the file anew, since one was there
+        world.put("gold", 7)
+        world.save({"chapter": 1, "place": "Harrow"})  # goes behind it
         snapshot = world.view.snapshot()
         return {
+            "saves": {info.id: info.state_hash for info in world.saves()},
             "note": {"chapter": 1, "place": "Harrow"},
             "now": clock.now(),
             "npcs": sorted(world.npcs),
@@ -77,12 +82,11 @@ def play(folder: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    version = len(_schema.MIGRATIONS)
     with tempfile.TemporaryDirectory() as folder:
         told = play(Path(folder))
         data = (Path(folder) / "world.aw").read_bytes()
     told |= {"format": savefile.FORMAT_VERSION, "schema": current_schema()}
-    stem = f"world-{version}"
+    stem = f"world-{len(_schema.MIGRATIONS)}-{savefile.FORMAT_VERSION}"
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
     (out / f"{stem}.aw.gz").write_bytes(gzip.compress(data, 9, mtime=0))
     (out / f"{stem}.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")

@@ -13,7 +13,15 @@ import astraweave as aw
 from astraweave.world import World, _schema, savefile
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-VERSIONS = sorted(GOLDEN.glob("world-*.json"), key=lambda path: int(path.stem.split("-")[1]))
+
+
+def version_of(path: Path) -> tuple[int, ...]:
+    """The schema and the format; files of the first two of each are called by the schema alone."""
+    numbers = tuple(int(number) for number in path.stem.split("-")[1:])
+    return numbers if len(numbers) > 1 else numbers * 2
+
+
+VERSIONS = sorted(GOLDEN.glob("world-*.json"), key=version_of)
 
 
 def maker():
@@ -57,7 +65,7 @@ def test_a_save_of_every_version_opens(tmp_path: Path, path: Path) -> None:
     unpack(path, tmp_path / "slot")
     with open_world(tmp_path / "slot") as world:
         check(world, told)
-        (old,) = world.saves()
+        *older, old = world.saves()
         assert old.note == told["note"]
         then = world.state_hash
         assert old.state_hash in ("", then)
@@ -65,6 +73,9 @@ def test_a_save_of_every_version_opens(tmp_path: Path, path: Path) -> None:
         assert "Biscuit" in world.npc("tam").say("What is my dog called?").wait().text
         new = world.save()
         assert new.parent == old.id
+        for save in older:
+            world.load(save.id)
+            assert world.state_hash == save.state_hash == told["saves"][save.id]
         world.load(old.id)  # now told by the newer one
         check(world, told)
         assert world.state_hash == then
@@ -77,9 +88,26 @@ def test_a_save_of_every_version_opens(tmp_path: Path, path: Path) -> None:
         assert replayed.hash == world.state_hash
 
 
+def test_a_tree_of_saves_of_the_second_format_is_retold(tmp_path: Path) -> None:
+    """Named ones, a branch, and one that is told by more than one other."""
+    told = json.loads((GOLDEN / "tree-2.json").read_text("utf-8"))
+    unpack(GOLDEN / "tree-2.json", tmp_path / "slot")
+    for _ in range(2):  # as it was written then, and as the first save leaves it
+        with open_world(tmp_path / "slot") as world:
+            saves = [info for info in world.saves() if info.id in told]
+            assert [info.id for info in saves] == list(told)
+            for info in saves:
+                world.load(info.id)
+                assert [info.name, info.parent, world.state_hash] == told[info.id]
+            world.put("gold", 9)
+            world.save()
+
+
 def test_the_newest_golden_save_has_the_schema_of_now() -> None:
     newest = json.loads(VERSIONS[-1].read_text("utf-8"))
     fresh = (len(_schema.MIGRATIONS), savefile.FORMAT_VERSION, maker().current_schema())
-    saved = (int(VERSIONS[-1].stem.split("-")[1]), newest["format"], newest["schema"])
+    saved = (version_of(VERSIONS[-1])[0], newest["format"], newest["schema"])
     assert saved == fresh, "the schema or the format changed: see tests/golden/make.py"
-    assert len(VERSIONS) == len(_schema.MIGRATIONS)
+    schemas, formats = zip(*map(version_of, VERSIONS), strict=True)
+    assert set(schemas) == set(range(1, len(_schema.MIGRATIONS) + 1))
+    assert set(formats) == set(range(1, savefile.FORMAT_VERSION + 1))

@@ -193,7 +193,7 @@ def sound(figures: KillFigures, kills: int) -> None:
     assert figures.lost == []
     assert figures.unreadable == []
     assert figures.kills == kills
-    assert figures.replayed == figures.recovered > kills // 2
+    assert figures.replayed == figures.recovered > kills // 4
     print(figures)
 
 

@@ -108,6 +108,33 @@ def test_a_branch_is_kept_beside_the_others(tmp_path: Path) -> None:
         assert world.state_hash == first.state_hash
 
 
+def test_a_branch_that_was_left_is_kept_by_a_name(tmp_path: Path) -> None:
+    with open_world(tmp_path, keep_saves=2) as world:
+        tam = world.npc("tam", persona="tam")
+        first = world.save()
+        tam.say(TOLD[0]).wait()
+        left = world.save({"chapter": 2})
+        named = world.name_save(left.id[:12], "the dog's way")
+        assert (named.id, named.name, named.note) == (left.id, "the dog's way", {"chapter": 2})
+        assert world.save().parent == left.id
+        world.load(first.id)
+        with pytest.raises(InputError, match="already"):
+            world.name_save(first.id, "the dog's way")
+        for text in TOLD[1:] + TOLD[1:]:
+            tam.say(text).wait()
+            world.save()
+        assert [info.name for info in world.saves()] == ["the dog's way", "", ""]
+        world.load("the dog's way")
+        assert world.state_hash == left.state_hash
+        world.name_save("the dog's way", "")
+        assert left.id not in [info.id for info in (world.save(), *world.saves())]
+        assert world.save(name="now").id == world.saves()[-1].id
+        assert [info.name for info in world.saves()] == ["", "", "now"]
+        assert world.name_save("now", "then").name == "then"
+    with open_world(tmp_path) as world:
+        assert world.saves()[-1].name == "then"
+
+
 def test_a_load_ends_what_is_being_said_and_what_came_after(tmp_path: Path) -> None:
     model = ScriptedModel(["A long, long story."] * 9, first_token_delay=20.0)
     with open_world(tmp_path, model=model, deadline_s=30.0) as world:

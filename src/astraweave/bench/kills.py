@@ -35,6 +35,8 @@ __all__ = ["KillFigures", "measure_kills"]
 _SETTINGS = Settings(model="none", embedder="mock")
 _LINES = ("My dog is called Biscuit.", "Where is the old mill?", "The bridge is down.")
 _KEPT = 4
+_BALLAST = 1 << 18
+"""Bytes of a world that do not change: so saves go behind those before, as in a large one."""
 _CAST = 3
 _NAMED = 6
 """Saves with a name that a child leaves; one more of them than the parent asks for."""
@@ -246,6 +248,8 @@ def _child(slot: Path, seed: int) -> None:
     with World.open(slot, settings=_SETTINGS, clock=clock, recover=True, keep_saves=_KEPT) as world:
         cast = [world.npc(f"npc{n}", persona="tam") for n in range(_CAST)]
         step = max([world.get("step", int) or 0, *(info.note["step"] for info in world.saves())])
+        if world.get("ballast", bytes) is None:
+            world.put("ballast", draw.randbytes(_BALLAST))
         tell("opened", step)
         while True:
             step += 1

@@ -81,11 +81,13 @@ class VectorRows:
         codes = self._codes[rows, : self.dimensions].astype(np.float32)
         return (codes - _CENTRE) * self._scales[rows, None]
 
-    def pack(self, row: int) -> bytes | None:
-        """The vector of a row as a database keeps it, or None."""
+    def pack(self, row: int) -> bytes:
+        """The vector of a row as a database keeps it; what `is_packed` refuses where it has none.
+
+        It takes as much room then: a row that grew later would move its neighbours to other pages
+        of the database, and a save would have to tell all of them.
+        """
         scale = self._scales[row : row + 1]
-        if np.isnan(scale[0]):
-            return None
         return scale.astype("<f4").tobytes() + self._codes[row, : self.dimensions].tobytes()
 
     def unpack(self, rows: NDArray[np.intp], packed: list[bytes]) -> None:

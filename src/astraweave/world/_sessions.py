@@ -68,6 +68,10 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # no shared memory file either
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # see `ChangedPages.relieve`
+        # What is freed becomes zeros, whatever SQLite's build says: forgotten words leave the save,
+        # and what takes their place differs from the save before by itself only.
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA cache_spill = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
     except BaseException:
@@ -158,13 +162,14 @@ def remove_session(path: Path) -> None:
             path.with_name(name).unlink()
 
 
-def sync_session(path: Path) -> None:
+def sync_session(path: Path, *, log_only: bool = False) -> None:
     """Wait until a session's database and its log are on the medium.
 
-    Closing the descriptors drops SQLite's own POSIX locks on the files; the slot's lock is the one
-    that counts.
+    The log alone will do after the first time: SQLite syncs what it copies from there into the
+    database. Closing the descriptors drops SQLite's own POSIX locks on the files; the slot's lock
+    is the one that counts.
     """
-    for name in (path.name, path.name + "-wal"):
+    for name in (path.name + "-wal",) if log_only else (path.name, path.name + "-wal"):
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(path.with_name(name), os.O_RDWR)
             try:

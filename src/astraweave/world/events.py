@@ -17,6 +17,7 @@ from typing import TypeAlias
 import msgspec
 
 from astraweave.context import Turn
+from astraweave.core.rng import RandomState
 from astraweave.core.worldview import Entity, Fact
 from astraweave.errors import CorruptDataError, FormatVersionError
 from astraweave.persona import Outcome, Persona, PersonaState
@@ -35,15 +36,11 @@ __all__ = [
     "LineSpoken",
     "MemoriesChanged",
     "MemoriesLived",
-    "RandomState",
     "RoomPut",
     "ViewChanged",
     "decode_event",
     "encode_event",
 ]
-
-RandomState: TypeAlias = tuple[int, tuple[int, ...], float | None]
-"""What `random.Random.getstate` gives."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -83,14 +80,18 @@ class LineSpoken(Event, frozen=True, kw_only=True, tag="line"):
     recalled : tuple of int
         Ids of the memories that the words rest on; what it did to them follows as
         `MemoriesLived`.
-    random : tuple
+    random : tuple or None
         State of the character's random stream after the line.
+    drawn : int
+        Where there is none: how many numbers of 32 bits were drawn from the stream since the state
+        before.
     """
 
     npc: str
     turns: tuple[Turn, ...]
     recalled: tuple[int, ...] = ()
     random: RandomState | None = None
+    drawn: int = 0
 
 
 class LineCut(Event, frozen=True, kw_only=True, tag="line_cut"):

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from astraweave.context import Turn
+from astraweave.core.rng import RandomState, words_between
 from astraweave.core.worldview import Entity, Fact, ViewChange, WorldView
 from astraweave.embeddings import EmbeddingClient
 from astraweave.errors import AstraweaveError, CorruptDataError, InputError
@@ -34,7 +35,6 @@ from astraweave.world.events import (
     Felt,
     LineCut,
     LineSpoken,
-    RandomState,
     RoomPut,
     ViewChanged,
     decode_event,
@@ -51,7 +51,9 @@ from astraweave.world.transitions import (
     apply,
     entity_key,
     persona_key,
+    random_state,
     room_key,
+    stream_of,
     turn_prefix,
 )
 
@@ -327,8 +329,15 @@ class Keeper:
 
         A memory that cannot be kept takes nothing else along.
         """
+        drawn = words_between(random_state(self.ledger, line.npc), line.random)
         self.happen(
-            LineSpoken(npc=line.npc, turns=line.turns, recalled=line.recalled, random=line.random)
+            LineSpoken(
+                npc=line.npc,
+                turns=line.turns,
+                recalled=line.recalled,
+                random=line.random if drawn is None else None,
+                drawn=drawn or 0,
+            )
         )
         with self._failures_counted():
             self.memories.recall(line.recalled)
@@ -485,8 +494,3 @@ class Keeper:
             yield
         except AstraweaveError as error:
             self._telemetry.count(f"world.unkept.{type(error).__name__}")
-
-
-def stream_of(npc: str) -> str:
-    """Name of a character's random stream."""
-    return f"dialogue/{npc}"

@@ -126,6 +126,24 @@ class Kept:
         self._check()
         self._block(self._keeper.slot.delete, save)
 
+    def name_save(self, save: str, name: str) -> SaveInfo:
+        """Give a save that is there a name, so that it stays: how to keep a branch that was left.
+
+        Parameters
+        ----------
+        save : str
+            Its name, its id, or the beginning of its id (see `saves`).
+        name : str
+            Its name from now on; empty: none, so that it gives way to newer ones again.
+
+        Raises
+        ------
+        InputError
+            There is no such save, another one has the name, or nothing can be called so.
+        """
+        self._check()
+        return self._block(self._keeper.slot.name, save, name)
+
     def export_journal(self, path: str | Path, *, since: str | None = None) -> SessionRecord:
         """Write everything that happened into a file from which it can be replayed.
 

@@ -2,8 +2,12 @@
 
 ::
 
-    event(seq, tick, data, touched)     data as `encode_event` writes it
+    event(seq, tick, data, touched)     what happened up to a commit, packed together
     tick(tick, events, hash)            only of ticks in which anything happened
+
+A row of the first form holds one event, as `encode_event` writes it. Now a row holds all events of
+a commit: what is said in one of them comes again in the others, so that packed together they take
+half the room, in the time that rows of their own would take.
 
 Both tables hold what happened since the last save: a save carries the events that led to it from
 the save before, so that one replays into the other.
@@ -12,11 +16,31 @@ the save before, so that one replays into the other.
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from astraweave.errors import CorruptDataError
+
 __all__ = ["Recorded", "Recording", "TickMark", "pack_touched", "read_recording"]
+
+
+_PACKED = b"\0"  # no event begins so: it is a MessagePack map
+_WORDS = (
+    b"\xa4game\xa4room\xa9character\xa7persona\xa4view\xa7version\xa5added\xa7removed\xa6stated"
+    b"\xa9retracted\xa6entity\xa7subject\xa9predicate\xa6object\xa7aliases\xa5place\xa7faction"
+    b"\xa5value\xa3key\xa4gone\xadsuperseded_by\xa7sources\xaaprovenance\xa4tags\xa8semantic"
+    b"\x84\xa4kind\xa4felt\xa3npc\xa5state\xa4mood\xa9relations\xa7outcome\xa6weight\xa6memory"
+    b"\x84\xa4kind\xa4room\xa4room\xa7novelty\xa3key\xa5value\x83\xa5count\xa4mean\xcb\xa7squares\xcb"
+    b"\x84\xa4kind\xa5lived\xa5lived\x91\x92\x84\xa7recalls\xa4gain\xcb\xa4last\xcb\xa6events"
+    b"\x84\xa4kind\xa4line\xa3npc\xa5turns\x92\x83\xa4role\xa4user\xa7speaker\xa6player\xa4text"
+    b"\x84\xa4role\xa9assistant\xa7speaker\xa4text\xa9game_time\xa8recalled\x90\xa5drawn"
+    b"\x84\xa4kind\xa8memories\xa7changes\x82\xa3put\x91\x8d\xa2id\xcd\xa5owner\xa4text\xa4kind"
+    b"\xa8episodic\xa7speaker\xa9addressee\xa6player\xa9game_time\xcb\xaaimportance\xcb?\xe0"
+    b"\xa8entities\x91\xa3why\xa4told\xa3why\xa4line\xa2at\xcb\x82\xa4kind\xa5clock\xa3now\xcb"
+)
+"""What events are full of: the packing begins with it in mind. Never changed, only followed."""
 
 
 class Recorded(msgspec.Struct, frozen=True, array_like=True):
@@ -81,8 +105,9 @@ class Recording:
     def write(self) -> None:
         """Hand everything new to the open transaction (see `WriteBehind`)."""
         if self._events:
-            self._connection.executemany(
-                "INSERT INTO event(tick, data, touched) VALUES (?, ?, ?)", self._events
+            self._connection.execute(
+                "INSERT INTO event(tick, data, touched) VALUES (?, ?, x'')",
+                (self._events[0][0], _pack(self._events)),
             )
         if self._ticks:
             self._connection.executemany("INSERT INTO tick VALUES (?, ?, ?)", self._ticks)
@@ -112,8 +137,13 @@ def read_recording(connection: sqlite3.Connection) -> tuple[list[Recorded], list
 
 
 def _events(connection: sqlite3.Connection) -> Iterator[Recorded]:
-    for row in connection.execute("SELECT tick, data, touched FROM event ORDER BY seq"):
-        yield Recorded(*row)
+    for tick, data, touched in connection.execute(
+        "SELECT tick, data, touched FROM event ORDER BY seq"
+    ):
+        if data[:1] == _PACKED:
+            yield from _unpack(data)
+        else:
+            yield Recorded(tick, data, touched)
 
 
 def _ticks(connection: sqlite3.Connection) -> Iterator[TickMark]:
@@ -121,3 +151,16 @@ def _ticks(connection: sqlite3.Connection) -> Iterator[TickMark]:
         "SELECT tick, events, hash FROM tick ORDER BY tick"
     ):
         yield TickMark(tick, events, digest.hex())
+
+
+def _pack(events: list[tuple[int, bytes, bytes]]) -> bytes:
+    packer = zlib.compressobj(6, zlib.DEFLATED, -13, 6, zlib.Z_DEFAULT_STRATEGY, _WORDS)
+    return _PACKED + packer.compress(msgspec.msgpack.encode(events)) + packer.flush()
+
+
+def _unpack(data: bytes) -> list[Recorded]:
+    try:
+        plain = zlib.decompressobj(-13, _WORDS).decompress(data[len(_PACKED) :])
+        return msgspec.msgpack.decode(plain, type=list[Recorded])
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise CorruptDataError(f"the recording of what happened is damaged: {error}") from error

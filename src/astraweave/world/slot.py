@@ -3,81 +3,47 @@
 ::
 
     saves/slot1/
-        world.aw            the save; changes only in save(), in one step, and copies as one file
-        world.aw.bak        the save before it
+        world.aw            the saves; changes only in save(), in one step, and copies as one file
+        world.aw.bak        the saves as they were when that file was last written anew
         crash/session-N.db  the working database of the session that runs (and its -wal): the
                             crash journal, everything since the last save
         lock                held while the slot is open; the kernel lets go when its holder dies
 
-Opening copies the image inside ``world.aw`` into a fresh working database. All work goes there. A
-save writes an image of it back. What a session that died has left stays until the next successful
-save; ``open(recover=True)`` goes on from it, provided that it grew from the very save that is
-there now.
+Opening copies the latest image inside ``world.aw`` into a fresh working database. All work goes
+there. A save writes back what has changed in it. What a session that died has left stays until the
+next successful save; ``open(recover=True)`` goes on from it, provided that it grew from the very
+save that is there now.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any
 
 from astraweave import __version__
 from astraweave.core.protocols import Clock
-from astraweave.errors import CorruptDataError, InputError, SlotInUseError, StorageError, UsageError
+from astraweave.errors import CorruptDataError, InputError, StorageError, UsageError
 from astraweave.world import _sessions
-from astraweave.world._files import explained, storage_error, sync_folder
+from astraweave.world._files import explained, sync_folder
 from astraweave.world._leftovers import claim, without_spent
 from astraweave.world._lock import SlotLock
+from astraweave.world._look import CRASH_NAME, SlotSummary, look_at
+from astraweave.world._pages import ChangedPages
+from astraweave.world._parts import WriteBehind, database_errors
+from astraweave.world._saves import SAVE_NAME, SlotSaves
 from astraweave.world.journal import EventJournal
 from astraweave.world.recording import Recording
-from astraweave.world.savefile import (
-    Directory,
-    SaveInfo,
-    delete_save,
-    digest_of,
-    read_directory,
-    read_info,
-    read_save,
-    write_save,
-)
+from astraweave.world.savefile import Directory, SaveInfo, read_info, read_save
+from astraweave.world.savewriting import mend_file
 from astraweave.world.state import StateTable
 
 __all__ = ["Slot", "SlotSummary", "WriteBehind"]
 
-SAVE_NAME = "world.aw"
-CRASH_NAME = "crash"
 KEPT_SAVES = 16
 """Saves without a name that are kept where nobody says how many."""
-
-
-class WriteBehind(Protocol):
-    """Something that keeps its truth in memory and writes it into the database at each commit."""
-
-    def write(self) -> None:
-        """Put into the open transaction what has changed since the last call."""
-        ...
-
-    def committed(self) -> None:
-        """Everything written so far holds."""
-        ...
-
-    def rolled_back(self) -> None:
-        """What was written since the last `committed` is gone and must be written again."""
-        ...
-
-
-class SlotSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What lies in a slot, for a menu; see `Slot.look`."""
-
-    save: SaveInfo | None
-    recoverable: bool
-    in_use: bool
-    """Whether somebody has it open; what is recoverable is not known then."""
 
 
 class Slot:
@@ -118,8 +84,7 @@ class Slot:
         self.recovered = dirty
         self._lock = lock
         self._leftovers = leftovers
-        self._keep = keep
-        self._folder_synced = False
+        self._saves = SlotSaves(folder, keep)
         self._thread = threading.get_ident()
         self._closed = False
         self.journal = EventJournal(clock)
@@ -134,6 +99,8 @@ class Slot:
         self._header_stale = False
         self._journal_spent = False
         self.connection = _sessions.connect(session)
+        self._synced = False
+        self._pages = ChangedPages(session)
         self._changes = self.connection.total_changes
         self.state = StateTable(self.connection)
         self.journal.write_into(self.connection)
@@ -180,7 +147,7 @@ class Slot:
             crash.mkdir(parents=True, exist_ok=True)
         lock = SlotLock(folder / "lock")
         try:
-            with explained("cannot open the save slot", folder), _database_errors(folder):
+            with explained("cannot open the save slot", folder), database_errors(folder):
                 return cls._open_locked(
                     folder, crash, lock, clock=clock, recover=recover, keep=keep
                 )
@@ -226,19 +193,32 @@ class Slot:
     @staticmethod
     def look(path: str | Path) -> SlotSummary:
         """What lies in a slot, without opening it: quick, for a menu. Raises as `open` does."""
+        return look_at(Path(path))
+
+    @staticmethod
+    def mend(path: str | Path) -> SaveInfo:
+        """Go back to the latest save of a damaged file that can be read; all that can stay in it.
+
+        The damaged file stays beside it as ``world.aw.damaged``, and so does unsaved work.
+
+        Returns
+        -------
+        SaveInfo
+            What opening the slot gives from now on.
+
+        Raises
+        ------
+        SlotInUseError
+            It is open.
+        CorruptDataError
+            No save can be read; nothing has changed then.
+        StorageError
+            The file cannot be read, or the disk is full; nothing has changed then.
+        """
         folder = Path(path)
-        save, crash = folder / SAVE_NAME, folder / CRASH_NAME
-        info = read_info(save) if save.exists() else None
-        if not crash.is_dir():
-            return SlotSummary(save=info, recoverable=False, in_use=False)
+        lock = SlotLock(folder / "lock")
         try:
-            lock = SlotLock(folder / "lock")
-        except SlotInUseError:
-            return SlotSummary(save=info, recoverable=False, in_use=True)
-        try:
-            base = bytes.fromhex(info.id) if info else b""
-            left = any(session.unsaved_over(base) for session in _sessions.sessions(crash))
-            return SlotSummary(save=info, recoverable=left, in_use=False)
+            return mend_file(folder / SAVE_NAME)
         finally:
             lock.release()
 
@@ -276,7 +256,7 @@ class Slot:
         """
         self._check()
         try:
-            with _database_errors(self.path):
+            with database_errors(self.path):
                 dirty = self._write()
                 self.connection.commit()
         except BaseException:
@@ -290,6 +270,8 @@ class Slot:
         self._changes = self.connection.total_changes
         for part in self._parts:
             part.committed()
+        with database_errors(self.path):
+            self._pages.relieve(self.connection)
 
     def flush(self) -> None:
         """Commit, and wait until it is on the medium: it survives the death of the machine too.
@@ -297,12 +279,7 @@ class Slot:
         Raises as `commit`.
         """
         self.commit()
-        with explained("cannot flush the crash journal", self._session):
-            _sessions.sync_session(self._session)
-            if not self._folder_synced:
-                sync_folder(self._session.parent)
-                sync_folder(self.path)
-                self._folder_synced = True
+        self._sync()
 
     def save(
         self,
@@ -331,14 +308,12 @@ class Slot:
             The note or the name cannot be written.
         """
         self.commit()
-        save = self.path / SAVE_NAME
-        with _database_errors(self.path):
-            image = _sessions.image_of(self.connection, self._session)
-        digest = digest_of(image)
-        info = SaveInfo(
+        snapshot = self._pages.snapshot(self._image)
+        digest = snapshot.digests.id
+        about = SaveInfo(
             id=digest.hex(),
             writer=__version__,
-            bytes=len(image),
+            bytes=snapshot.digests.length,
             note=dict(note or {}),
             parent=self._base.hex(),
             name=name,
@@ -346,21 +321,23 @@ class Slot:
             state_hash=state_hash,
         )
         try:
+            write = self._saves.prepare(about, snapshot, self._base.hex(), self._image)
             # Said before the save appears: whoever finds both knows that they are the same world.
-            with _database_errors(self.path):
+            with database_errors(self.path):
                 self.connection.execute("UPDATE session SET pending = ?", (digest,))
                 self.connection.commit()
-            with explained("cannot flush the crash journal", self._session):
-                _sessions.sync_session(self._session)
-            info = write_save(save, image, info, keep=self._keep)
+            self._sync()
+            info = write()
         except BaseException:
             self.connection.rollback()
             self._changes = self.connection.total_changes
             self._header_stale = True
-            if _id_of(save) == digest.hex():  # it appeared, but the system failed afterwards
+            if _id_of(self._saves.path) == digest.hex():  # it appeared, and then the system failed
                 self._base = self._head = digest
                 self._journal_spent = True
+                self._pages.settled(snapshot)
             raise
+        self._pages.settled(snapshot)
         self.info, self._base, self._head, self._dirty = info, digest, digest, False
         self._changes = self.connection.total_changes
         self._header_stale = self._journal_spent = True
@@ -370,6 +347,19 @@ class Slot:
             _sessions.remove_session(session.path)
         self._leftovers = []
         return info
+
+    def _sync(self) -> None:
+        """Wait until the crash journal is on the medium."""
+        with explained("cannot flush the crash journal", self._session):
+            _sessions.sync_session(self._session, log_only=self._synced)
+            if not self._synced:
+                sync_folder(self._session.parent)
+                sync_folder(self.path)
+                self._synced = True
+
+    def _image(self) -> bytes:
+        with database_errors(self.path):
+            return _sessions.image_of(self.connection, self._session)
 
     # Older saves.
 
@@ -381,8 +371,7 @@ class Slot:
     def directory(self) -> Directory | None:
         """What is in the save's file; None before the first save. Raises as `open`."""
         self._check()
-        save = self.path / SAVE_NAME
-        return read_directory(save) if save.exists() else None
+        return self._saves.directory()
 
     def saves(self) -> tuple[SaveInfo, ...]:
         """Every save that is kept, in the order of saving; `SaveInfo.parent` makes a tree of it."""
@@ -410,13 +399,11 @@ class Slot:
         StorageError
             It cannot be read, or the disk is full; nothing has changed then.
         """
-        there = self.directory()
-        if there is None:
-            raise InputError(f"nothing was ever saved in {self.path}", save=save)
-        info = there.find(save)
+        self._check()
+        there, info = self._saves.find(save)
         crash = self.path / CRASH_NAME
         base = bytes.fromhex(info.id)
-        with explained("cannot load the save", self.path), _database_errors(self.path):
+        with explained("cannot load the save", self.path), database_errors(self.path):
             number = _sessions.next_number(crash)
             session = _sessions.create_session(
                 crash, number, there.image(info.id), base=base, head=self._head
@@ -437,10 +424,22 @@ class Slot:
         InputError
             There is no such save, or it is the latest.
         """
-        there = self.directory()
-        if there is None:
-            raise InputError(f"nothing was ever saved in {self.path}", save=save)
-        delete_save(self.path / SAVE_NAME, there.find(save).id)
+        self._check()
+        self._saves.delete(save)
+
+    def name(self, save: str, name: str) -> SaveInfo:
+        """Give a save a name, so that it stays until it is deleted; empty: it gives way again.
+
+        Raises
+        ------
+        InputError
+            There is no such save, another one has the name, or nothing can be called so.
+        """
+        self._check()
+        named = self._saves.name(save, name)
+        if self.info is not None and named.id == self.info.id:
+            self.info = named
+        return named
 
     def close(self, *, discard: bool = False) -> None:
         """Let go of the slot. Closing twice is allowed.
@@ -508,17 +507,3 @@ def _id_of(save: Path) -> str:
         return read_info(save).id
     except (StorageError, CorruptDataError):
         return ""
-
-
-@contextlib.contextmanager
-def _database_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:  # disk full, I/O error, no rights
-        system = OSError(None, f"the database refused: {error}")
-        raise storage_error("cannot write in", path, system) from error
-    except sqlite3.DatabaseError as error:
-        raise CorruptDataError(
-            f"the working database in {path / CRASH_NAME} is damaged: {error}", path=str(path)
-        ) from error

@@ -12,6 +12,7 @@ from functools import singledispatch
 import msgspec
 
 from astraweave.context import Turn
+from astraweave.core.rng import RandomState, advanced, first_state
 from astraweave.world.events import (
     AnyEvent,
     Began,
@@ -37,7 +38,9 @@ __all__ = [
     "mind_key",
     "persona_key",
     "random_key",
+    "random_state",
     "room_key",
+    "stream_of",
     "turn_prefix",
 ]
 
@@ -54,7 +57,18 @@ def mind_key(npc: str) -> str:
 
 def random_key(npc: str) -> str:
     """Where a character's random stream is."""
-    return f"random/dialogue/{npc}"
+    return f"random/{stream_of(npc)}"
+
+
+def stream_of(npc: str) -> str:
+    """Name of a character's random stream."""
+    return f"dialogue/{npc}"
+
+
+def random_state(state: Ledger, npc: str) -> RandomState:
+    """The state of a character's random stream."""
+    kept: RandomState | None = state.get(random_key(npc), RandomState)  # type: ignore[arg-type]
+    return kept or first_state(state.get("seed", int) or 0, stream_of(npc))
 
 
 def turn_prefix(npc: str) -> str:
@@ -128,6 +142,8 @@ def _(event: LineSpoken, state: Ledger) -> None:
     state.put(counter, count + len(event.turns))
     if event.random is not None:
         state.put(random_key(event.npc), event.random)
+    elif event.drawn:
+        state.put(random_key(event.npc), advanced(random_state(state, event.npc), event.drawn))
 
 
 @_apply.register
