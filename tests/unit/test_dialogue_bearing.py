@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from astraweave.bench.lives import closest, lives
 from astraweave.dialogue.bearing import ENOUGH, Trees, bearing
 from astraweave.dialogue.signs import SIGNS, Told, roles_in, signs
 from astraweave.dialogue.sought import sought_in
 from astraweave.errors import CorruptDataError
-from astraweave.evaluation.lives import closest, lives
 
 
 def _told(text: str, score: float = 1.0, similarity: float = 0.5, **changes: Any) -> Told:
@@ -137,7 +137,7 @@ def test_trees_that_do_not_fit_together_are_refused() -> None:
 
 def test_the_shipped_trees_know_an_answer_and_its_want() -> None:
     told = [
-        _told("My sister Mira lives in Fenwick, by the old mill.", 6.0, 0.62, met=1),
+        _told("My sister Mira lives in Fenwick, by the old mill.", 6.0, 0.62, met=1, rules=True),
         _told("I had porridge this morning.", 0.5, 0.1, missed=1),
         _told("The wind is up again.", 0.3, 0.05, missed=1),
     ]

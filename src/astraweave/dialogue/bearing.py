@@ -2,7 +2,7 @@
 
 The signs of each memory (`astraweave.dialogue.signs`) go through small trees that were fitted to
 questions with their answers, and as many without (``python -m
-astraweave.evaluation.train_bearing``). The best memory answers where it is likely enough.
+astraweave.bench.train_bearing``). The best memory answers where it is likely enough.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from astraweave.errors import CorruptDataError
 
 __all__ = ["ENOUGH", "Trees", "bearing"]
 
-ENOUGH = 0.75
+ENOUGH = 0.8
 """From how likely on a memory is said: chosen so that of a hundred questions that nothing answers
 not one is answered, see the data card."""
 

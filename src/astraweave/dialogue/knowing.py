@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from astraweave.dialogue.answer import Answer, Answerer
+from astraweave.dialogue.evidence import needs_of, supported
 from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.language.groups import group
 from astraweave.dialogue.language.paraphrase import other_wordings
 from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.language.words import sentences, words
+from astraweave.dialogue.memory_words import Text
 from astraweave.dialogue.moments import Telling, ago
 from astraweave.dialogue.people import People, everybody, nested, people_of, rewordings
 from astraweave.dialogue.recollect import Candidate, fits, recollect, sought_in
@@ -39,8 +41,8 @@ def known(asked: str, question: Question, situation: Situation, answerer: Answer
         answer = Answer("unknown", topic=answer.topic)
     if answer.kind == "known" and answer.teller != "self" and question.gap != "reason":
         later = _recollected(asked, question, sources, situation, open_ended=False)
-        if later is not None and later.fit >= 1.0 and later.order > answer.order:
-            return later  # what was said since then
+        if later is not None and later.fit >= 1.0 and _rather(later, answer, asked, sources):
+            return later
     if answer.kind == "unknown":
         open_ended = question.gap in {"yesno", "about"}
         if not (open_ended and about_listener(question)):
@@ -145,6 +147,17 @@ def _fits(asked: str, sources: Sequence[Source], answer: Answer) -> bool:
     """Whether what was told holds the sort of thing that is asked for."""
     told = [s.text for s in sources if s.memory_id]
     return any(fits(asked, text, told) for text in answer.texts)
+
+
+def _rather(later: Answer, answer: Answer, asked: str, sources: Sequence[Source]) -> bool:
+    """Whether a memory as a whole answers better: said since, or of all that is asked."""
+    if later.order > answer.order:
+        return True
+    sought = sought_in(asked, [s.text for s in sources if s.memory_id])
+    needs = needs_of(asked, sought, sought.names)
+    return not all(
+        any(supported(need, Text.of(text), asked, text) for text in answer.texts) for need in needs
+    )
 
 
 # -- whole memories -----------------------------------------------------------------------------

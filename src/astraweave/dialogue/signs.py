@@ -16,6 +16,7 @@ sort asked           the question asks for a sort of thing: a place, a sum ...; 
 attributes missed    the question asks for an attribute that it does not speak of
 things met, missed   things that the question names; ``words met``, ``words missed``: its deeds
                      and other words; ``numbers missed``
+side held, missed    the side of life that the question names (a debt, a meal) is its own, or not
 overlap              share of the question's words that it has, rare ones counting more;
                      ``overlap lead``: less the best other's; ``rare missing``: words that no
                      memory has
@@ -37,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astraweave._native import stem
-from astraweave.dialogue.evidence import needs_of, supported
+from astraweave.dialogue.evidence import needs_of, of_that_side, supported
 from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.holding import holds, speaks_of
 from astraweave.dialogue.language.phrases import Phrase
@@ -68,6 +69,8 @@ SIGNS = (
     "words met",
     "words missed",
     "numbers missed",
+    "side held",
+    "side missed",
     "overlap",
     "overlap lead",
     "rare missing",
@@ -186,6 +189,7 @@ class _Question:
         of_words = [ok for need, ok in zip(self.needs, met, strict=True) if not need.thing]
         numbers = [ok for need, ok in zip(self.needs, met, strict=True) if need.number is not None]
         sort = sought.kind != "thing"
+        side = of_that_side(self._text, told.text)
         held = (sought.kind == "person" and told.somebody) or holds(sought, text)
         return (
             len(self._names - told.words),
@@ -200,6 +204,8 @@ class _Question:
             sum(of_words),
             len(of_words) - sum(of_words),
             len(numbers) - sum(numbers),
+            side is True,
+            side is False,
         )
 
 

@@ -1,6 +1,6 @@
 """Lives: what players told a companion, and questions, answered and unanswered.
 
-Ninety lives, written by hand for this purpose (``data/lives.jsonl``; see the data card in
+Ninety lives, written by hand for this purpose (``lives.jsonl``; see the data card in
 ``docs/explanation/data_cards.md``): each has some fifteen lines as different people would type
 them, pairs of facts that are alike, seven questions that one of the lines answers, from nearly its
 own words to none of them, and three that none answers, as hard as they could be made.
@@ -53,7 +53,7 @@ class Life(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def lives() -> list[Life]:
     """All of them."""
-    data = files("astraweave.evaluation.data").joinpath("lives.jsonl").read_bytes()
+    data = files("astraweave.bench").joinpath("lives.jsonl").read_bytes()
     return [msgspec.json.decode(line, type=Life) for line in data.splitlines() if line.strip()]
 
 

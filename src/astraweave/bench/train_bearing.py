@@ -1,9 +1,9 @@
 """Fits the trees that tell which memory answers a question, or that none does.
 
-``python -m astraweave.evaluation.train_bearing [OUT.npz]`` writes ``dialogue/bearing.npz`` anew and
+``python -m astraweave.bench.train_bearing [OUT.npz]`` writes ``dialogue/bearing.npz`` anew and
 prints how well each life's questions are answered by trees that have not seen it.
 
-What is learned from: the lives that were written for this (`astraweave.evaluation.lives`), sittings
+What is learned from: the lives that were written for this (`astraweave.bench.lives`), sittings
 with Tam and sagas with a companion (their held-out sorts of facts are left out), drawn by seed.
 Every question that something answers is also asked of somebody who was never told it. All of it is
 heard by real worlds, once with the embedder and once with hashed words, since both are shipped.
@@ -30,18 +30,18 @@ from numpy.typing import NDArray
 from astraweave.bench import companion, sittings
 from astraweave.bench._saga import draw_saga
 from astraweave.bench._saga_parts import COMPANION
+from astraweave.bench.lives import Life, closest, lives
 from astraweave.core.clock import ManualClock
 from astraweave.core.settings import Settings
 from astraweave.dialogue import recollect
 from astraweave.dialogue.bearing import ENOUGH, Trees
 from astraweave.dialogue.signs import SIGNS, Told, signs
-from astraweave.evaluation.lives import Life, closest, lives
 from astraweave.world import World
 
 __all__ = ["Heard", "export", "fit", "gathered", "main"]
 
-_SITTINGS = range(31, 91)
-_SAGAS = range(13, 53)
+_SITTINGS = range(31, 131)
+_SAGAS = range(13, 93)
 _HASHED = {"sitting": 30, "saga": 15}
 """So many of the first ones are also heard without an embedder."""
 _DAY_S, _MINUTE_S = 86_400.0, 60.0
@@ -54,7 +54,7 @@ _FOR = frozenset(
 """More of these never makes an answer less likely."""
 _AGAINST = frozenset(
     "names missing|people missed|sort missed|attributes missed|things missed|numbers missed|"
-    "rare missing|doer differs|swapped".split("|")
+    "side missed|rare missing|doer differs|swapped".split("|")
 )
 """More of these never makes it likelier."""
 
