@@ -49,6 +49,8 @@ class Answer:
         What it rests on, as it was told.
     order : int
         Place in time of what it rests on; larger is later.
+    likely : bool
+        Nothing but its signs say that it answers; it is said with a doubt.
     """
 
     kind: Literal["known", "confirmed", "denied", "about", "unknown"]
@@ -60,6 +62,7 @@ class Answer:
     fit: float = 0.0
     texts: tuple[str, ...] = field(default=())
     order: int = 0
+    likely: bool = False
 
 
 class Answerer:

@@ -87,7 +87,7 @@ def when_told(telling: Telling, situation: Situation, answerer: Answerer) -> Ans
     )
     if answer.kind != "confirmed":
         found = _recollected(telling.claim, question, sources, situation, least=0.6)
-        if found is None:
+        if found is None or found.likely:
             return Answer("unknown")
         answer = found
     answer.kind = "known"
@@ -258,6 +258,7 @@ def _recollected(
         texts=(source.text,),
         fit=best.share,
         order=source.order,
+        likely=best.likely,
     )
 
 

@@ -85,14 +85,17 @@ def _tone(scene: Scene, choice: Choice) -> Tone:
     own = {"", scene.persona.id, scene.situation.speaker}
     names = scene.situation.spoken_names()
     through = [who for who in (*memory.provenance, memory.speaker) if who not in own]
+    sure = _SURE_OF_LIKELY if choice.answer is not None and choice.answer.likely else 1.0
     return Tone(
         mood=plain.mood,
         relationship=plain.relationship,
-        certainty=_SURE_OF_HEARSAY ** len(through),
+        certainty=sure * _SURE_OF_HEARSAY ** len(through),
         age_s=scene.situation.calendar.plain(scene.situation.now - memory.game_time),
         source=names.get(through[-1], "") if through else "",
     )
 
 
+_SURE_OF_LIKELY = 0.5
+"""Of a memory that is likely what was asked for, and no more."""
 _SURE_OF_HEARSAY = 0.7
 """Of what was told by one who was there; each mouth between takes as much again."""

@@ -11,7 +11,9 @@ question is whether it holds what was asked for. Three things must hold:
 - where the question asks for a common attribute (where somebody was born, what something cost), the
   memory speaks of that attribute.
 
-Otherwise nothing is known, and saying so is the honest answer.
+Where no memory passes, trees that were fitted to questions and their answers weigh what speaks for
+each (`astraweave.dialogue.bearing`); what they are sure enough of is said with a doubt. Otherwise
+nothing is known, and saying so is the honest answer.
 """
 
 from __future__ import annotations
@@ -46,8 +48,6 @@ _WHENCE = re.compile(
 _WHITHER = re.compile(r"\b(?:travel(?:s|ling)?|going|off to|heading|bound)\b", re.IGNORECASE)
 _CLEAR_SCORE = 6.0
 _CLEAR_LEAD = 1.5
-_LIKELY = 0.5
-"""The share of a question that a memory counts as speaking of when it is only likely to answer."""
 _MAX_HOLDERS = 3
 """A word that more memories than this share is no topic."""
 _INTRODUCED = r"(?:called|named|name is|name's|name was|is|am|was|[a-z]+,) {}\b"
@@ -92,10 +92,14 @@ class Candidate:
 
 @dataclass(slots=True, frozen=True)
 class Recollected:
-    """A candidate that answers: its place, and the share of the question that it speaks of."""
+    """A candidate that answers: its place, and the share of the question that it speaks of.
+
+    `likely`: no rule takes it; its signs alone speak for it.
+    """
 
     index: int
     share: float
+    likely: bool = False
 
 
 def recollect(
@@ -134,21 +138,23 @@ def recollect(
     taken = _taken(question, candidates, telling, sought, people, mine=mine, least=least)
     if (best := _best(taken, candidates, sought, people, question, telling)) is not None:
         return best
-    told = [
-        Told(
-            text=(each := candidates[i]).text,
-            score=each.score,
-            similarity=each.similarity,
-            words=Text.of(each.text).words | each.also,
-            met=each.met,
-            missed=each.missed,
-            somebody=each.somebody,
-            rules=any(t.index == i for t in taken),
-        )
-        for i in telling
-    ]
+    by_rule = {each.index for each in taken}
+    told = [_told(candidates[i], rules=i in by_rule) for i in telling]
     likeliest = bearing(question, told, sought, people)
-    return None if likeliest is None else Recollected(telling[likeliest], _LIKELY)
+    return None if likeliest is None else Recollected(telling[likeliest], 0.0, likely=True)
+
+
+def _told(candidate: Candidate, *, rules: bool) -> Told:
+    return Told(
+        text=candidate.text,
+        score=candidate.score,
+        similarity=candidate.similarity,
+        words=Text.of(candidate.text).words | candidate.also,
+        met=candidate.met,
+        missed=candidate.missed,
+        somebody=candidate.somebody,
+        rules=rules,
+    )
 
 
 def _taken(
