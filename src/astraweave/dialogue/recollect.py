@@ -135,9 +135,13 @@ def recollect(
     if not telling:
         return None
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
+    if mine and "favourite" in sought.attributes:  # "old songs are the best" is nobody's taste
+        telling = [i for i in telling if Text.of(candidates[i].text).words & _FIRST_PERSON]
     taken = _taken(question, candidates, telling, sought, people, mine=mine, least=least)
     if (best := _best(taken, candidates, sought, people, question, telling)) is not None:
         return best
+    if not telling:
+        return None
     by_rule = {each.index for each in taken}
     told = [_told(candidates[i], rules=i in by_rule) for i in telling]
     likeliest = bearing(question, told, sought, people)
