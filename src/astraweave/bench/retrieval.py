@@ -163,7 +163,7 @@ def cosines() -> Pair:
     )
 
 
-_TIMES = 60.0 * np.arange(_MEMORIES)
+_TIMES = 60.0 * np.arange(_MEMORIES, dtype=np.float64)
 _GAP = 900.0
 
 

@@ -216,7 +216,7 @@ def gathered(sources: Sequence[Source], settings: Settings) -> list[Heard]:
 
 def fit(heard: Sequence[Heard]) -> Any:
     """Boosted trees over all memories of all questions."""
-    from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped]
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
     trees = HistGradientBoostingClassifier(
         max_iter=_TREES,

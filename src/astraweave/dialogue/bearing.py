@@ -23,8 +23,9 @@ from astraweave.errors import CorruptDataError
 __all__ = ["ENOUGH", "Trees", "bearing"]
 
 ENOUGH = 0.85
-"""From how likely on a memory is said. In sagas that the trees have not seen, 1 in 40 of the questions
-that nothing answers is then answered, with a doubt, by what was said of something else."""
+"""From how likely on a memory is said. Of the questions in sagas that nothing answers, and that the
+trees have not seen, one in forty is then answered, with a doubt, by what was said of another
+thing."""
 
 
 class Trees:
