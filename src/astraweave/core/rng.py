@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from astraweave.errors import CorruptDataError
 
-__all__ = ["RandomState", "RandomStreams", "advanced", "first_state", "seed_for", "words_between"]
+__all__ = ["RandomStreams", "advanced", "first_state", "seed_for", "words_between"]
 
 RandomState: TypeAlias = tuple[int, tuple[int, ...], float | None]
 """What `random.Random.getstate` gives."""
