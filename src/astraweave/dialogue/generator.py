@@ -12,6 +12,7 @@ from astraweave.core.protocols import Clock as GameClock
 from astraweave.core.rng import RandomStreams
 from astraweave.core.text import sanitize
 from astraweave.dialogue.answer import Answerer
+from astraweave.dialogue.bearing import Trees
 from astraweave.dialogue.check import Judge
 from astraweave.dialogue.compose import Composer
 from astraweave.dialogue.line import Line
@@ -93,6 +94,7 @@ class DialogueGenerator:
         self._prompt = DialoguePrompt(scheduler.model, prompts) if scheduler is not None else None
         self._answerer = Answerer(Similarity(embedder))
         self._planners: dict[str, tuple[Persona, Planner]] = {}
+        Trees.shipped()  # read now, and not in the middle of the first question
 
     def begin(
         self,
