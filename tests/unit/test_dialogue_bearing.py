@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from astraweave.bench.lives import closest, lives
 from astraweave.dialogue.bearing import ENOUGH, Trees, bearing
+from astraweave.dialogue.language.questions import read_question
 from astraweave.dialogue.signs import SIGNS, Told, roles_in, signs
 from astraweave.dialogue.sought import sought_in
 from astraweave.errors import CorruptDataError
@@ -69,7 +70,7 @@ def test_rare_words_count_more_than_shared_ones() -> None:
     ],
 )
 def test_who_did_it(question: str, memory: str, same: bool, differs: bool, swapped: bool) -> None:
-    assert roles_in(question, memory) == (same, differs, swapped)
+    assert roles_in(read_question(question), memory) == (same, differs, swapped)
 
 
 # -- trees ----------------------------------------------------------------------------------------

@@ -23,9 +23,8 @@ from astraweave.errors import CorruptDataError
 __all__ = ["ENOUGH", "Trees", "bearing"]
 
 ENOUGH = 0.85
-"""From how likely on a memory is said. Of the questions in sagas that nothing answers, and that the
-trees have not seen, one in forty is then answered, with a doubt, by what was said of another
-thing."""
+"""From how likely on a memory is said; ``docs/explanation/data_cards.md`` has the figures beside
+those of less and of more."""
 
 
 class Trees:

@@ -203,7 +203,10 @@ def _is_sum(text: Text, index: int) -> bool:
 
 def _is_dated(text: Text) -> bool:
     """Whether it tells when: "on the 14th", "till the first snow"."""
-    dated = any(w[:1].isdigit() and w.endswith(("st", "nd", "rd", "th")) for w in text.low)
+    dated = any(
+        day.isdigit() and ending in {"st", "nd", "rd", "th"}
+        for day, ending in zip(text.low, text.low[1:], strict=False)
+    )
     return dated or bool(_UNTIL & set(text.low[:-1]))
 
 

@@ -146,14 +146,7 @@ _MINE = frozenset(["i", "my", "me", "we", "our", "us"])
 def _fits(asked: str, sources: Sequence[Source], answer: Answer) -> bool:
     """Whether what was told holds the sort of thing that is asked for."""
     told = [s.text for s in sources if s.memory_id]
-    texts = answer.texts
-    if "favourite" in sought_in(asked).attributes and _MINE & _words_of(asked):
-        texts = tuple(t for t in texts if _MINE & _words_of(t))  # "old songs are the best ones"
-    return any(fits(asked, text, told) for text in texts)
-
-
-def _words_of(text: str) -> set[str]:
-    return {word.low for sentence in sentences(text) for word in words(sentence)}
+    return any(fits(asked, text, told) for text in answer.texts)
 
 
 def _rather(later: Answer, answer: Answer, asked: str, sources: Sequence[Source]) -> bool:

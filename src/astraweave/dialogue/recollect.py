@@ -135,8 +135,8 @@ def recollect(
     if not telling:
         return None
     sought = sought_in(question, [candidates[i].text for i in telling], ignore=ignore)
-    if mine and "favourite" in sought.attributes:  # "old songs are the best" is nobody's taste
-        telling = [i for i in telling if Text.of(candidates[i].text).words & _FIRST_PERSON]
+    if mine:
+        telling = [i for i in telling if not _nobodys(sought, Text.of(candidates[i].text))]
     taken = _taken(question, candidates, telling, sought, people, mine=mine, least=least)
     if (best := _best(taken, candidates, sought, people, question, telling)) is not None:
         return best
@@ -272,7 +272,14 @@ def fits(question: str, text: str, told: Sequence[str] = (), *, ignore: Sequence
     known = " ".join(told).lower()
     if any(re.search(_INTRODUCED.format(re.escape(name)), known) is None for name in hidden):
         return False
+    if Text.of(question).words & {"my", "our"} and _nobodys(sought, memory):
+        return False
     return holds(sought, memory) and speaks_of(sought, memory, text)
+
+
+def _nobodys(sought: Sought, text: Text) -> bool:
+    """Whether a taste is asked for, and a memory tells nobody's: "old songs are the best"."""
+    return "favourite" in sought.attributes and not text.words & _FIRST_PERSON
 
 
 def _beside_it(sought: Sought, question: str, text: Text, memory: str) -> bool:

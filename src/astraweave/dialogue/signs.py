@@ -42,11 +42,11 @@ from astraweave.dialogue.evidence import needs_of, of_that_side, supported
 from astraweave.dialogue.facts import Source, facts_of
 from astraweave.dialogue.holding import holds, speaks_of
 from astraweave.dialogue.language.phrases import Phrase
-from astraweave.dialogue.language.questions import read_question
+from astraweave.dialogue.language.questions import Question, read_question
 from astraweave.dialogue.memory_words import Text, word_groups
 from astraweave.dialogue.sought import Sought
 
-__all__ = ["SIGNS", "Roles", "Told", "roles_in", "signs"]
+__all__ = ["SIGNS", "Told", "roles_in", "signs"]
 
 SIGNS = (
     "score",
@@ -147,23 +147,26 @@ def signs(
     ranks = (-scores).argsort(kind="stable").argsort()
     taken = sum(each.rules for each in told)
     table = np.empty((len(told), len(SIGNS)))
-    of_all = _Question(question, sought, people)
+    of_all = _Asked(question, sought, people)
+    read = read_question(question)
+    score_mean, score_spread = scores.mean(), scores.std() + _NO_SPREAD
+    similarity_mean, similarity_spread = similarities.mean(), similarities.std()
     score_leads, similarity_leads, overlap_leads = map(_leads, (scores, similarities, overlaps))
     for row, each in enumerate(told):
         table[row] = (
             each.score,
             score_leads[row],
-            (each.score - scores.mean()) / (scores.std() + _NO_SPREAD),
+            (each.score - score_mean) / score_spread,
             1.0 / (1.0 + ranks[row]),
             each.similarity,
             similarity_leads[row],
-            similarities.mean(),
-            similarities.std(),
+            similarity_mean,
+            similarity_spread,
             *of_all.signs_of(each),
             overlaps[row],
             overlap_leads[row],
             rare,
-            *roles_in(question, each.text),
+            *roles_in(read, each.text),
             each.rules,
             taken - each.rules,
             of_all.yes_or_no,
@@ -173,7 +176,7 @@ def signs(
     return table
 
 
-class _Question:
+class _Asked:
     """What a question needs of a memory."""
 
     def __init__(self, question: str, sought: Sought, people: Collection[str]) -> None:
@@ -237,30 +240,23 @@ def _overlaps(
 # -- who did it -----------------------------------------------------------------------------------
 
 
-class Roles(tuple[bool, bool, bool]):
-    """Whether the doer of a deed is the same, another, or has changed places."""
-
-    __slots__ = ()
-
-
-def roles_in(question: str, memory: str) -> Roles:
+def roles_in(question: Question | None, memory: str) -> tuple[bool, bool, bool]:
     """Whether a memory tells of the question's deed, and of the same doer.
 
     Returns
     -------
-    Roles
+    tuple of bool
         The same doer; another one; the question's doer is in it, but does not do it ("How much did
         Jonah lend me?" of "I lent Jonah three hundred").
 
     Examples
     --------
-    >>> roles_in("What did Jonah lend me?", "I lent Jonah a spade.")
+    >>> roles_in(read_question("What did Jonah lend me?"), "I lent Jonah a spade.")
     (False, True, True)
     """
-    asked = read_question(question)
-    clause = asked.clause if asked is not None else None
+    clause = question.clause if question is not None else None
     if clause is None or clause.subject is None or clause.verb in {"", "be"}:
-        return Roles((False, False, False))
+        return False, False, False
     doer = _called(clause.subject)
     around = [_called(p) for p in (*clause.objects, *(p for _, p in clause.places))]
     same = differs = swapped = False
@@ -275,7 +271,7 @@ def roles_in(question: str, memory: str) -> Roles:
         differs = True
         rest = [_called(fact.meant(p)) for p in (*told.objects, *(p for _, p in told.places))]
         swapped |= any(doer & each for each in rest) or any(did & each for each in around)
-    return Roles((same, differs and not same, swapped and not same))
+    return same, differs and not same, swapped and not same
 
 
 def _called(phrase: Phrase) -> frozenset[str]:

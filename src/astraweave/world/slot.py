@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from astraweave import __version__
+from astraweave.core.closing import Closing
 from astraweave.core.protocols import Clock
 from astraweave.errors import CorruptDataError, InputError, StorageError, UsageError
 from astraweave.world import _sessions
@@ -46,7 +47,7 @@ KEPT_SAVES = 16
 """Saves without a name that are kept where nobody says how many."""
 
 
-class Slot:
+class Slot(Closing):
     """An open save slot. Made by `Slot.open`; confined to the thread that opened it.
 
     Attributes
@@ -467,12 +468,6 @@ class Slot:
             if discard or not self._dirty:
                 _sessions.remove_session(self._session)
             self._lock.release()
-
-    def __enter__(self) -> Slot:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _write(self) -> bool:
         """Put everything new into the transaction; whether any of it is work that no save has."""

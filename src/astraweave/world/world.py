@@ -8,13 +8,13 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 import msgspec
 
 from astraweave.context import ConversationHistory, RoughCounter, Turn
 from astraweave.core.clock import SystemClock, monotonic_ns
+from astraweave.core.closing import Closing
 from astraweave.core.protocols import Clock
 from astraweave.core.rng import RandomStreams
 from astraweave.core.settings import Settings
@@ -90,7 +90,7 @@ class TickReport(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_us: float
 
 
-class World(Known):
+class World(Known, Closing):
     """All minds of one game, and the save that they live in.
 
     Make one with `World.open`; two worlds in one process never meet. Use it, its characters and
@@ -433,17 +433,6 @@ class World(Known):
             self._runtime.close()
         finally:
             self._mailbox.deliver()
-
-    def __enter__(self) -> World:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def prepare_constraints(self) -> None:
         """Get the model ready for constrained answers; for while a game loads that will ask any.
